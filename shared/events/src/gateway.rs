@@ -1,0 +1,29 @@
+//! What the gateway tells.
+
+use weir_model::{Clock, Project};
+use weir_proto::events::v1::{PoolState, QueryBatch, SecurityViolation};
+
+use crate::catalogue::QUERY_EXECUTED;
+use crate::{Event, SubjectPattern};
+
+const SOURCE: &str = "pool-gateway";
+
+/// Statements of one project that ended.
+pub fn query_executed(project: &Project, batch: &QueryBatch, clock: &Clock) -> Event {
+    Event::new(project, SOURCE, batch, clock)
+}
+
+/// The pools as they are.
+pub fn pool_state(project: &Project, state: &PoolState, clock: &Clock) -> Event {
+    Event::new(project, SOURCE, state, clock)
+}
+
+/// A rule was broken.
+pub fn security_violation(project: &Project, violation: &SecurityViolation, clock: &Clock) -> Event {
+    Event::new(project, SOURCE, violation, clock)
+}
+
+/// Statements of every project.
+pub fn every_query_executed() -> SubjectPattern {
+    SubjectPattern::of_every_project(QUERY_EXECUTED.suffix)
+}

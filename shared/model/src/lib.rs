@@ -1,0 +1,14 @@
+//! Words that every room shares: ids, the clock, secrets, error classes.
+//!
+//! Floor 0: nothing here performs I/O or starts a task. The one reading of the
+//! machine's time in the whole workspace is [`Clock::system`].
+
+mod clock;
+mod error;
+mod id;
+mod secret;
+
+pub use clock::Clock;
+pub use error::{Coded, ErrorClass};
+pub use id::{Fingerprint, InvalidId, Project, Upstream};
+pub use secret::Secret;

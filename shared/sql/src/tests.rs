@@ -1,0 +1,12 @@
+//! Tests of the whole crate through its door: one table a rule, properties over built statements, hostile input.
+
+mod effect;
+mod hostile;
+mod identity;
+mod text;
+
+use crate::{Limits, Statement, analyse};
+
+fn statement(sql: &str) -> Statement {
+    analyse(sql, Limits::default())
+}
