@@ -1,0 +1,44 @@
+//! Settings: one file, the environment, the established names, and where each value came from.
+//!
+//! A service declares a section with [`section!`]: each field's doc comment is its reference text, its default is
+//! written as a user would write it. [`Sources`] is the only reader of the process environment in the workspace.
+//! Nothing here is global: a section is a plain value that is handed to whoever needs it.
+
+mod database;
+mod error;
+mod field;
+mod redacted_url;
+mod reference;
+mod section;
+mod setting;
+mod sources;
+mod tables;
+
+pub use database::DatabaseSettings;
+pub use error::Error;
+pub use field::{Alias, DefaultValue, Effective, Field, Origin, computed, unset};
+pub use redacted_url::RedactedUrl;
+pub use reference::{example, reference};
+pub use section::{Section, SectionInfo};
+pub use setting::Setting;
+pub use sources::{Profile, Sources};
+pub use tables::Tables;
+
+/// Every section that a `weir.toml` may hold. A service reads its own; the rest is left to those who own it.
+pub const SECTIONS: &[&str] = &[
+    "telemetry",
+    "runtime",
+    "database",
+    "bus",
+    "store",
+    "gateway",
+    "monitor",
+    "scheduler",
+    "maintenance",
+];
+
+#[doc(hidden)]
+pub use section::joined;
+
+#[cfg(test)]
+mod tests;

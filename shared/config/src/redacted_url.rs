@@ -1,0 +1,81 @@
+//! A URL that may hold a password.
+
+use weir_model::Secret;
+
+use crate::setting::Setting;
+
+/// A connection URL. It shows itself without its password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RedactedUrl(Secret);
+
+impl RedactedUrl {
+    /// The whole URL, password included.
+    pub const fn secret(&self) -> &Secret {
+        &self.0
+    }
+}
+
+impl Setting for RedactedUrl {
+    fn kind() -> String {
+        "a URL".to_owned()
+    }
+    fn read(text: &str) -> Result<Self, String> {
+        // The value is not echoed: a malformed URL may still hold a password.
+        if text.contains("://") {
+            Ok(Self(Secret::new(text)))
+        } else {
+            Err("the value is not a URL".to_owned())
+        }
+    }
+    fn show(&self) -> String {
+        redact(self.0.expose())
+    }
+}
+
+/// Replaces the password between `user:` and `@`, and any `password=` parameter, by stars.
+fn redact(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return "***".to_owned();
+    };
+    let (before_query, query) = rest
+        .split_once('?')
+        .map_or((rest, None), |(left, right)| (left, Some(right)));
+    let place = match before_query.rsplit_once('@') {
+        Some((user, host)) => match user.split_once(':') {
+            Some((name, _)) => format!("{name}:***@{host}"),
+            None => format!("{user}@{host}"),
+        },
+        None => before_query.to_owned(),
+    };
+    let query = query
+        .map(|query| format!("?{}", redact_query(query)))
+        .unwrap_or_default();
+    format!("{scheme}://{place}{query}")
+}
+
+fn redact_query(query: &str) -> String {
+    let parts = query.split('&').map(|part| match part.split_once('=') {
+        Some((name, _)) if name.contains("password") => format!("{name}=***"),
+        _ => part.to_owned(),
+    });
+    parts.collect::<Vec<_>>().join("&")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_never_shows() {
+        for (url, shown) in [
+            ("postgres://u:pa@ss@h:5/d", "postgres://u:***@h:5/d"),
+            ("postgres://u@h/d?sslmode=require", "postgres://u@h/d?sslmode=require"),
+            ("postgres://h/d?user=u&password=x", "postgres://h/d?user=u&password=***"),
+            ("nats://h:4222", "nats://h:4222"),
+        ] {
+            assert_eq!(RedactedUrl::read(url).unwrap().show(), shown);
+        }
+        let refused = RedactedUrl::read("user:hunter2@h").unwrap_err();
+        assert!(!refused.contains("hunter2"), "{refused}");
+    }
+}

@@ -1,0 +1,129 @@
+//! The fingerprint of a server's certificate that a log-in is bound to (RFC 5929, `tls-server-end-point`).
+//!
+//! Reads three fields of the certificate and no more: which hash it was signed with.
+
+use ring::digest::{Algorithm, SHA256, SHA384, SHA512, digest};
+
+const SEQUENCE: u8 = 0x30;
+const OBJECT_ID: u8 = 0x06;
+/// The hash in the parameters of an RSA-PSS signature.
+const PSS_HASH: u8 = 0xa0;
+
+/// The hash of the certificate that both ends of a connection can name. `None` where the signature has no hash of its
+/// own (Ed25519) or one that nobody uses.
+pub(crate) fn end_point(certificate: &[u8]) -> Option<Vec<u8>> {
+    let hash = signature_hash(certificate)?;
+    Some(digest(hash, certificate).as_ref().to_vec())
+}
+
+fn signature_hash(certificate: &[u8]) -> Option<&'static Algorithm> {
+    let (certificate, _) = element(certificate, SEQUENCE)?;
+    let (_, rest) = element(certificate, SEQUENCE)?;
+    let (algorithm, _) = element(rest, SEQUENCE)?;
+    let (id, parameters) = element(algorithm, OBJECT_ID)?;
+    match id {
+        // sha256WithRSAEncryption and its sisters.
+        [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, variant] => rsa_hash(*variant, parameters),
+        // ecdsa-with-SHA1, which is too weak to be used, so the standard says SHA-256; then the others.
+        [0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x01] | [0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02] => Some(&SHA256),
+        [0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x03] => Some(&SHA384),
+        [0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x04] => Some(&SHA512),
+        _ => None,
+    }
+}
+
+fn rsa_hash(variant: u8, parameters: &[u8]) -> Option<&'static Algorithm> {
+    match variant {
+        // MD5 and SHA-1 are too weak, so the standard says SHA-256.
+        4 | 5 | 11 => Some(&SHA256),
+        12 => Some(&SHA384),
+        13 => Some(&SHA512),
+        10 => pss_hash(parameters),
+        _ => None,
+    }
+}
+
+fn pss_hash(parameters: &[u8]) -> Option<&'static Algorithm> {
+    let (parameters, _) = element(parameters, SEQUENCE)?;
+    let Some((hash, _)) = element(parameters, PSS_HASH) else {
+        // Left out, it is SHA-1.
+        return Some(&SHA256);
+    };
+    let (algorithm, _) = element(hash, SEQUENCE)?;
+    match element(algorithm, OBJECT_ID)?.0 {
+        [0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 1] => Some(&SHA256),
+        [0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 2] => Some(&SHA384),
+        [0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 3] => Some(&SHA512),
+        _ => None,
+    }
+}
+
+/// The content of the DER element at the front, if it has this tag, and what follows it.
+fn element(bytes: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
+    let (found, rest) = bytes.split_first()?;
+    let (first, rest) = rest.split_first()?;
+    if *found != tag {
+        return None;
+    }
+    if *first < 0x80 {
+        return rest.split_at_checked(usize::from(*first));
+    }
+    // The long form: so many bytes of length. Four are plenty for a certificate.
+    let (length, rest) = rest
+        .split_at_checked(usize::from(first & 0x7f))
+        .filter(|(length, _)| length.len() <= 4)?;
+    let length = length.iter().fold(0_usize, |sum, byte| (sum << 8) | usize::from(*byte));
+    rest.split_at_checked(length)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn der(tag: u8, content: &[u8]) -> Vec<u8> {
+        let length = u16::try_from(content.len()).unwrap().to_be_bytes();
+        [&[tag, 0x82, length[0], length[1]], content].concat()
+    }
+
+    fn signed_with(id: &[u8], parameters: &[u8]) -> Vec<u8> {
+        let algorithm = der(SEQUENCE, &[der(OBJECT_ID, id), parameters.to_vec()].concat());
+        der(
+            SEQUENCE,
+            &[der(SEQUENCE, b"to be signed"), algorithm, der(3, b"signature")].concat(),
+        )
+    }
+
+    #[test]
+    fn the_hash_is_the_one_of_the_signature() {
+        const RSA: [u8; 8] = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01];
+        let rsa = |variant| signed_with(&[&RSA[..], &[variant]].concat(), &[5, 0]);
+        for (variant, bytes) in [
+            (4, Some(32)),
+            (5, Some(32)),
+            (11, Some(32)),
+            (12, Some(48)),
+            (13, Some(64)),
+            (14, None),
+        ] {
+            assert_eq!(end_point(&rsa(variant)).map(|hash| hash.len()), bytes, "{variant}");
+        }
+        let sha384 = der(OBJECT_ID, &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 2]);
+        let parameters = der(SEQUENCE, &der(PSS_HASH, &der(SEQUENCE, &sha384)));
+        let pss = signed_with(&[&RSA[..], &[10]].concat(), &parameters);
+        assert_eq!(end_point(&pss).unwrap().len(), 48);
+        assert!(
+            end_point(&signed_with(&[0x2b, 0x65, 0x70], &[])).is_none(),
+            "Ed25519 has no hash"
+        );
+    }
+
+    #[test]
+    fn what_is_no_certificate_has_no_hash() {
+        let whole = signed_with(&[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02], &[]);
+        assert!(end_point(&whole).is_some());
+        for end in 0..whole.len() {
+            assert!(end_point(&whole[..end]).is_none(), "cut at {end}");
+        }
+        assert!(end_point(&[SEQUENCE, 0xff, 1, 2, 3]).is_none());
+    }
+}

@@ -1,0 +1,229 @@
+//! Frames in and out of a pipe. Knows nothing of what they mean.
+//!
+//! The front frame stays in the buffer while somebody looks at it, and goes when the next one is asked for.
+
+use bytes::BytesMut;
+use tokio::io::AsyncWriteExt as _;
+use weir_pgwire::backend::{DataRow, Message, tag};
+use weir_pgwire::{Frame, Header, Scan, WireError, scan};
+
+use crate::error::{Error, in_words};
+use crate::inbox::{Inbox, LARGE_BYTES};
+use crate::stream::Stream;
+
+/// The pipe to one server with its buffers.
+#[derive(Debug)]
+pub(crate) struct Channel {
+    stream: Stream,
+    inbox: Inbox,
+    outbox: BytesMut,
+    /// Bytes at the front of the inbox that somebody has seen.
+    taken: usize,
+    place: String,
+}
+
+/// Whole rows, one frame after the other, as they lie in the buffer.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Run {
+    pub(crate) bytes: usize,
+    pub(crate) rows: usize,
+}
+
+impl Channel {
+    pub(crate) fn new(stream: Stream, place: String) -> Self {
+        Self {
+            stream,
+            inbox: Inbox::default(),
+            outbox: BytesMut::new(),
+            taken: 0,
+            place,
+        }
+    }
+
+    pub(crate) const fn stream(&self) -> &Stream {
+        &self.stream
+    }
+
+    /// The server's address, for messages.
+    pub(crate) fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// Where frames for the server are written.
+    pub(crate) const fn outbox(&mut self) -> &mut BytesMut {
+        &mut self.outbox
+    }
+
+    /// Sends what was written. Dropped before its end, it leaves half a frame on the way.
+    pub(crate) async fn send(&mut self) -> Result<(), Error> {
+        let sent = self.stream.write_all(&self.outbox).await;
+        self.outbox.clear();
+        if self.outbox.capacity() > LARGE_BYTES {
+            self.outbox = BytesMut::new();
+        }
+        let sent = match sent {
+            Ok(()) => self.stream.flush().await,
+            error => error,
+        };
+        sent.map_err(|error| self.lost(in_words(&error)))
+    }
+
+    /// Waits for the next frame's header.
+    pub(crate) async fn header(&mut self) -> Result<Header, Error> {
+        self.let_go();
+        loop {
+            match Header::read(self.inbox.bytes()).map_err(|error| self.protocol(error))? {
+                Some(header) => return Ok(header),
+                None => self.fill(1).await?,
+            }
+        }
+    }
+
+    /// Waits until the next frame is whole, and returns its tag.
+    pub(crate) async fn arrive(&mut self, body_bytes_max: impl Fn(u8) -> usize) -> Result<u8, Error> {
+        self.let_go();
+        loop {
+            let missing = match scan(self.inbox.bytes(), &body_bytes_max).map_err(|error| self.protocol(error))? {
+                Scan::Whole(frame) => {
+                    self.taken = frame.bytes();
+                    return Ok(frame.tag);
+                }
+                Scan::Part { missing, .. } => missing,
+            };
+            self.fill(missing).await?;
+        }
+    }
+
+    /// The frame that has arrived.
+    pub(crate) fn message(&self) -> Result<Message<'_>, Error> {
+        // After `arrive` there always is one; an empty frame has a tag that nobody sends.
+        let frame = whole(self.inbox.bytes()).unwrap_or(Frame { tag: 0, body: &[] });
+        Message::parse(frame).map_err(|error| self.protocol(error))
+    }
+
+    /// Takes, with the row that has arrived, all whole ones behind it, each with `columns` values.
+    pub(crate) fn take_rows(&mut self, columns: usize, row_bytes_max: usize) -> Result<Run, Error> {
+        let run = self.measure_rows(columns, row_bytes_max)?;
+        self.taken = run.bytes;
+        Ok(run)
+    }
+
+    fn measure_rows(&self, columns: usize, row_bytes_max: usize) -> Result<Run, Error> {
+        let mut run = Run { bytes: 0, rows: 0 };
+        let mut rest = self.inbox.bytes();
+        while let Some(frame) =
+            whole(rest).filter(|frame| frame.tag == tag::DATA_ROW && frame.body.len() <= row_bytes_max)
+        {
+            let row = DataRow::parse(frame.body).map_err(|error| self.protocol(error))?;
+            if row.len() != columns {
+                return Err(self.unexpected("a row with another number of columns than announced"));
+            }
+            run = Run {
+                bytes: run.bytes + frame.bytes(),
+                rows: run.rows + 1,
+            };
+            rest = rest.get(frame.bytes()..).unwrap_or_default();
+        }
+        Ok(run)
+    }
+
+    /// The frame that has arrived, or the rows that were taken, headers included.
+    pub(crate) fn taken(&self) -> &[u8] {
+        self.inbox.bytes().get(..self.taken).unwrap_or_default()
+    }
+
+    /// The tag of what has come behind the last frame, if anything has.
+    pub(crate) fn waiting(&self) -> Option<u8> {
+        self.inbox.bytes().get(self.taken).copied()
+    }
+
+    /// Drops the next frame as it comes, however long it is.
+    pub(crate) async fn skip(&mut self) -> Result<(), Error> {
+        let mut left = self.header().await?.frame_bytes();
+        loop {
+            let here = self.inbox.bytes().len().min(left);
+            self.inbox.consume(here);
+            left -= here;
+            if left == 0 {
+                return Ok(());
+            }
+            self.fill(1).await?;
+        }
+    }
+
+    /// Gives buffers back. To be called between replies.
+    pub(crate) fn rest(&mut self) {
+        self.let_go();
+        self.inbox.rest();
+    }
+
+    /// Ends the pipe from this side.
+    pub(crate) async fn shut_down(&mut self) {
+        // The server may have gone already; nobody is left to tell.
+        let _ = self.stream.shutdown().await;
+    }
+
+    /// Waits until the server ends the pipe, whatever it sends until then.
+    pub(crate) async fn end(&mut self) {
+        loop {
+            self.inbox.consume(usize::MAX);
+            if !matches!(self.inbox.fill(&mut self.stream, 1).await, Ok(1..)) {
+                return;
+            }
+        }
+    }
+
+    fn let_go(&mut self) {
+        self.inbox.consume(std::mem::take(&mut self.taken));
+    }
+
+    async fn fill(&mut self, missing: usize) -> Result<(), Error> {
+        match self.inbox.fill(&mut self.stream, missing).await {
+            Ok(0) => Err(self.lost("the server closed it".to_owned())),
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.lost(in_words(&error))),
+        }
+    }
+
+    fn lost(&self, reason: String) -> Error {
+        Error::Io {
+            place: self.place.clone(),
+            reason,
+        }
+    }
+
+    /// The error for a frame that is none.
+    pub(crate) fn protocol(&self, error: WireError) -> Error {
+        match error {
+            WireError::TooLong {
+                tag: tag::DATA_ROW,
+                bytes,
+                bytes_max,
+            } => Error::TooLarge {
+                what: "row",
+                bytes,
+                bytes_max,
+            },
+            error => Error::Protocol {
+                place: self.place.clone(),
+                reason: error.to_string(),
+            },
+        }
+    }
+
+    /// The error for a frame that does not belong here.
+    pub(crate) fn unexpected(&self, what: &str) -> Error {
+        Error::Protocol {
+            place: self.place.clone(),
+            reason: format!("it sent {what}"),
+        }
+    }
+}
+
+/// The frame at the front of `bytes`, if it is whole.
+pub(crate) fn whole(bytes: &[u8]) -> Option<Frame<'_>> {
+    match scan(bytes, |_| usize::MAX) {
+        Ok(Scan::Whole(frame)) => Some(frame),
+        _ => None,
+    }
+}

@@ -1,0 +1,37 @@
+//! One PostgreSQL connection as a client of the protocol: TLS, SCRAM, queries, cancel.
+//!
+//! Rows are handed over where the socket put them: nothing is copied for a row, nothing is allocated for a row, and
+//! nothing is read before the caller asks. A connection whose reply was not read to its end says so
+//! ([`Connection::is_broken`]) and refuses further work, because the next reply on it would be an old one.
+//! Nothing here starts a task, retries, or keeps a pool, and no message ever holds a password.
+
+mod authentication;
+mod cancel;
+mod certificate;
+mod channel;
+mod connection;
+mod dial;
+mod error;
+mod inbox;
+mod query;
+mod row;
+mod server_error;
+mod session;
+mod simple;
+mod sqlstate;
+mod startup;
+mod stream;
+mod target;
+mod tls;
+mod url;
+
+pub use cancel::CancelToken;
+pub use connection::Connection;
+pub use error::Error;
+pub use query::{Batch, Completion, Limits, Parameter, RowStream};
+pub use row::Row;
+pub use server_error::ServerError;
+pub use startup::ConnectOptions;
+pub use target::{ChannelBinding, SslMode, Target, TargetError};
+pub use weir_pgwire::Format;
+pub use weir_pgwire::backend::{DataRow, Field, RowDescription, TransactionStatus};
