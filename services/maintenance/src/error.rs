@@ -1,0 +1,45 @@
+//! What a caller of maintenance, or the record of a job, can be told.
+
+use weir_model::{Coded, ErrorClass};
+
+/// Why maintenance could not do something.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// The user's database said no, or is away.
+    #[error(transparent)]
+    Upstream(#[from] weir_upstream::Error),
+    /// Maintenance's own tables cannot be reached.
+    #[error(transparent)]
+    Store(#[from] weir_store::StoreError),
+    /// A field that cannot be.
+    #[error("{field}: {reason}")]
+    Field {
+        /// Its name in the request.
+        field: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// No job of that id.
+    #[error("there is no job {0}")]
+    NoJob(String),
+}
+
+impl Coded for Error {
+    fn class(&self) -> ErrorClass {
+        match self {
+            Self::Upstream(error) => error.class(),
+            Self::Store(error) => error.class(),
+            Self::Field { .. } => ErrorClass::InvalidInput,
+            Self::NoJob(_) => ErrorClass::NotFound,
+        }
+    }
+
+    fn slug(&self) -> &'static str {
+        match self {
+            Self::Upstream(error) => error.slug(),
+            Self::Store(error) => error.slug(),
+            Self::Field { .. } => "maintenance-field",
+            Self::NoJob(_) => "job-not-found",
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Observe, plan, act: the upkeep of the user's tables.
+//!
+//! What is done was planned first, and a plan can be read without being carried out. Work comes in as requested jobs
+//! only; nothing here decides when.
+
+mod act;
+mod error;
+mod grpc;
+mod metrics;
+mod observe;
+mod plan;
+mod settings;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use weir_bus::{Bus, Consumer, ConsumerOptions};
+use weir_config::SectionInfo;
+use weir_events::{catalogue, jobs};
+use weir_footing::Tables;
+use weir_jobs::{Jobs, Runner, RunnerOptions, Works, intake};
+use weir_proto::maintenance::v1::maintenance_service_server::MaintenanceServiceServer;
+use weir_runtime::{Ground, GrpcDoor, Service, Stage, StartError, bind, serve_ops};
+use weir_store::outbox;
+use weir_upstream::Target;
+
+use act::Analyze;
+use grpc::Desk;
+use metrics::Metrics;
+use plan::AnalyzeRule;
+
+pub use settings::{MaintenanceSettings, check};
+
+/// The full name of the gRPC service, for health.
+const GRPC_NAME: &str = "weir.maintenance.v1.MaintenanceService";
+/// The schema of its tables.
+const SCHEMA: &str = "weir_maintenance";
+/// The name under which its instances share requests, and by which they tell of jobs.
+const WORKER: &str = "maintenance";
+
+/// What is known of maintenance without starting it.
+pub const SERVICE: Service = Service {
+    name: "maintenance",
+    sections: || vec![SectionInfo::of::<MaintenanceSettings>()],
+    metrics: || weir_footing::with_own_metrics(Metrics::describe()),
+    check: |sources| check(sources).map(|_| ()),
+};
+
+/// Starts maintenance on its ground: ports first, then what serves them.
+pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
+    let (settings, url) = check(&ground.sources)?;
+    let target = Target::parse(url.secret().expose()).map_err(|error| format!("setting database.url: {error}"))?;
+    let grpc = bind(&ground, "maintenance.grpc_listen", settings.grpc_listen).await?;
+    let ops = bind(&ground, "maintenance.ops_listen", settings.ops_listen).await?;
+    let metrics = Arc::new(Metrics::register(&ground.registry));
+    let tables = Tables::take(&ground, SCHEMA, vec![weir_jobs::migrations()], &bus)?;
+    weir_footing::show_bus(&ground, &bus);
+
+    let database = target.database().to_owned();
+    let analyze = Analyze {
+        target,
+        rule: AnalyzeRule {
+            threshold_percent: settings.analyze_threshold_percent,
+        },
+        automatic: settings.auto_analyze,
+        lock_timeout: settings.lock_timeout,
+        statement_timeout: settings.statement_timeout,
+        metrics,
+    };
+    let jobs = Jobs::new(tables.store(), WORKER, ground.clock.clone());
+    work(
+        &ground,
+        &tables,
+        &jobs,
+        &bus,
+        &settings,
+        Works::builder().with(analyze.clone()).build(),
+    )?;
+
+    serve_ops(&ground, ops);
+    let desk = Desk {
+        analyze,
+        jobs,
+        database,
+    };
+    GrpcDoor::new(grpc, GRPC_NAME).serve(&ground, |routes| {
+        routes.add_service(MaintenanceServiceServer::new(desk));
+    })
+}
+
+/// Takes requests in, and works on them.
+fn work(
+    ground: &Ground,
+    tables: &Tables,
+    jobs: &Jobs,
+    bus: &Bus,
+    settings: &MaintenanceSettings,
+    works: Works,
+) -> Result<(), StartError> {
+    let heartbeat_dead_after = settings.heartbeat_dead_after;
+    let options = RunnerOptions {
+        concurrency: settings.concurrency,
+        heartbeat_dead_after,
+        heartbeat_every: (heartbeat_dead_after / 6).max(Duration::from_millis(100)),
+        ..RunnerOptions::default()
+    };
+    let runner = Runner::new(jobs, works.clone(), options);
+    let there = tables.clone();
+    ground.tasks.spawn(Stage::Work, "jobs", |stop| async move {
+        if there.are_there(&stop).await {
+            runner.run(&stop).await;
+        }
+        Ok(())
+    });
+    let (mut requests, taken, there) = (request_consumer(bus)?, jobs.clone(), tables.clone());
+    ground.tasks.spawn(Stage::Work, "intake", |stop| async move {
+        if there.are_there(&stop).await {
+            intake(&mut requests, &taken, &works, &stop).await;
+        }
+        Ok(())
+    });
+    Ok(())
+}
+
+fn request_consumer(bus: &Bus) -> Result<Consumer, weir_bus::Error> {
+    let requests = jobs::every_request();
+    bus.consumer(
+        &outbox::stream_spec(&catalogue::JOBS),
+        WORKER,
+        &[requests.as_str()],
+        ConsumerOptions::default(),
+    )
+}

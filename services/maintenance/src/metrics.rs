@@ -1,0 +1,11 @@
+//! What maintenance counts.
+
+weir_telemetry::metrics! {
+    /// Metrics of maintenance.
+    pub struct Metrics {
+        /// Tables that were worked on, by operation and outcome (done, skipped, failed).
+        runs: Counters<2> = "weir_maintenance_runs_total" ["operation", "outcome"],
+        /// How long one table took.
+        duration_seconds: Histograms<1> = "weir_maintenance_duration_seconds" ["operation"],
+    }
+}

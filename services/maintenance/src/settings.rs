@@ -1,0 +1,55 @@
+//! The `[maintenance]` section.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use weir_config::{DatabaseSettings, Error, Origin, RedactedUrl, Sources};
+
+weir_config::section! {
+    /// Upkeep of the user's tables.
+    pub struct MaintenanceSettings("maintenance") {
+        /// Where gRPC is served.
+        grpc_listen: SocketAddr = "127.0.0.1:7005",
+        /// Where health and metrics are served.
+        ops_listen: SocketAddr = "127.0.0.1:8005",
+        /// Whether tables are analysed when a schedule asks for it. An operator's own request is always carried out.
+        auto_analyze: bool = "true", also ["AUTO_ANALYZE_ENABLED" in ""],
+        /// A table is analysed when this share of its rows, in per cent, and 50 rows more have changed since the last time.
+        analyze_threshold_percent: f64 = "10", also ["ANALYZE_THRESHOLD_PERCENT" in ""],
+        /// Longest wait for a table's lock; the table is then left for the next run.
+        lock_timeout: Duration = "2s",
+        /// Longest time for one table.
+        statement_timeout: Duration = "1h",
+        /// Jobs that run at once.
+        concurrency: usize = "1",
+        /// A job whose worker was silent for this long is given to another.
+        heartbeat_dead_after: Duration = "30s",
+    }
+}
+
+/// Validates the settings as the start would, and finds the database.
+pub fn check(sources: &Sources) -> Result<(MaintenanceSettings, RedactedUrl), Error> {
+    let settings: MaintenanceSettings = sources.section()?;
+    let wrong = |key, reason: String| Err(Error::invalid(key, Origin::File, reason));
+    let percent = settings.analyze_threshold_percent;
+    if !(0.0..=100.0).contains(&percent) {
+        return wrong(
+            "maintenance.analyze_threshold_percent",
+            format!("{percent} is not between 0 and 100"),
+        );
+    }
+    if settings.concurrency == 0 {
+        return wrong(
+            "maintenance.concurrency",
+            "at least one job must be able to run".to_owned(),
+        );
+    }
+    let database: DatabaseSettings = sources.section()?;
+    match database.url {
+        Some(url) => Ok((settings, url)),
+        None => wrong(
+            "database.url",
+            "maintenance needs a PostgreSQL; set DATABASE_URL".to_owned(),
+        ),
+    }
+}

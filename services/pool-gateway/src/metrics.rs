@@ -1,0 +1,27 @@
+//! What the gateway counts.
+
+weir_telemetry::metrics! {
+    /// Metrics of the data path.
+    pub struct Metrics {
+        /// Server connections and waiting callers of each pool, by state: total, idle, active, waiting.
+        pool_size: Gauges<2> = "db_pool_size" ["database", "state"],
+        /// Connections in use divided by the pool's maximum.
+        pool_utilization_ratio: Gauges<1> = "weir_pool_utilization_ratio" ["database"],
+        /// How long callers waited for a connection.
+        pool_wait_seconds: Histograms<1> = "weir_pool_wait_seconds" ["database"],
+        /// Server connections opened.
+        connections_opened: Counters<1> = "weir_pool_connections_opened_total" ["database"],
+        /// Server connections closed, by reason: idle, age, broken, overflow, shutdown.
+        connections_closed: Counters<2> = "weir_pool_connections_closed_total" ["database", "reason"],
+        /// Statements that ended, by project, kind and outcome (ok, error, cancelled, refused).
+        queries: Counters<3> = "weir_queries_total" ["project", "kind", "outcome"],
+        /// Time from the caller's request to the end of its reply.
+        query_duration_seconds: Histograms<0> = "weir_query_duration_seconds" [],
+        /// Events dropped because the buffer to the bus was full.
+        events_dropped: Counters<0> = "weir_events_dropped_total" [],
+        /// Events handed to the bus.
+        events_published: Counters<0> = "weir_events_published_total" [],
+        /// Events waiting for the bus.
+        events_buffered: Gauges<0> = "weir_events_buffered" [],
+    }
+}

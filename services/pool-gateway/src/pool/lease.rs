@@ -1,0 +1,72 @@
+//! A connection in somebody's hands.
+
+use std::sync::Arc;
+
+use weir_runtime::Stage;
+use weir_upstream::Connection;
+
+use super::Pool;
+use super::server::Server;
+
+/// A connection until it is dropped. What the drop does depends on the state it is left in.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    server: Option<Server>,
+    pool: Arc<Pool>,
+    needs_reset: bool,
+}
+
+impl Lease {
+    pub(super) const fn new(server: Server, pool: Arc<Pool>) -> Self {
+        Self {
+            server: Some(server),
+            pool,
+            needs_reset: false,
+        }
+    }
+
+    /// The connection. `None` never happens before the drop.
+    pub(crate) fn connection(&mut self) -> Option<&mut Connection> {
+        self.server.as_mut().map(Server::connection)
+    }
+
+    /// Marks the session as changed (a `SET`, a temporary table, …): it is reset before the next caller gets it.
+    pub(crate) const fn needs_reset(&mut self) {
+        self.needs_reset = true;
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let Some(server) = self.server.take() else { return };
+        if self.needs_reset && server.is_fit() {
+            let pool = self.pool.clone();
+            self.pool
+                .common
+                .tasks
+                .spawn_short(Stage::Flow, "reset connection", reset(pool, server));
+        } else {
+            give_back(&self.pool, server);
+        }
+    }
+}
+
+async fn reset(pool: Arc<Pool>, mut server: Server) {
+    let limit = pool.common.connect_timeout;
+    match tokio::time::timeout(limit, server.connection().reset()).await {
+        Ok(Ok(())) => give_back(&pool, server),
+        _ => server.close("broken"),
+    }
+}
+
+/// Hands a connection to the next caller, lets it rest, or closes it.
+pub(super) fn give_back(pool: &Pool, mut server: Server) {
+    if !server.is_fit() {
+        let reason = if server.is_old() { "age" } else { "broken" };
+        return server.close(reason);
+    }
+    server.touch();
+    if let Some((server, reason)) = pool.with_queue(|queue| queue.give_back(server)) {
+        server.close(reason);
+    }
+}

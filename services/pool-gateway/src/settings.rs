@@ -1,0 +1,179 @@
+//! The `[gateway]` section, and what it means for a pool.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use weir_config::{DatabaseSettings, Error, Origin, RedactedUrl, Sources, computed, unset};
+use weir_model::Project;
+
+weir_config::section! {
+    /// The data path: doors, pool, events.
+    pub struct GatewaySettings("gateway") {
+        /// Where gRPC is served.
+        grpc_listen: SocketAddr = "127.0.0.1:7001",
+        /// Where health and metrics are served.
+        ops_listen: SocketAddr = "127.0.0.1:8001",
+        /// The project of callers that name none.
+        default_project: Project = "default",
+        /// Server connections of one pool at most.
+        pool_max: u32 = computed("cores × 2 + 4", default_pool_max), also ["DB_POOL_MAX" in ""],
+        /// Server connections kept open when idle; a quarter of the maximum without it.
+        pool_min: Option<u32> = unset(), also ["DB_POOL_MIN" in ""],
+        /// Steady size of a pool, an alternative to `pool_max`: the pool may grow to this plus `pool_overflow` and shrinks back at once.
+        pool_steady: Option<u32> = unset(), also ["DATABASE_POOL_SIZE" in ""],
+        /// How far above the steady size a burst may go; 30 where only the steady size is set.
+        pool_overflow: Option<u32> = unset(), also ["DATABASE_MAX_OVERFLOW" in ""],
+        /// Pools (one for each database) at most.
+        pools_max: usize = "32",
+        /// Callers that may wait for a connection of one pool at once; further ones are refused at once.
+        waiting_max: usize = "10000",
+        /// Longest wait for a connection.
+        acquire_timeout: Duration = "60s", also ["DB_ACQUIRE_TIMEOUT" in "ms", "DATABASE_POOL_TIMEOUT" in "s"],
+        /// Longest time to open a server connection.
+        connect_timeout: Duration = "5s",
+        /// An idle connection above the minimum is closed after this.
+        idle_timeout: Duration = "10s", also ["DB_IDLE_TIMEOUT" in "ms"],
+        /// A connection is replaced at this age, give or take a tenth.
+        recycle_after: Duration = "1h", also ["DATABASE_POOL_RECYCLE" in "s"],
+        /// A statement is cancelled after this, or after the caller's own deadline if that is sooner.
+        statement_timeout: Duration = "15s", also ["DB_STATEMENT_TIMEOUT" in "ms", "QUERY_TIMEOUT_SECONDS" in "s"],
+        /// Longest statement text that is accepted, in bytes.
+        statement_bytes_max: usize = "1048576",
+        /// Largest reply of a call that returns all rows at once, in bytes; larger ones are for the streaming call.
+        reply_bytes_max: usize = "4000000",
+        /// Whether an event is emitted for every statement.
+        events: bool = "true", also ["PERFORMANCE_MONITORING_ENABLED" in ""],
+        /// Events held while the bus is slow or away; beyond it they are dropped and counted.
+        events_buffer_max: usize = "65536",
+        /// Events in one message at most.
+        events_batch_max: usize = "512",
+        /// How long an event may wait for others to share its message.
+        events_flush_after: Duration = "100ms",
+    }
+}
+
+fn default_pool_max() -> String {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    (cores * 2 + 4).to_string()
+}
+
+/// Bounds of one pool, with every rule of the settings applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// Kept open when idle.
+    pub min: usize,
+    /// Above this a connection is closed as soon as nobody waits for it.
+    pub steady: usize,
+    /// Never exceeded.
+    pub max: usize,
+}
+
+const STEADY_DEFAULT: u32 = 20;
+const OVERFLOW_DEFAULT: u32 = 30;
+
+impl GatewaySettings {
+    /// The bounds of each pool.
+    pub fn bounds(&self) -> Bounds {
+        let (steady, max) = match (self.pool_steady, self.pool_overflow) {
+            (None, None) => (self.pool_max, self.pool_max),
+            (steady, overflow) => {
+                let steady = steady.unwrap_or(STEADY_DEFAULT);
+                (steady, steady.saturating_add(overflow.unwrap_or(OVERFLOW_DEFAULT)))
+            }
+        };
+        let min = self.pool_min.unwrap_or(steady / 4);
+        Bounds {
+            min: size(min),
+            steady: size(steady),
+            max: size(max),
+        }
+    }
+}
+
+fn size(number: u32) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+/// Validates the settings as the start would, and finds the database.
+pub fn check(sources: &Sources) -> Result<(GatewaySettings, RedactedUrl), Error> {
+    let settings: GatewaySettings = sources.section()?;
+    let bounds = settings.bounds();
+    let wrong = |key, reason: String| Err(Error::invalid(key, Origin::File, reason));
+    if bounds.max == 0 {
+        return wrong("gateway.pool_max", "a pool needs at least one connection".to_owned());
+    }
+    if bounds.min > bounds.max {
+        return wrong(
+            "gateway.pool_min",
+            format!("{} is more than the maximum of {}", bounds.min, bounds.max),
+        );
+    }
+    if settings.events_batch_max == 0 || settings.events_buffer_max == 0 {
+        return wrong("gateway.events_batch_max", "at least one event must fit".to_owned());
+    }
+    let database: DatabaseSettings = sources.section()?;
+    match database.url {
+        Some(url) => Ok((settings, url)),
+        None => wrong(
+            "database.url",
+            "the gateway needs a PostgreSQL; set DATABASE_URL".to_owned(),
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sources(environment: &[(&str, &str)]) -> Sources {
+        let base = [("DATABASE_URL", "postgres://u@h/d")];
+        let all = base
+            .iter()
+            .chain(environment)
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        Sources::load(None, all.collect::<Vec<_>>()).unwrap()
+    }
+
+    #[test]
+    fn bounds_follow_the_established_names() {
+        let bounds = |environment: &[_]| check(&sources(environment)).unwrap().0.bounds();
+        assert_eq!(
+            bounds(&[("DB_POOL_MAX", "12")]),
+            Bounds {
+                min: 3,
+                steady: 12,
+                max: 12
+            }
+        );
+        assert_eq!(
+            bounds(&[("DATABASE_POOL_SIZE", "8")]),
+            Bounds {
+                min: 2,
+                steady: 8,
+                max: 38
+            }
+        );
+        let both = [("DATABASE_MAX_OVERFLOW", "4"), ("DB_POOL_MIN", "2")];
+        assert_eq!(
+            bounds(&both),
+            Bounds {
+                min: 2,
+                steady: 20,
+                max: 24
+            }
+        );
+    }
+
+    #[test]
+    fn contradictions_name_the_setting() {
+        for (environment, key) in [
+            (&[("DB_POOL_MAX", "0")][..], "gateway.pool_max"),
+            (&[("DB_POOL_MAX", "2"), ("DB_POOL_MIN", "3")], "gateway.pool_min"),
+        ] {
+            let error = check(&sources(environment)).unwrap_err().to_string();
+            assert!(error.contains(key), "{error}");
+        }
+        let none = Sources::load(None, []).unwrap();
+        assert!(check(&none).unwrap_err().to_string().contains("DATABASE_URL"));
+    }
+}

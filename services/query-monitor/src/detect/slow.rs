@@ -1,0 +1,161 @@
+//! Slow statements, gathered by shape. Pure.
+//!
+//! However many slow statements come in between two flushes, one sighting for each shape goes on to the store.
+
+use std::collections::HashMap;
+
+use weir_model::{Fingerprint, Project};
+use weir_proto::events::v1::QueryExecuted;
+
+use crate::aggregate::duration_ms;
+
+/// Shapes with slow statements held between two flushes; further ones are seen again at the next slow statement.
+const HELD_MAX: usize = 10_000;
+
+/// What a slow-query alert is about.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct SlowKey {
+    /// On whose behalf.
+    pub project: Project,
+    /// In which database.
+    pub database: String,
+    /// Which shape.
+    pub fingerprint: Fingerprint,
+}
+
+/// Slow statements of one shape since the last flush.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Sighting {
+    /// How many.
+    pub count: i64,
+    /// The longest of them.
+    pub worst_ms: f64,
+    /// When the last of them ended, in milliseconds since 1970.
+    pub last_unix_ms: i64,
+    /// The trace of the longest, if its caller had one.
+    pub traceparent: String,
+}
+
+/// Gathers slow statements.
+#[derive(Debug)]
+pub(crate) struct SlowQueries {
+    threshold_ms: f64,
+    held: HashMap<SlowKey, Sighting>,
+}
+
+impl SlowQueries {
+    /// Statements from `threshold_ms` on are slow.
+    pub(crate) fn new(threshold_ms: f64) -> Self {
+        Self {
+            threshold_ms,
+            held: HashMap::new(),
+        }
+    }
+
+    /// From when on a statement is slow.
+    pub(crate) const fn threshold_ms(&self) -> f64 {
+        self.threshold_ms
+    }
+
+    /// Changes the threshold for statements to come.
+    pub(crate) const fn set_threshold_ms(&mut self, threshold_ms: f64) {
+        self.threshold_ms = threshold_ms;
+    }
+
+    /// Looks at one statement; true if it is slow.
+    pub(crate) fn look_at(&mut self, project: &Project, event: &QueryExecuted) -> bool {
+        let took_ms = duration_ms(event);
+        if took_ms < self.threshold_ms {
+            return false;
+        }
+        let key = SlowKey {
+            project: project.clone(),
+            database: event.database.clone(),
+            fingerprint: Fingerprint::new(event.fingerprint),
+        };
+        let ended_unix_ms = event.started_unix_ms.saturating_add(took_ms as i64);
+        if let Some(sighting) = self.held.get_mut(&key) {
+            sighting.add(took_ms, ended_unix_ms, &event.traceparent);
+        } else if self.held.len() < HELD_MAX {
+            let traceparent = event.traceparent.clone();
+            self.held.insert(
+                key,
+                Sighting {
+                    count: 1,
+                    worst_ms: took_ms,
+                    last_unix_ms: ended_unix_ms,
+                    traceparent,
+                },
+            );
+        }
+        true
+    }
+
+    /// What was gathered since the last call, in order.
+    pub(crate) fn take(&mut self) -> Vec<(SlowKey, Sighting)> {
+        let mut taken: Vec<_> = self.held.drain().collect();
+        taken.sort_by(|(left, _), (right, _)| left.cmp(right));
+        taken
+    }
+}
+
+impl Sighting {
+    /// Adds another sighting of the same shape.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        let count = self.count + other.count;
+        self.add(other.worst_ms, other.last_unix_ms, &other.traceparent);
+        self.count = count;
+    }
+
+    fn add(&mut self, took_ms: f64, ended_unix_ms: i64, traceparent: &str) {
+        self.count += 1;
+        self.last_unix_ms = self.last_unix_ms.max(ended_unix_ms);
+        if took_ms > self.worst_ms {
+            self.worst_ms = took_ms;
+            traceparent.clone_into(&mut self.traceparent);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(fingerprint: u64, server_us: u64) -> QueryExecuted {
+        QueryExecuted {
+            fingerprint,
+            server_us,
+            started_unix_ms: 1_000,
+            ..QueryExecuted::default()
+        }
+    }
+
+    #[test]
+    fn slow_statements_of_one_shape_become_one_sighting() {
+        let mut slow = SlowQueries::new(1_000.0);
+        let project = Project::default();
+        assert!(!slow.look_at(&project, &event(1, 999_999)));
+        assert!(slow.look_at(&project, &event(1, 1_000_000)));
+        assert!(slow.look_at(&project, &event(1, 3_000_000)));
+        assert!(slow.look_at(&project, &event(2, 2_000_000)));
+        let taken = slow.take();
+        assert_eq!(taken.len(), 2);
+        let sighting = &taken[0].1;
+        assert_eq!(
+            (sighting.count, sighting.worst_ms, sighting.last_unix_ms),
+            (2, 3_000.0, 4_000)
+        );
+        assert!(slow.take().is_empty());
+    }
+
+    #[test]
+    fn waiting_for_a_connection_counts_as_slow_too() {
+        let mut slow = SlowQueries::new(1_000.0);
+        let waited = QueryExecuted {
+            queue_wait_us: 900_000,
+            server_us: 200_000,
+            ..event(1, 0)
+        };
+        assert!(slow.look_at(&Project::default(), &waited));
+    }
+}

@@ -1,0 +1,5 @@
+//! SQL on the monitor's own tables, and nothing else.
+
+mod alerts;
+
+pub(crate) use alerts::{AlertRow, count_by_state, list_alerts, resolve_quiet, sight};

@@ -1,0 +1,57 @@
+//! What a caller of the scheduler can be told.
+
+use weir_model::{Coded, ErrorClass};
+
+use crate::plan::InvalidTimetable;
+
+/// Why a request about schedules or runs was refused.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// A cron pattern or time zone that cannot be.
+    #[error(transparent)]
+    Timetable(#[from] InvalidTimetable),
+    /// A field that cannot be.
+    #[error("{field}: {reason}")]
+    Field {
+        /// Its name in the request.
+        field: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// No schedule or run of that id.
+    #[error("there is no {kind} {id}")]
+    NotFound {
+        /// `schedule` or `run`.
+        kind: &'static str,
+        /// The id asked for.
+        id: String,
+    },
+    /// The scheduler's own tables cannot be reached.
+    #[error("the scheduler's store failed: {0}")]
+    Store(String),
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Store(error.to_string())
+    }
+}
+
+impl Coded for Error {
+    fn class(&self) -> ErrorClass {
+        match self {
+            Self::Timetable(_) | Self::Field { .. } => ErrorClass::InvalidInput,
+            Self::NotFound { .. } => ErrorClass::NotFound,
+            Self::Store(_) => ErrorClass::Unavailable,
+        }
+    }
+
+    fn slug(&self) -> &'static str {
+        match self {
+            Self::Timetable(_) => "schedule-timetable",
+            Self::Field { .. } => "schedule-field",
+            Self::NotFound { .. } => "schedule-not-found",
+            Self::Store(_) => "schedule-store",
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Schedules to runs to job requests.
+//!
+//! The scheduler decides when; it never does the work. A run is a row first and an event second, so a run that was
+//! written is asked for however long the bus is away, and asked for once.
+
+mod clockwork;
+mod conductor;
+mod desk;
+mod error;
+mod grpc;
+mod metrics;
+mod plan;
+mod reports;
+mod request;
+mod settings;
+mod store;
+
+use std::sync::Arc;
+
+use weir_bus::{Bus, Consumer, ConsumerOptions};
+use weir_config::SectionInfo;
+use weir_events::{catalogue, jobs};
+use weir_footing::Tables;
+use weir_proto::scheduler::v1::scheduler_service_server::SchedulerServiceServer;
+use weir_runtime::{Ground, GrpcDoor, Service, Stage, StartError, TaskResult, bind, serve_ops};
+use weir_store::{Leadership, LeadershipOptions, Migrations, outbox};
+
+use conductor::Conductor;
+use desk::Desk;
+use metrics::Metrics;
+use settings::FileSchedule;
+
+pub use settings::{SchedulerSettings, check};
+
+/// The full name of the gRPC service, for health.
+const GRPC_NAME: &str = "weir.scheduler.v1.SchedulerService";
+/// The schema of its tables.
+const SCHEMA: &str = "weir_scheduler";
+
+/// What is known of the scheduler without starting it.
+pub const SERVICE: Service = Service {
+    name: "scheduler",
+    sections: || vec![SectionInfo::of::<SchedulerSettings>()],
+    metrics: || weir_footing::with_own_metrics(Metrics::describe()),
+    check: |sources| check(sources).map(|_| ()),
+};
+
+/// Starts the scheduler on its ground: ports first, then what serves them.
+pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
+    let settings = check(&ground.sources)?;
+    let grpc = bind(&ground, "scheduler.grpc_listen", settings.grpc_listen).await?;
+    let ops = bind(&ground, "scheduler.ops_listen", settings.ops_listen).await?;
+    let metrics = Arc::new(Metrics::register(&ground.registry));
+    let tables = Tables::take(&ground, SCHEMA, vec![Migrations::of_service(sqlx::migrate!())], &bus)?;
+    weir_footing::show_bus(&ground, &bus);
+
+    lead(&ground, &tables, &metrics, settings.schedules.0);
+    let reports = report_consumer(&bus)?;
+    let (followed, counted) = (tables.clone(), metrics);
+    ground.tasks.spawn(Stage::Work, "reports", |stop| async move {
+        if followed.are_there(&stop).await {
+            reports::follow(reports, followed.store().clone(), counted, stop).await
+        } else {
+            Ok(())
+        }
+    });
+
+    serve_ops(&ground, ops);
+    let desk = Desk::new(tables.store().clone(), ground.clock.clone());
+    GrpcDoor::new(grpc, GRPC_NAME).serve(&ground, |routes| {
+        routes.add_service(SchedulerServiceServer::new(desk));
+    })
+}
+
+fn report_consumer(bus: &Bus) -> Result<Consumer, weir_bus::Error> {
+    let reports = jobs::every_report();
+    let filters: Vec<&str> = reports.iter().map(|pattern| pattern.as_str()).collect();
+    bus.consumer(
+        &outbox::stream_spec(&catalogue::JOBS),
+        "scheduler",
+        &filters,
+        ConsumerOptions::default(),
+    )
+}
+
+/// Stands for leader; whoever leads brings the schedules in step with the file and requests what is due.
+fn lead(ground: &Ground, tables: &Tables, metrics: &Arc<Metrics>, schedules: Vec<FileSchedule>) {
+    let (tables, clock) = (tables.clone(), ground.clock.clone());
+    let conductor = Conductor {
+        store: tables.store().clone(),
+        clock,
+        metrics: metrics.clone(),
+    };
+    ground.tasks.spawn(Stage::Work, "lead", |stop| async move {
+        if !tables.are_there(&stop).await {
+            return Ok(());
+        }
+        let leadership = Leadership::new(tables.store(), "schedules", LeadershipOptions::default());
+        let term = |term| {
+            let (conductor, stop, schedules) = (conductor.clone(), stop.clone(), schedules.clone());
+            async move {
+                if let Err(error) = serve_term(&conductor, &schedules, &term, &stop).await {
+                    tracing::warn!(error, "the term ended early");
+                }
+            }
+        };
+        leadership.lead(&stop, term).await;
+        Ok(())
+    });
+}
+
+async fn serve_term(
+    conductor: &Conductor,
+    schedules: &[FileSchedule],
+    term: &weir_store::Term,
+    stop: &tokio_util::sync::CancellationToken,
+) -> TaskResult {
+    desk::follow_file(&conductor.store, schedules, &conductor.clock).await?;
+    conductor.lead(term, stop).await
+}

@@ -1,0 +1,126 @@
+//! A cron pattern in a time zone. Pure.
+//!
+//! The next run is worked out in the zone itself each time, so a change to or from summer time moves it as a person
+//! would expect: a time that the night skips runs at the moment after the gap, one that comes twice runs once.
+
+use std::str::FromStr as _;
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use croner::Cron;
+use croner::parser::{CronParser, Seconds};
+
+/// A pattern or zone that cannot be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum InvalidTimetable {
+    /// Not a cron pattern.
+    #[error("{pattern:?} is not a cron pattern of five fields (or six, with seconds first): {reason}")]
+    Pattern {
+        /// What was given.
+        pattern: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Not a time zone.
+    #[error("{0:?} is not a time zone such as UTC or Europe/Berlin")]
+    Zone(String),
+    /// A pattern that no day fits, such as 30 February.
+    #[error("{0:?} never comes")]
+    Never(String),
+}
+
+/// A cron pattern in a time zone.
+#[derive(Debug, Clone)]
+pub(crate) struct Timetable {
+    cron: Cron,
+    zone: Tz,
+}
+
+impl Timetable {
+    /// Reads a pattern of five fields, or six with seconds first, and an IANA zone; empty means UTC.
+    pub(crate) fn parse(pattern: &str, zone: &str) -> Result<Self, InvalidTimetable> {
+        let zone = if zone.is_empty() { "UTC" } else { zone };
+        let zone = Tz::from_str(zone).map_err(|_| InvalidTimetable::Zone(zone.to_owned()))?;
+        let parser = CronParser::builder()
+            .seconds(Seconds::Optional)
+            .dom_and_dow(true)
+            .build();
+        let cron = parser.parse(pattern).map_err(|error| InvalidTimetable::Pattern {
+            pattern: pattern.to_owned(),
+            reason: error.to_string(),
+        })?;
+        Ok(Self { cron, zone })
+    }
+
+    /// The first moment after `unix_ms` that fits.
+    pub(crate) fn next_after(&self, unix_ms: i64) -> Result<i64, InvalidTimetable> {
+        let never = || InvalidTimetable::Never(self.cron.pattern.to_string());
+        let after = DateTime::<Utc>::from_timestamp_millis(unix_ms)
+            .ok_or_else(never)?
+            .with_timezone(&self.zone);
+        let next = self.cron.find_next_occurrence(&after, false).map_err(|_| never())?;
+        Ok(next.timestamp_millis())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn next(pattern: &str, zone: &str, after: &str) -> String {
+        let after = DateTime::parse_from_rfc3339(after).unwrap().timestamp_millis();
+        let next = Timetable::parse(pattern, zone).unwrap().next_after(after).unwrap();
+        DateTime::<Utc>::from_timestamp_millis(next)
+            .unwrap()
+            .to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
+    }
+
+    #[test]
+    fn five_fields_or_six() {
+        assert_eq!(next("0 2 * * *", "UTC", "2026-11-21T10:00:00Z"), "2026-11-22T02:00:00Z");
+        assert_eq!(
+            next("*/10 * * * * *", "", "2026-11-21T10:00:01Z"),
+            "2026-11-21T10:00:10Z"
+        );
+        assert_eq!(next("0 2 * * *", "UTC", "2026-11-21T02:00:00Z"), "2026-11-22T02:00:00Z");
+    }
+
+    #[test]
+    fn a_zone_is_followed_through_summer_time() {
+        // Berlin: 02:00 does not exist on 2026-03-29 and 02:30 comes twice on 2026-10-25.
+        assert_eq!(
+            next("30 3 * * *", "Europe/Berlin", "2026-03-28T12:00:00Z"),
+            "2026-03-29T01:30:00Z"
+        );
+        assert_eq!(
+            next("30 3 * * *", "Europe/Berlin", "2026-03-27T12:00:00Z"),
+            "2026-03-28T02:30:00Z"
+        );
+        let first = next("30 2 * * *", "Europe/Berlin", "2026-10-24T12:00:00Z");
+        assert_eq!(first, "2026-10-25T00:30:00Z");
+        assert_eq!(
+            next("30 2 * * *", "Europe/Berlin", &first),
+            "2026-10-26T01:30:00Z",
+            "the night ran it twice"
+        );
+        let skipped = next("30 2 * * *", "Europe/Berlin", "2026-03-28T12:00:00Z");
+        assert!(
+            skipped.starts_with("2026-03-29T01:"),
+            "the skipped hour was not made up for: {skipped}"
+        );
+    }
+
+    #[test]
+    fn nonsense_is_named() {
+        assert!(matches!(
+            Timetable::parse("every day", "UTC"),
+            Err(InvalidTimetable::Pattern { .. })
+        ));
+        assert!(matches!(
+            Timetable::parse("0 2 * * *", "Mars/Olympus"),
+            Err(InvalidTimetable::Zone(_))
+        ));
+        let never = Timetable::parse("0 0 30 2 *", "UTC").unwrap();
+        assert!(matches!(never.next_after(0), Err(InvalidTimetable::Never(_))));
+    }
+}

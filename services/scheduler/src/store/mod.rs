@@ -1,0 +1,10 @@
+//! SQL on the scheduler's own tables, and nothing else.
+
+mod runs;
+mod schedules;
+
+pub(crate) use runs::{NewRun, Report, RunRow, find_run, insert_run, list_runs, record};
+pub(crate) use schedules::{
+    DueRow, NewSchedule, ScheduleRow, delete_schedule, due_schedules, find_schedule, keep_only_from_file,
+    list_schedules, plan_next, put_schedule, set_paused,
+};

@@ -1,0 +1,67 @@
+//! Where the services are: at the addresses of the settings.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tonic::transport::{Channel, Endpoint};
+use weir_config::Sources;
+use weir_maintenance::MaintenanceSettings;
+use weir_pool_gateway::GatewaySettings;
+use weir_proto::gateway::v1::gateway_service_client::GatewayServiceClient;
+use weir_proto::maintenance::v1::maintenance_service_client::MaintenanceServiceClient;
+use weir_proto::monitor::v1::monitor_service_client::MonitorServiceClient;
+use weir_proto::scheduler::v1::scheduler_service_client::SchedulerServiceClient;
+use weir_query_monitor::MonitorSettings;
+use weir_scheduler::SchedulerSettings;
+
+use crate::terminal::Failure;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// Replies of the gateway may be as large as its own limit allows.
+const REPLY_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Opens clients of the services.
+pub(crate) struct Services<'a>(pub(crate) &'a Sources);
+
+impl Services<'_> {
+    pub(crate) async fn gateway(&self) -> Result<GatewayServiceClient<Channel>, Failure> {
+        let address = self.0.section::<GatewaySettings>()?.grpc_listen;
+        let client = GatewayServiceClient::new(channel("pool-gateway", address).await?);
+        Ok(client.max_decoding_message_size(REPLY_BYTES_MAX))
+    }
+
+    pub(crate) async fn monitor(&self) -> Result<MonitorServiceClient<Channel>, Failure> {
+        let address = self.0.section::<MonitorSettings>()?.grpc_listen;
+        Ok(MonitorServiceClient::new(channel("query-monitor", address).await?))
+    }
+
+    pub(crate) async fn scheduler(&self) -> Result<SchedulerServiceClient<Channel>, Failure> {
+        let address = self.0.section::<SchedulerSettings>()?.grpc_listen;
+        Ok(SchedulerServiceClient::new(channel("scheduler", address).await?))
+    }
+
+    pub(crate) async fn maintenance(&self) -> Result<MaintenanceServiceClient<Channel>, Failure> {
+        let address = self.0.section::<MaintenanceSettings>()?.grpc_listen;
+        Ok(MaintenanceServiceClient::new(channel("maintenance", address).await?))
+    }
+}
+
+async fn channel(service: &str, address: SocketAddr) -> Result<Channel, Failure> {
+    // A service that listens on every address is reached through loopback.
+    let host = if address.ip().is_unspecified() {
+        "127.0.0.1".to_owned()
+    } else {
+        address.ip().to_string()
+    };
+    let host = if host.contains(':') { format!("[{host}]") } else { host };
+    let endpoint = Endpoint::from_shared(format!("http://{host}:{}", address.port()))?.connect_timeout(CONNECT_TIMEOUT);
+    let connected = endpoint.connect().await;
+    connected.map_err(|_| format!("{service} does not answer at {address}; is it running? (weir status)").into())
+}
+
+/// A refusal of a service as one line, with the slug that the reference explains.
+pub(crate) fn refusal(status: tonic::Status) -> Failure {
+    let slug = status.metadata().get("weir-error").and_then(|slug| slug.to_str().ok());
+    let slug = slug.map(|slug| format!(" [{slug}]")).unwrap_or_default();
+    format!("{}{slug}", status.message()).into()
+}
