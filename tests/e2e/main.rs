@@ -1,0 +1,19 @@
+//! The whole stack from outside: real binaries, real servers, what a user would see.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test runs its own load, and the length of a soak is its caller's choice"
+)]
+
+mod ask;
+mod bad_settings;
+mod job_journey;
+mod nats_away;
+mod query_journey;
+mod reload;
+mod stopping;

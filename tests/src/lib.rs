@@ -1,0 +1,1 @@
+//! Tests of the whole house live beside this file: `tidy/`, `e2e/`, `bench/`.
