@@ -1,0 +1,138 @@
+# shellcheck shell=bash
+# What has to be installed, and the installing: through apt only, and only what is missing.
+#
+# `need_…` notes what is missing and why; `install_missing` installs it all at once, or says in one sentence why it
+# cannot. A machine that has everything sees neither apt nor the network.
+
+missing_packages=()
+missing_reasons=()
+
+need() {
+    missing_packages+=("$1")
+    missing_reasons+=("$2")
+}
+
+need_build_tools() {
+    links_c_programs || {
+        need gcc "the C compiler and linker that Rust uses"
+        need libc6-dev "the C library's headers"
+    }
+    has clang || need clang "compiles the SQL parser's bindings"
+    has_libclang || need libclang-dev "reads the SQL parser's C headers"
+    has mold || need mold "links several times faster than the default linker"
+}
+
+links_c_programs() {
+    has cc && printf '#include <stdio.h>\nint main(void) { return 0; }\n' | cc -x c - -o /dev/null 2>/dev/null
+}
+
+has_libclang() {
+    local path
+    for path in "${LIBCLANG_PATH:-/nowhere}" /usr/lib/llvm-*/lib /usr/lib/*-linux-gnu /usr/lib /usr/lib64 /usr/local/lib; do
+        compgen -G "$path/libclang*.so*" >/dev/null && return 0
+    done
+    return 1
+}
+
+need_postgres_server() {
+    find_postgres "" || need postgresql "the database server"
+    has psql || need postgresql-client "psql"
+}
+
+# Sets `pg_bin` to the directory of the programs of version $1, or of the newest when that is empty.
+find_postgres() {
+    local dir best=''
+    for dir in /usr/lib/postgresql/${1:-*}/bin "$(pg_config --bindir 2>/dev/null || true)"; do
+        [[ -x $dir/postgres && -x $dir/initdb ]] || continue
+        [[ -z $1 || $("$dir/postgres" --version) == *" $1."* ]] || continue
+        [[ -z $best || $(major "$dir") -gt $(major "$best") ]] && best=$dir
+    done
+    # shellcheck disable=SC2034 # deploy/run starts what is there
+    pg_bin=$best
+    [[ -n $best ]]
+}
+
+major() {
+    "$1/postgres" --version | sed 's/^[^0-9]*\([0-9]*\).*/\1/'
+}
+
+# The extensions that PostgreSQL's own source brings along; some distributions pack them apart.
+need_postgres_contrib() {
+    compgen -G "/usr/share/postgresql/*/extension/pageinspect.control" >/dev/null ||
+        need postgresql-contrib "extensions that the tests use"
+}
+
+need_nats() {
+    has_nats || need nats-server "the event bus"
+}
+
+need_redis() {
+    has redis-server || need redis-server "the shared cache"
+}
+
+# Debian puts it where only root's PATH looks.
+has_nats() {
+    has nats-server || [[ -x /usr/sbin/nats-server ]]
+}
+
+install_missing() {
+    ((${#missing_packages[@]} == 0)) && return
+    local list="${missing_packages[*]}"
+    has apt-get || die "missing here: $list; without apt-get they have to be installed by hand (the names are Debian's)$(url_hint)"
+    become_root
+    apt_get update || warn "apt-get update failed; trying with the package lists that are here"
+    drop_what_apt_lacks
+    local index
+    for index in "${!missing_packages[@]}"; do
+        say "installing ${missing_packages[index]}: ${missing_reasons[index]}"
+    done
+    apt_get install -y --no-install-recommends "${missing_packages[@]}" ||
+        die "apt-get could not install $list: mend what it says above, or install them by hand, and start again"
+    missing_packages=() missing_reasons=()
+    hash -r
+}
+
+# mold only saves time; older distributions do not have it, and choose_linker then finds another way.
+drop_what_apt_lacks() {
+    local index
+    for index in "${!missing_packages[@]}"; do
+        if [[ ${missing_packages[index]} == mold ]] && ! apt-cache show mold >/dev/null 2>&1; then
+            say "mold is not in this distribution: linking takes a little longer"
+            unset "missing_packages[$index]" "missing_reasons[$index]"
+        fi
+    done
+}
+
+# Sets `as_root` to what runs a command as root.
+become_root() {
+    as_root=()
+    ((EUID != 0)) || return 0
+    local list="${missing_packages[*]}"
+    has sudo || die "missing here: $list; installing takes root or sudo: run 'apt-get install $list' as root first$(url_hint)"
+    sudo_lets_us || die "missing here: $list; sudo does not let $(id -un) install: run 'apt-get install $list' as root first$(url_hint)"
+    as_root=(sudo)
+}
+
+# deploy/run does without a server of its own where it is given one.
+url_hint() {
+    [[ $program != deploy/run || " ${missing_packages[*]} " != *" postgresql "* ]] || printf ', or set DATABASE_URL'
+}
+
+sudo_lets_us() {
+    sudo -n true 2>/dev/null && return
+    # A password can be asked for at a terminal only.
+    [[ -t 0 ]] && sudo -v
+}
+
+# Quiet unless it fails. Runs in the foreground: breaking off in the middle of an installation would harm the machine.
+apt_get() {
+    local output code=0
+    output=$(
+        # A service that the installation starts must not hold on to our lock.
+        [[ -z ${lock_fd:-} ]] || exec {lock_fd}>&-
+        "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive APT_LISTCHANGES_FRONTEND=none \
+            apt-get -qq -o DPkg::Lock::Timeout=300 "$@" </dev/null 2>&1
+    ) || code=$?
+    ((code == 0)) || printf '%s\n' "$output" | tail -n 20 >&2
+    return "$code"
+}

@@ -1,0 +1,108 @@
+# shellcheck shell=bash
+# Weir's services: what each is called, and where it listens. A test compares this table with the settings reference.
+
+# section binary gRPC ops, in the order of their start; the one that takes queries comes last and stops first.
+services=(
+    "monitor query-monitor 7002 8002"
+    "scheduler scheduler 7004 8004"
+    "maintenance maintenance 7005 8005"
+    "gateway pool-gateway 7001 8001"
+)
+
+# A first SIGTERM lets calls finish, a second cuts them off.
+service_signals="TERM TERM KILL"
+
+# Exports each listening address, so that the file cannot disagree with what is checked, awaited and printed here.
+export_addresses() {
+    local section binary grpc ops
+    for service in "${services[@]}"; do
+        read -r section binary grpc ops <<<"$service"
+        default_setting "${section}__grpc_listen" "127.0.0.1:$grpc"
+        default_setting "${section}__ops_listen" "127.0.0.1:$ops"
+    done
+}
+
+# default_setting KEY VALUE: exports WEIR_KEY unless the caller has set it.
+default_setting() {
+    local name="WEIR_${1^^}"
+    export "$name=${!name:-$2}"
+}
+
+address() {
+    local name="WEIR_${1^^}__${2^^}_LISTEN"
+    printf '%s' "${!name}"
+}
+
+check_ports() {
+    local service section binary kind name host port
+    for service in "${services[@]}"; do
+        read -r section binary _ <<<"$service"
+        for kind in grpc ops; do
+            name="WEIR_${section^^}__${kind^^}_LISTEN"
+            split_address "${!name}"
+            [[ $port =~ ^[0-9]+$ ]] || die "$name=${!name} is not an address such as 127.0.0.1:7001"
+            if port_taken "$port"; then
+                die "port $port, which $binary needs, is taken$(holder_words "$port"): stop that, or set $name"
+            fi
+        done
+    done
+}
+
+start_in_one_process() {
+    fresh_log weir
+    start_child weir "$service_signals" "$log_dir/weir.log" "$programs/weir" up --config "$config"
+}
+
+start_apart() {
+    local service section binary
+    for service in "${services[@]}"; do
+        read -r section binary _ <<<"$service"
+        fresh_log "$binary"
+        start_child "$binary" "$service_signals" "$log_dir/$binary.log" "$programs/$binary" --config "$config"
+    done
+}
+
+# True when every service says it can do its work; otherwise `unready` says which does not, and why.
+services_ready() {
+    local service section binary
+    for service in "${services[@]}"; do
+        read -r section binary _ <<<"$service"
+        if ! http_get "$(reachable "$(address "$section" ops)")" /readyz; then
+            unready="$binary does not answer on its ops port"
+            return 1
+        fi
+        if [[ $http_status != 200 ]]; then
+            unready="$binary says: ${http_body//$'\n'/ }"
+            return 1
+        fi
+    done
+}
+
+print_addresses() {
+    local service section binary
+    for service in "${services[@]}"; do
+        read -r section binary _ <<<"$service"
+        printf '  %-14s gRPC %-18s ops http://%s\n' "$binary" "$(address "$section" grpc)" "$(reachable "$(address "$section" ops)")"
+    done
+}
+
+# The two servers that services apart from each other share.
+start_nats() {
+    local port program
+    port=$(free_port 4222)
+    nats_url="nats://127.0.0.1:$port"
+    program=$(command -v nats-server || printf /usr/sbin/nats-server)
+    fresh_log nats
+    start_child NATS "TERM KILL" "$log_dir/nats.log" "$program" --addr 127.0.0.1 --port "$port" --jetstream --store_dir "$data_dir/nats"
+    wait_until 20 NATS answers_with "127.0.0.1:$port" '' INFO
+}
+
+start_redis() {
+    local port
+    port=$(free_port 6379)
+    redis_url="redis://127.0.0.1:$port"
+    mkdir -p "$data_dir/redis"
+    fresh_log redis
+    start_child Redis "TERM KILL" "$log_dir/redis.log" redis-server --bind 127.0.0.1 --port "$port" --dir "$data_dir/redis" --daemonize no
+    wait_until 20 Redis answers_with "127.0.0.1:$port" PING +PONG
+}

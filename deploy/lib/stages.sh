@@ -1,0 +1,152 @@
+# shellcheck shell=bash
+# The stages of deploy/test. Each is a function `stage_NAME` that fails when what it checks is not so; each cargo
+# command runs as a job, so that Ctrl-C ends it with all that it started.
+
+stages=(packages fmt lint apart build test doctest doc shell)
+tests_passed=0
+tests_failed=0
+
+is_stage() {
+    [[ -n $1 && " ${stages[*]} " == *" $1 "* ]]
+}
+
+choose_stages() {
+    if [[ -n $only ]]; then stages=("$only"); fi
+}
+
+run_stages() {
+    local stage began_s failed=''
+    for stage in "${stages[@]}"; do
+        say "== $stage"
+        began_s=$SECONDS
+        "stage_$stage" || failed=$stage
+        say "== $stage: $((SECONDS - began_s)) s"
+        [[ -z $failed ]] || break
+    done
+    if [[ -n $failed ]]; then warn "stage $failed failed after $SECONDS s"; fi
+    say "$tests_passed passed, $tests_failed failed"
+    [[ -z $failed ]]
+}
+
+cargo_job() {
+    run_job "cargo $1" - cargo "$@"
+}
+
+stage_packages() {
+    need_build_tools
+    need_postgres_server
+    need_postgres_contrib
+    need_nats
+    need_redis
+    install_missing
+    choose_linker
+    local component
+    for component in fmt clippy; do
+        cargo "$component" --version >/dev/null 2>&1 ||
+            die "cargo $component is missing: run 'rustup component add rustfmt clippy'"
+    done
+}
+
+stage_fmt() {
+    cargo_job fmt --all --check
+}
+
+stage_lint() {
+    cargo_job clippy --workspace --all-targets --locked -- -D warnings
+}
+
+# In a workspace build features unify, so that a crate may live on what another one asked for.
+stage_apart() {
+    local member
+    for member in $(members); do
+        cargo_job check --quiet --locked -p "$member" || return
+    done
+    local feature
+    for feature in $(proto_features); do
+        cargo_job check --quiet --locked -p weir-proto --no-default-features --features "$feature" || return
+    done
+}
+
+members() {
+    cargo metadata --format-version 1 --no-deps --locked | tr '{' '\n' | sed -n 's/^"name":"\([^"]*\)","version":.*/\1/p'
+}
+
+proto_features() {
+    sed -n '/^\[features\]/,/^\[[^f]/s/^\([a-z-]*\) *=.*/\1/p' "$root/shared/proto/Cargo.toml" | grep -vx default
+}
+
+# Tests that start the services need their programs; built together with the tests, they share every dependency.
+stage_build() {
+    cargo_job build --workspace --bins --tests --locked
+}
+
+stage_test() {
+    if has cargo-nextest; then
+        test_with_nextest
+    else
+        say "cargo-nextest is not here: using cargo test ('cargo install --locked cargo-nextest' brings it)"
+        test_with_cargo
+    fi
+}
+
+test_with_nextest() {
+    local code=0 report="$target/nextest/ci/junit.xml"
+    rm -f "$report"
+    cargo_job nextest run --workspace --locked --profile ci --no-input-handler || code=$?
+    count_report "$report"
+    return "$code"
+}
+
+# The totals stand in the first element: <testsuites … tests="7" failures="1" errors="0" …>.
+count_report() {
+    local head tests failures errors
+    head=$(grep -m 1 '<testsuites ' "$1" 2>/dev/null) || return 0
+    tests=$(attribute tests "$head") failures=$(attribute failures "$head") errors=$(attribute errors "$head")
+    tests_passed=$((tests_passed + tests - failures - errors))
+    tests_failed=$((tests_failed + failures + errors))
+}
+
+attribute() {
+    sed -n "s/.* $1=\"\([0-9]*\)\".*/\1/p" <<<"$2"
+}
+
+# Without nextest a test that hangs is not ended alone, so the whole run has its time.
+test_with_cargo() {
+    counted_job tests timeout --kill-after=10 1200 \
+        cargo test --workspace --lib --bins --tests --locked --no-fail-fast
+}
+
+stage_doctest() {
+    counted_job doctest cargo test --workspace --doc --locked --no-fail-fast
+}
+
+# counted_job NAME COMMAND…: shows the output and adds the sums of its "test result:" lines.
+counted_job() {
+    local code=0 log="$target/deploy-test/$1.log"
+    # shellcheck disable=SC2016 # the inner shell expands them
+    run_job "$1" - bash -o pipefail -c '"${@:2}" 2>&1 | tee "$1"' bash "$log" "${@:2}" || code=$?
+    count_results "$log"
+    return "$code"
+}
+
+count_results() {
+    local passed failed
+    read -r passed failed < <(awk '/^test result:/ { for (i = 2; i <= NF; i++) {
+        if ($i == "passed;") p += $(i - 1); if ($i == "failed;") f += $(i - 1) } } END { print p + 0, f + 0 }' "$1")
+    tests_passed=$((tests_passed + passed))
+    tests_failed=$((tests_failed + failed))
+}
+
+stage_doc() {
+    RUSTDOCFLAGS="-D warnings" cargo_job doc --workspace --no-deps --locked
+}
+
+stage_shell() {
+    local script
+    for script in "$here/run" "$here/test" "$here"/lib/*.sh "$root/.ci/run"; do
+        bash -n "$script" || return
+    done
+    if has shellcheck; then
+        shellcheck --external-sources "$here/run" "$here/test" "$root/.ci/run"
+    fi
+}

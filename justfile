@@ -1,0 +1,38 @@
+# The usual commands, short. `just` alone lists them.
+
+_list:
+    @just --list --unsorted
+
+# Build and run Weir here until Ctrl-C; `just up --demo` adds something to see.
+up *options:
+    deploy/run {{ options }}
+
+# Everything that a merge has to pass.
+test *options:
+    deploy/test {{ options }}
+
+# The quick part of it: formatting and lints.
+check:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets --locked -- -D warnings
+
+# Format the code.
+fmt:
+    cargo fmt --all
+
+# Write the pages and the example file that come from declarations in the code.
+reference:
+    cargo build --quiet --locked -p weir
+    cargo run --quiet --locked -p weir -- config reference > docs/reference/settings.md
+    cargo run --quiet --locked -p weir -- config metrics > docs/reference/metrics.md
+    cargo run --quiet --locked -p weir -- config events > docs/reference/events.md
+    cargo run --quiet --locked -p weir -- config example > deploy/weir.example.toml
+
+# NATS away for half a minute under load; CI runs a short form of the same test.
+soak seconds="30":
+    cargo build --quiet --locked --workspace --bins
+    WEIR_SOAK_SECONDS={{ seconds }} cargo test --locked -p weir-tests --test e2e nats_away
+
+# Accept a change of the protocol: additions (the default), or breaking.
+proto-accept what="additions":
+    WEIR_ACCEPT={{ what }} cargo test --locked -p weir-tests --test tidy proto_contract
