@@ -12,6 +12,7 @@
 
 mod ask;
 mod bad_settings;
+mod doors;
 mod job_journey;
 mod nats_away;
 mod query_journey;

@@ -22,7 +22,10 @@ async fn a_changed_file_is_taken_over_and_a_bad_one_refused() {
         .await;
     };
     execute(&world, "before", "select pg_sleep(0.4)").await;
-    eventually("it is counted under the old threshold", SOON, async || queries(&world, "before").await.pop()).await;
+    eventually("it is counted under the old threshold", SOON, async || {
+        queries(&world, "before").await.pop()
+    })
+    .await;
 
     std::fs::write(&path, "[monitor]\nslow_query_treshold = \"1ms\"\n").unwrap();
     world.process("weir").signal("HUP");
