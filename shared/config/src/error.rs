@@ -47,6 +47,9 @@ pub enum Error {
         /// What is wrong with it, and what was expected.
         reason: String,
     },
+    /// A value that reads well and that its owner cannot use. The owner's words name the setting.
+    #[error("{0}")]
+    Refused(String),
     /// Two places that must agree do not.
     #[error("setting {key} is contradictory: {first} and {second} say different things")]
     Contradiction {
@@ -81,6 +84,7 @@ impl Coded for Error {
             Self::Syntax { .. } => "config-syntax",
             Self::Unknown { .. } => "config-unknown-setting",
             Self::Invalid { .. } => "config-invalid-setting",
+            Self::Refused(_) => "config-refused-setting",
             Self::Contradiction { .. } => "config-contradiction",
         }
     }

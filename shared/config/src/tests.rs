@@ -163,10 +163,9 @@ fn effective_values_name_their_origin_and_mask_secrets() {
             ("gateway.look", Some("json"), "profile".to_owned()),
         ]
     );
-    assert_eq!(
-        sources.section::<PoolSettings>().unwrap().password.unwrap().expose(),
-        "hunter2"
-    );
+    let settings: PoolSettings = sources.section().unwrap();
+    assert_eq!(settings.look, Look::Json);
+    assert_eq!(settings.password.unwrap().expose(), "hunter2");
 }
 
 #[test]

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use weir_bus::Bus;
 use weir_config::DatabaseSettings;
@@ -99,10 +100,8 @@ impl Tables {
 }
 
 /// An operator looks for the setting first.
-fn named(checked: Result<&(), &StoreError>) -> Result<(), String> {
-    checked
-        .map(|()| ())
-        .map_err(|error| format!("setting store.url (or database.url): {error}"))
+fn named<T>(checked: Result<T, &StoreError>) -> Result<T, String> {
+    checked.map_err(|error| format!("setting store.url (or database.url): {error}"))
 }
 
 /// Shows whether the bus is there. What is durable waits for it in the outbox, so a service works without it.
@@ -131,7 +130,8 @@ async fn tend(
     tell.send_replace(true);
     while pause(&stop, CHECK_EVERY).await {
         dependency.report(named(store.ping(CHECK_TIMEOUT).await.as_ref()));
-        if let Ok(depth) = outbox::depth(&store).await {
+        // A server that takes a statement and never answers must not end the checks.
+        if let Ok(Ok(depth)) = timeout(CHECK_TIMEOUT, outbox::depth(&store)).await {
             metrics.outbox_waiting.with([]).set(depth.waiting as f64);
             metrics.outbox_oldest_seconds.with([]).set(depth.oldest.as_secs_f64());
         }

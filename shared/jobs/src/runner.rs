@@ -156,7 +156,7 @@ impl Runner {
         };
         let started = self.jobs.facts().started(&claim.job, claim.worker());
         outbox::enqueue(&mut transaction, &started, claim.job.traceparent.as_deref()).await?;
-        if false {
+        if stop.is_cancelled() {
             // Asked for after the stop: it stays in the queue.
             return Ok(None);
         }

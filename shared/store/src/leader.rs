@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::{Connection as _, PgConnection, Row as _};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -155,8 +155,9 @@ impl Leadership {
         F: FnMut(Term) -> Fut,
         Fut: Future<Output = ()>,
     {
-        if !seat.handed_over && !pause(stop, self.options.notice_within()).await {
-            return self.step_down(seat).await;
+        if !seat.handed_over && !self.outwait(&mut seat, stop).await {
+            // Not stepped down from: whoever follows has to wait for the one before as this one did.
+            return;
         }
         let epoch = seat.term.epoch;
         tracing::info!(leader.of = self.name, leader.epoch = epoch, "leading");
@@ -174,19 +175,27 @@ impl Leadership {
         }
     }
 
+    /// Waits until the leader before must have noticed that its lock is gone. False if there is nothing to lead by then.
+    async fn outwait(&self, seat: &mut Seat, stop: &CancellationToken) -> bool {
+        pause(stop, self.options.notice_within()).await && self.holds(seat).await.is_ok()
+    }
+
     /// Returns when the lock can no longer be counted on.
     async fn watch(&self, seat: &mut Seat) -> StoreError {
         loop {
-            // The session holds the lock as long as it lives; that it answers proves that it lives.
-            let held = seat
-                .term
-                .expect(&mut seat.connection, "select epoch from leaders where name = $1");
-            let held = self.in_time(held).await;
-            if let Err(error) = held {
+            // Counted from the question: the answer tells of a moment after it, however late it comes.
+            let asked_at = Instant::now();
+            if let Err(error) = self.holds(seat).await {
                 return error;
             }
-            tokio::time::sleep(self.options.check_every).await;
+            sleep_until(asked_at + self.options.check_every).await;
         }
+    }
+
+    /// Whether the lock is still there. The session holds it as long as it lives; that it answers proves that it lives.
+    async fn holds(&self, seat: &mut Seat) -> Result<(), StoreError> {
+        let newest = "select epoch from leaders where name = $1";
+        self.in_time(seat.term.expect(&mut seat.connection, newest)).await
     }
 
     async fn step_down(&self, mut seat: Seat) {

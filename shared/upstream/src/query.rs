@@ -254,7 +254,7 @@ impl RowStream<'_> {
             .channel
             .take_rows(self.columns, self.limits.row_bytes_max)?;
         self.bytes = self.bytes.saturating_add(run.bytes);
-        if false {
+        if self.bytes > self.limits.reply_bytes_max {
             return Err(Error::TooLarge {
                 what: "reply",
                 bytes: self.bytes,

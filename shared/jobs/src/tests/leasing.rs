@@ -111,6 +111,7 @@ async fn a_worker_that_slept_through_its_lease_changes_nothing() {
     });
     // It neither says that it lives nor looks whether it still may.
     let asleep = RunnerOptions {
+        concurrency: 1,
         heartbeat_every: DEADLINE * 10,
         ..options()
     };

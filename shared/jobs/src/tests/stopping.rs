@@ -8,9 +8,10 @@ use futures_util::FutureExt as _;
 use serde_json::json;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
+use weir_testkit::eventually;
 
-use super::world::{DEADLINE, World, does, options};
-use crate::{JobState, RunnerOptions};
+use super::world::{DEADLINE, World, does, options, request};
+use crate::{JobState, Jobs, RunnerOptions};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_runs_finishes_and_nothing_new_begins() {
@@ -34,6 +35,33 @@ async fn what_runs_finishes_and_nothing_new_begins() {
     world.finish().await;
     assert_eq!(world.job(running).await.state, JobState::Succeeded);
     let late = world.job(late).await;
+    assert_eq!((late.state, late.attempts), (JobState::Queued, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_claim_that_is_under_way_at_the_stop_is_given_up() {
+    let mut world = World::new().await;
+    let mut transaction = world.store.pool().begin().await.unwrap();
+    sqlx::query("lock table jobs in share row exclusive mode")
+        .execute(&mut *transaction)
+        .await
+        .unwrap();
+    let late = request("vacuum");
+    Jobs::request(&mut transaction, &late).await.unwrap();
+    world
+        .runner(does("vacuum", |_| async { Ok(json!({})) }.boxed()), options())
+        .await;
+    eventually("a claim that waits for the table", DEADLINE, async || {
+        let waiting = "select count(*) from pg_stat_activity where datname = current_database()
+                       and wait_event_type = 'Lock' and query like '%update jobs set state = ''running''%'";
+        let number: i64 = sqlx::query_scalar(waiting).fetch_one(world.store.pool()).await.unwrap();
+        (number > 0).then_some(())
+    })
+    .await;
+    world.stop.cancel();
+    transaction.commit().await.unwrap();
+    world.finish().await;
+    let late = world.job(late.id).await;
     assert_eq!((late.state, late.attempts), (JobState::Queued, 0));
 }
 

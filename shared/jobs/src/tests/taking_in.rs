@@ -3,7 +3,9 @@
 use std::time::{Duration, SystemTime};
 
 use futures_util::FutureExt as _;
-use serde_json::json;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use weir_bus::{Bus, ConsumerOptions, Limits, Message, NatsSettings};
 use weir_events::{Event, catalogue, jobs as events};
@@ -13,7 +15,7 @@ use weir_store::{Relay, RelayOptions, outbox};
 use weir_testkit::{Nats, Postgres, eventually};
 
 use super::world::{DEADLINE, World, does, options, words};
-use crate::{JobState, Works, intake};
+use crate::{JobContext, JobError, JobState, Work, Works, intake};
 
 const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
@@ -56,8 +58,28 @@ async fn publish(bus: &Bus, event: &Event) {
         .unwrap();
 }
 
+/// Says when a request has been read.
+struct Signals(mpsc::UnboundedSender<()>);
+
+impl Work for Signals {
+    fn operation(&self) -> &str {
+        "analyze"
+    }
+    fn exclusive_key(&self, _parameters: &Value) -> Option<String> {
+        self.0.send(()).unwrap();
+        None
+    }
+    async fn run(&self, _job: &JobContext) -> Result<Value, JobError> {
+        Ok(json!({}))
+    }
+}
+
 /// Takes requests in, in the background.
 fn start_intake(world: &mut World, bus: &Bus) {
+    start_intake_for(world, bus, works());
+}
+
+fn start_intake_for(world: &mut World, bus: &Bus, works: Works) {
     let stream = outbox::stream_spec(&catalogue::JOBS);
     let requests = events::every_request();
     let quick = ConsumerOptions {
@@ -71,7 +93,7 @@ fn start_intake(world: &mut World, bus: &Bus) {
     let (jobs, stop) = (world.jobs.clone(), world.stop.clone());
     world
         .running
-        .spawn(async move { intake(&mut consumer, &jobs, &works(), &stop).await });
+        .spawn(async move { intake(&mut consumer, &jobs, &works, &stop).await });
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -174,6 +196,29 @@ async fn a_request_outlives_the_absence_of_the_database() {
             .await
             .ok()?;
         (stored == 5).then_some(())
+    })
+    .await;
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_that_could_not_be_stored_before_a_stop_is_left_to_the_next_worker() {
+    let mut postgres = Postgres::start().await;
+    let mut world = World::at(&postgres.url("postgres")).await;
+    let bus = Bus::in_memory(Limits::default());
+    postgres.stop().await;
+    let (signal, mut signals) = mpsc::unbounded_channel();
+    start_intake_for(&mut world, &bus, Works::builder().with(Signals(signal)).build());
+    let id = Uuid::now_v7();
+    publish(&bus, &event(&asked(&id.to_string()))).await;
+    signals.recv().await.unwrap();
+    world.finish().await;
+
+    postgres.start_again().await;
+    world.stop = CancellationToken::new();
+    start_intake(&mut world, &bus);
+    eventually("the job to be stored", DEADLINE, async || {
+        world.jobs.get(id).await.ok().flatten()
     })
     .await;
     world.finish().await;

@@ -174,7 +174,7 @@ pub(super) fn options() -> RunnerOptions {
         concurrency: 4,
         poll_every: Duration::from_secs(3600),
         heartbeat_every: Duration::from_millis(100),
-        heartbeat_dead_after: Duration::from_secs(1),
+        heartbeat_dead_after: Duration::from_secs(2),
         retry_first: Duration::from_millis(20),
         retry_cap: Duration::from_millis(100),
         finish_within: DEADLINE,

@@ -18,7 +18,7 @@ const ONE_COLUMN: &[u8] =
 const ONE_ROW: &[u8] = b"D\0\0\0\x0b\0\x01\0\0\0\x01x";
 const END: &[u8] = b"C\0\0\0\x0dSELECT 1\0Z\0\0\0\x05I";
 
-/// Frames tell the end of a stream from a time-out.
+/// Longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A server for one connection: it reads what a client sends once for each piece, and then sends the piece. Threads,
@@ -89,11 +89,16 @@ fn runtime() -> Runtime {
         .unwrap()
 }
 
+/// Runs it to its end, or fails.
+async fn patiently<T>(run: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, run).await.expect("it hangs")
+}
+
 /// Runs it and says how much memory this thread held at most.
 fn memory_of<T>(run: impl AsyncFnOnce() -> T) -> (T, u64) {
     let runtime = runtime();
     let mut result = None;
-    let used = allocation_counter::measure(|| result = Some(runtime.block_on(run())));
+    let used = allocation_counter::measure(|| result = Some(runtime.block_on(patiently(run()))));
     (result.unwrap(), used.bytes_max)
 }
 
@@ -401,9 +406,9 @@ fn replies_damaged_anywhere_never_panic_or_hang() {
             reply[at] = value;
         }
         let server = Server::sending(vec![WELCOME.to_vec(), reply]);
-        let ended = runtime.block_on(async { tokio::time::timeout(PATIENCE, ask(&server, Limits::default())).await });
+        // It may still be a reply; all that matters is that it comes to an end.
+        let _ = runtime.block_on(patiently(ask(&server, Limits::default())));
         server.end();
-        prop_assert!(ended.is_ok(), "it hangs");
         Ok(())
     });
     outcome.unwrap();
