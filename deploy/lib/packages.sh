@@ -92,14 +92,18 @@ install_missing() {
     hash -r
 }
 
-# mold only saves time; older distributions do not have it, and choose_linker then finds another way.
+# mold only saves time, and choose_linker finds another way; without anything else it is not worth beginning.
 drop_what_apt_lacks() {
-    local index
+    local index package
     for index in "${!missing_packages[@]}"; do
-        if [[ ${missing_packages[index]} == mold ]] && ! apt-cache show mold >/dev/null 2>&1; then
-            say "mold is not in this distribution: linking takes a little longer"
-            unset "missing_packages[$index]" "missing_reasons[$index]"
+        package=${missing_packages[index]}
+        if apt-cache show "$package" >/dev/null 2>&1; then
+            continue
+        elif [[ $package != mold ]]; then
+            die "this distribution has no package $package (${missing_reasons[index]}): install it by hand, and start again"
         fi
+        say "this distribution has no mold: linking takes a little longer"
+        unset "missing_packages[$index]" "missing_reasons[$index]"
     done
 }
 

@@ -66,13 +66,15 @@ noting_child() {
 
 script_ends_with() {
     local code=0
-    wait "$main_pid" || code=$?
+    { wait "$main_pid"; } 2>/dev/null || code=$?
     expect "$code" "$1"
 }
 
 test_children_stop_in_reverse_order() {
     start_script "$(noting_child a; noting_child b; noting_child c; printf 'watch_children\n')"
-    eventually holds "$room/log" up-c && eventually holds "$room/log" up-b && eventually holds "$room/log" up-a
+    eventually holds "$room/log" up-a
+    eventually holds "$room/log" up-b
+    eventually holds "$room/log" up-c
     kill -TERM "$main_pid"
     script_ends_with 143
     expect "$(tr '\n' ' ' <"$room/ends")" "c b a "
@@ -90,7 +92,8 @@ test_a_fallen_child_ends_all_and_is_named() {
         printf 'start_child b TERM "%s/b.log" bash -c "echo what went wrong >&2; exit 3"\nwatch_children\n' "$room")"
     script_ends_with 1
     expect "$(cat "$room/ends")" a
-    holds "$room/out" "b ended by itself with exit code 3" && holds "$room/out" "what went wrong"
+    holds "$room/out" "b ended by itself with exit code 3"
+    holds "$room/out" "what went wrong"
 }
 
 test_a_stubborn_child_is_killed() {
@@ -100,14 +103,13 @@ test_a_stubborn_child_is_killed() {
     eventually holds "$room/log" up
     kill -TERM "$main_pid"
     script_ends_with 143
-    holds "$room/out" "mule does not stop: sending SIGKILL" && gone "$(cut -d ' ' -f 1 "$room/log")"
+    holds "$room/out" "mule does not stop: sending SIGKILL"
+    gone "$(cut -d ' ' -f 1 "$room/log")"
 }
 
 test_a_job_is_stopped_with_all_that_it_started() {
     start_script "run_job build $room/log bash -c 'sleep 600 & echo \$! up; wait'"
     eventually holds "$room/log" up
-    kill -INT "$main_pid" 2>/dev/null
-    # A background script of a shell without job control ignores SIGINT.
     kill -TERM "$main_pid"
     script_ends_with 143
     gone "$(cut -d ' ' -f 1 "$room/log")"
@@ -153,7 +155,9 @@ test_addresses_fall_apart() {
 }
 
 test_versions_are_compared_as_numbers() {
-    newer_or_same 1.100.0 1.95 && newer_or_same 1.95 1.95 && ! newer_or_same 1.94.9 1.95
+    newer_or_same 1.100.0 1.95
+    newer_or_same 1.95 1.95
+    expect "$(newer_or_same 1.94.9 1.95 || printf older)" older
 }
 
 test_passed_and_failed_tests_are_counted() {
@@ -168,11 +172,16 @@ test_passed_and_failed_tests_are_counted() {
     expect "$tests_passed $tests_failed" "16 4"
 }
 
-# set -e does not reach into a condition, so that each test is a process of its own.
+# set -e does not reach into a condition, so that a test stands alone, and each of its commands too.
 main() {
-    local name passed=0 failed=0
+    local name code passed=0 failed=0
     for name in $(declare -F | sed -n 's/^declare -f \(test_.*\)/\1/p' | grep -vE '^test_with_'); do
-        if (set -e; "$name") & wait $!; then
+        rm -f "$room/out"
+        set +e
+        (set -e; "$name")
+        code=$?
+        set -e
+        if ((code == 0)); then
             passed=$((passed + 1))
         else
             failed=$((failed + 1))

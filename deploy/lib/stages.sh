@@ -147,6 +147,8 @@ stage_shell() {
         bash -n "$script" || return
     done
     if has shellcheck; then
-        shellcheck --external-sources "$here/run" "$here/test" "$root/.ci/run"
+        shellcheck --external-sources --check-sourced "$here/run" "$here/test" "$root/.ci/run" || return
+        shellcheck --external-sources "$here/lib/selftest.sh" || return
     fi
+    counted_job selftest bash "$here/lib/selftest.sh"
 }

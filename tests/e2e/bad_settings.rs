@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use weir_testkit::{PostgresOptions, Process, World, binary_path, eventually, free_port, http_get};
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(40);
 const SERVICES: [&str; 4] = ["pool-gateway", "query-monitor", "scheduler", "maintenance"];
 
 /// Starts a binary that must refuse, and returns its status and the one line that it says.

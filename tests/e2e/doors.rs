@@ -18,7 +18,7 @@ use weir_testkit::{World, eventually, free_port, http_get};
 
 use crate::ask::{execute, gateway, statement};
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(40);
 
 const SERVICES: [(&str, &str, &str); 4] = [
     ("pool-gateway", "weir.gateway.v1.GatewayService", "weir_queries_total"),

@@ -11,7 +11,7 @@ use weir_testkit::{World, eventually};
 
 use crate::ask::{alerts, execute, gateway, intake, queries, statement};
 
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(30);
 
 #[tokio::test]
 async fn a_query_is_answered_counted_and_a_slow_one_is_told_of() {

@@ -6,7 +6,7 @@ use weir_testkit::{World, eventually};
 
 use crate::ask::{alerts, execute, queries};
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(40);
 
 #[tokio::test]
 async fn a_changed_file_is_taken_over_and_a_bad_one_refused() {

@@ -6,7 +6,7 @@ use weir_testkit::{World, eventually};
 
 use crate::ask::{execute, gateway, statement};
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(40);
 
 /// A statement that is under way when its process is told to stop must be answered.
 async fn stops_in_order(world: &World, binary: &str) {

@@ -34,6 +34,14 @@ impl Bus {
         }
     }
 
+    /// Validates the settings as [`Bus::open`] would, without a connection.
+    pub fn check(sources: &Sources) -> Result<(), weir_config::Error> {
+        let settings: BusSettings = sources.section()?;
+        let url = settings.url.as_ref().map(|url| url.secret().expose());
+        let checked = settings.check().and_then(|()| url.map_or(Ok(()), nats::check_url));
+        checked.map_err(|error| weir_config::Error::Refused(error.to_string()))
+    }
+
     /// A bus within this process. What it holds ends with the process.
     pub fn in_memory(limits: Limits) -> Self {
         Self(Carrier::Memory(Arc::new(Memory::new(limits))))

@@ -163,6 +163,11 @@ pub(super) async fn connect(
         .map_err(|error| Error::setting("bus.url", error))
 }
 
+/// Whether a list of servers can be read.
+pub(crate) fn check_url(urls: &str) -> Result<(), Error> {
+    addresses(urls).map(drop)
+}
+
 /// The servers of a list. What cannot be read is not shown, because a password may stand in it.
 pub(super) fn addresses(urls: &str) -> Result<Vec<ServerAddr>, Error> {
     let unreadable = || Error::setting("bus.url", "nats://host:port or tls://host:port is expected");

@@ -26,6 +26,7 @@ use crate::subscription::Source;
 use crate::{Error, Health, Limits, NatsSettings, Subscription};
 
 use connect::Monitor;
+pub(crate) use connect::check_url;
 pub(crate) use consumer::Consumer;
 pub(crate) use delivery::Ticket;
 pub(crate) use intake::Intake;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::time::{Instant, interval};
+use tokio::time::{Instant, interval, timeout};
 use tokio_util::sync::CancellationToken;
 use weir_bus::{Bus, Consumer, ConsumerOptions, Error, Limits, StreamSpec};
 
@@ -137,15 +137,16 @@ pub(crate) async fn in_progress_puts_the_next_delivery_off(open: &impl Open) {
     let mut heartbeat = interval(ACK_WAIT / 5);
     // Three times over the other comes again, which is more than two waits.
     for attempt in 2..=4 {
-        loop {
-            tokio::select! {
-                came = came(&mut consumer) => {
-                    assert_eq!(came, ("b".to_owned(), attempt));
-                    break;
+        let the_other = async {
+            loop {
+                tokio::select! {
+                    came = came(&mut consumer) => break came,
+                    _ = heartbeat.tick() => long_work.in_progress().await.unwrap(),
                 }
-                _ = heartbeat.tick() => long_work.in_progress().await.unwrap(),
             }
-        }
+        };
+        let came = timeout(DEADLINE, the_other).await.expect("nothing came again");
+        assert_eq!(came, ("b".to_owned(), attempt));
     }
     long_work.ack().await.unwrap();
 }
@@ -210,12 +211,15 @@ pub(crate) async fn an_id_is_forgotten_after_the_window(open: &impl Open) {
     publish().await.unwrap();
     deliver(&mut consumer).await.ack().await.unwrap();
     let mut again = interval(Duration::from_millis(50));
-    let delivery = loop {
-        tokio::select! {
-            delivery = deliver(&mut consumer) => break delivery,
-            _ = again.tick() => publish().await.unwrap(),
+    let anew = async {
+        loop {
+            tokio::select! {
+                delivery = deliver(&mut consumer) => break delivery,
+                _ = again.tick() => publish().await.unwrap(),
+            }
         }
     };
+    let delivery = timeout(DEADLINE, anew).await.expect("the id was never forgotten");
     assert_eq!(delivery.attempt(), 1);
 }
 
