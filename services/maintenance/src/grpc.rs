@@ -88,7 +88,7 @@ impl Desk {
         let facts = candidate.facts;
         api::Candidate {
             table: facts.table.to_string(),
-            action: OPERATION.to_owned(),
+            action: if candidate.selected { OPERATION } else { "" }.to_owned(),
             reason: candidate.reason,
             facts: Some(api::TableFacts {
                 live_tuples: count(facts.live_tuples),

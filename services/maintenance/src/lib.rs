@@ -22,7 +22,6 @@ use weir_jobs::{Jobs, Runner, RunnerOptions, Works, intake};
 use weir_proto::maintenance::v1::maintenance_service_server::MaintenanceServiceServer;
 use weir_runtime::{Ground, GrpcDoor, Service, Stage, StartError, bind, serve_ops};
 use weir_store::outbox;
-use weir_upstream::Target;
 
 use act::Analyze;
 use grpc::Desk;
@@ -43,13 +42,12 @@ pub const SERVICE: Service = Service {
     name: "maintenance",
     sections: || vec![SectionInfo::of::<MaintenanceSettings>()],
     metrics: || weir_footing::with_own_metrics(Metrics::describe()),
-    check: |sources| check(sources).map(|_| ()),
+    check: |sources| check(sources).and_then(|_| Bus::check(sources)),
 };
 
 /// Starts maintenance on its ground: ports first, then what serves them.
 pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
-    let (settings, url) = check(&ground.sources)?;
-    let target = Target::parse(url.secret().expose()).map_err(|error| format!("setting database.url: {error}"))?;
+    let (settings, target) = check(&ground.sources)?;
     let grpc = bind(&ground, "maintenance.grpc_listen", settings.grpc_listen).await?;
     let ops = bind(&ground, "maintenance.ops_listen", settings.ops_listen).await?;
     let metrics = Arc::new(Metrics::register(&ground.registry));

@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use weir_config::{DatabaseSettings, Error, Origin, RedactedUrl, Sources};
+use weir_config::{DatabaseSettings, Error, Origin, Sources};
+use weir_upstream::Target;
 
 weir_config::section! {
     /// Upkeep of the user's tables.
@@ -28,7 +29,7 @@ weir_config::section! {
 }
 
 /// Validates the settings as the start would, and finds the database.
-pub fn check(sources: &Sources) -> Result<(MaintenanceSettings, RedactedUrl), Error> {
+pub fn check(sources: &Sources) -> Result<(MaintenanceSettings, Target), Error> {
     let settings: MaintenanceSettings = sources.section()?;
     let wrong = |key, reason: String| Err(Error::invalid(key, Origin::File, reason));
     let percent = settings.analyze_threshold_percent;
@@ -44,12 +45,23 @@ pub fn check(sources: &Sources) -> Result<(MaintenanceSettings, RedactedUrl), Er
             "at least one job must be able to run".to_owned(),
         );
     }
+    for (key, limit) in [
+        ("maintenance.lock_timeout", settings.lock_timeout),
+        ("maintenance.statement_timeout", settings.statement_timeout),
+        ("maintenance.heartbeat_dead_after", settings.heartbeat_dead_after),
+    ] {
+        // PostgreSQL counts in whole milliseconds up to 31 bits, and takes zero for no limit.
+        if !(1..=i32::MAX.unsigned_abs().into()).contains(&limit.as_millis()) {
+            return wrong(key, format!("{limit:?} is not between 1 ms and 24 days"));
+        }
+    }
     let database: DatabaseSettings = sources.section()?;
-    match database.url {
-        Some(url) => Ok((settings, url)),
-        None => wrong(
-            "database.url",
-            "maintenance needs a PostgreSQL; set DATABASE_URL".to_owned(),
-        ),
+    let Some(url) = database.url else {
+        let reason = "maintenance needs a PostgreSQL; set DATABASE_URL";
+        return wrong("database.url", reason.to_owned());
+    };
+    match Target::parse(url.secret().expose()) {
+        Ok(target) => Ok((settings, target)),
+        Err(error) => Err(Error::Refused(format!("setting database.url: {error}"))),
     }
 }

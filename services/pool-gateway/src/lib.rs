@@ -37,13 +37,12 @@ pub const SERVICE: Service = Service {
     name: "pool-gateway",
     sections: || vec![SectionInfo::of::<GatewaySettings>()],
     metrics: Metrics::describe,
-    check: |sources| check(sources).map(|_| ()),
+    check: |sources| check(sources).and_then(|_| Bus::check(sources)),
 };
 
 /// Starts the gateway on its ground: ports first, then what serves them.
 pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
-    let (settings, url) = check(&ground.sources)?;
-    let target = Target::parse(url.secret().expose()).map_err(|error| format!("setting database.url: {error}"))?;
+    let (settings, target) = check(&ground.sources)?;
     let grpc = bind(&ground, "gateway.grpc_listen", settings.grpc_listen).await?;
     let ops = bind(&ground, "gateway.ops_listen", settings.ops_listen).await?;
     let metrics = Arc::new(Metrics::register(&ground.registry));

@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use weir_config::{DatabaseSettings, Error, Origin, RedactedUrl, Sources, computed, unset};
+use weir_config::{DatabaseSettings, Error, Origin, Sources, computed, unset};
 use weir_model::Project;
+use weir_upstream::Target;
 
 weir_config::section! {
     /// The data path: doors, pool, events.
@@ -95,29 +96,40 @@ fn size(number: u32) -> usize {
 }
 
 /// Validates the settings as the start would, and finds the database.
-pub fn check(sources: &Sources) -> Result<(GatewaySettings, RedactedUrl), Error> {
+pub fn check(sources: &Sources) -> Result<(GatewaySettings, Target), Error> {
     let settings: GatewaySettings = sources.section()?;
     let bounds = settings.bounds();
     let wrong = |key, reason: String| Err(Error::invalid(key, Origin::File, reason));
     if bounds.max == 0 {
         return wrong("gateway.pool_max", "a pool needs at least one connection".to_owned());
     }
-    if bounds.min > bounds.max {
+    if bounds.min > bounds.steady {
         return wrong(
             "gateway.pool_min",
-            format!("{} is more than the maximum of {}", bounds.min, bounds.max),
+            format!("{} is more than the steady size of {}", bounds.min, bounds.steady),
         );
+    }
+    let at_once = [
+        ("gateway.acquire_timeout", settings.acquire_timeout),
+        ("gateway.connect_timeout", settings.connect_timeout),
+        ("gateway.recycle_after", settings.recycle_after),
+        ("gateway.statement_timeout", settings.statement_timeout),
+    ];
+    if let Some((key, _)) = at_once.iter().find(|(_, duration)| duration.is_zero()) {
+        return wrong(key, "nothing can be done in no time; give a duration".to_owned());
     }
     if settings.events_batch_max == 0 || settings.events_buffer_max == 0 {
         return wrong("gateway.events_batch_max", "at least one event must fit".to_owned());
     }
     let database: DatabaseSettings = sources.section()?;
-    match database.url {
-        Some(url) => Ok((settings, url)),
-        None => wrong(
-            "database.url",
-            "the gateway needs a PostgreSQL; set DATABASE_URL".to_owned(),
-        ),
+    let Some(url) = database.url else {
+        let reason = "the gateway needs a PostgreSQL; set DATABASE_URL";
+        return wrong("database.url", reason.to_owned());
+    };
+    let target = Target::parse(url.secret().expose());
+    match target {
+        Ok(target) => Ok((settings, target)),
+        Err(error) => Err(Error::Refused(format!("setting database.url: {error}"))),
     }
 }
 
@@ -169,6 +181,8 @@ mod tests {
         for (environment, key) in [
             (&[("DB_POOL_MAX", "0")][..], "gateway.pool_max"),
             (&[("DB_POOL_MAX", "2"), ("DB_POOL_MIN", "3")], "gateway.pool_min"),
+            (&[("DATABASE_POOL_SIZE", "2"), ("DB_POOL_MIN", "3")], "gateway.pool_min"),
+            (&[("DATABASE_POOL_RECYCLE", "0")], "gateway.recycle_after"),
         ] {
             let error = check(&sources(environment)).unwrap_err().to_string();
             assert!(error.contains(key), "{error}");

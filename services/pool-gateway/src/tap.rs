@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use prost::Message as _;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -25,6 +26,8 @@ use crate::metrics::Metrics;
 const SHAPE_REPEAT_AFTER: Duration = Duration::from_secs(60);
 /// Shapes whose telling is remembered; beyond it all are told again.
 const SHAPES_REMEMBERED_MAX: usize = 50_000;
+/// A message is closed at this size: half of what a NATS server takes, so that its last event fits.
+const BATCH_BYTES: usize = 512 * 1024;
 /// How long a refused message waits before it is tried again.
 const RETRY_AFTER: Duration = Duration::from_millis(200);
 /// How long the last events may take to leave at shutdown.
@@ -57,7 +60,6 @@ impl Tap {
             metrics: metrics.clone(),
         };
         let instance = uuid::Uuid::now_v7().to_string();
-        let told = HashMap::new();
         (
             tap,
             TapTask {
@@ -69,7 +71,8 @@ impl Tap {
                 metrics,
                 instance,
                 sequence: 0,
-                told,
+                told: HashMap::new(),
+                leave_by: None,
             },
         )
     }
@@ -111,24 +114,26 @@ pub(crate) struct TapTask {
     metrics: Arc<Metrics>,
     instance: String,
     sequence: u64,
-    told: HashMap<Fingerprint, Instant>,
+    told: HashMap<(Project, Fingerprint), Instant>,
+    /// When the last events have to have left, once told to stop.
+    leave_by: Option<Instant>,
 }
 
 impl TapTask {
-    /// Publishes until told to stop, then what is left.
+    /// Publishes until told to stop, then what is left in the buffer; what cannot leave in time is counted.
     pub(crate) async fn run(mut self, stop: CancellationToken) -> TaskResult {
         while let Some(records) = self.next_batch(&stop).await {
-            if !self.publish(records, &stop).await {
-                break;
-            }
+            self.publish(records, &stop).await;
         }
-        self.drain().await;
+        if let Err(error) = self.bus.flush(DRAIN_TIMEOUT).await {
+            tracing::warn!(error = %error, "the last query events may not have left");
+        }
         // When the doors have closed, nobody is left to record anything; that is no reason to end before being told to.
         stop.cancelled().await;
         Ok(())
     }
 
-    /// The next events, as many as fit or as come within the flush time. `None` when told to stop.
+    /// The next events, as many as fit or as come within the flush time. `None` when told to stop and none is left.
     async fn next_batch(&mut self, stop: &CancellationToken) -> Option<Vec<Record>> {
         let mut records = Vec::with_capacity(self.limits.batch_max);
         tokio::select! {
@@ -149,83 +154,89 @@ impl TapTask {
         Some(records)
     }
 
-    /// Publishes a batch, one message a project, and waits out a bus that is away. False when told to stop meanwhile.
-    async fn publish(&mut self, records: Vec<Record>, stop: &CancellationToken) -> bool {
+    /// Publishes events, each project's by itself.
+    async fn publish(&mut self, records: Vec<Record>, stop: &CancellationToken) {
         for (project, records) in by_project(records) {
-            let batch = self.batch(&project, records);
-            while !self.try_publish(&project, &batch).await {
-                tokio::select! {
-                    () = tokio::time::sleep(RETRY_AFTER) => {}
-                    () = stop.cancelled() => {
-                        self.lose(batch.events.len());
-                        return false;
+            for batch in self.batches(&project, records) {
+                self.deliver(&project, batch, stop).await;
+            }
+        }
+    }
+
+    /// Publishes one message, and waits out a bus that is away; when told to stop, no longer than a moment.
+    async fn deliver(&mut self, project: &Project, mut batch: QueryBatch, stop: &CancellationToken) {
+        loop {
+            // A message that did not leave has no number, so that a gap is always one that was lost on the way.
+            batch.sequence = self.sequence + 1;
+            batch.dropped_total = self.dropped.load(Ordering::Relaxed);
+            let event = weir_events::gateway::query_executed(project, &batch, &self.clock);
+            match self.bus.publish(message(&event)).await {
+                Ok(()) => {
+                    self.sequence = batch.sequence;
+                    self.metrics.events_published.with([]).inc_by(batch.events.len() as u64);
+                    return;
+                }
+                Err(error) if !error.is_retryable() || self.is_time_up(stop) => {
+                    tracing::warn!(error = %error, count = batch.events.len(), "query events are lost");
+                    return self.lose(batch.events.len());
+                }
+                Err(_) => {
+                    let told = stop.is_cancelled();
+                    tokio::select! {
+                        () = tokio::time::sleep(RETRY_AFTER) => {}
+                        () = stop.cancelled(), if !told => {}
                     }
                 }
             }
         }
-        true
     }
 
-    async fn try_publish(&mut self, project: &Project, batch: &QueryBatch) -> bool {
-        let event = weir_events::gateway::query_executed(project, batch, &self.clock);
-        let sent = self.bus.publish(message(&event)).await.is_ok();
-        if sent {
-            self.metrics.events_published.with([]).inc_by(batch.events.len() as u64);
+    /// Whether it was told to stop so long ago that what is left stays.
+    fn is_time_up(&mut self, stop: &CancellationToken) -> bool {
+        let now = Instant::now();
+        stop.is_cancelled() && *self.leave_by.get_or_insert(now + DRAIN_TIMEOUT) <= now
+    }
+
+    /// The events of one project in messages that the bus takes.
+    fn batches(&mut self, project: &Project, records: Vec<Record>) -> Vec<QueryBatch> {
+        let mut batches = Vec::new();
+        let (mut batch, mut bytes) = (self.empty_batch(project), 0);
+        for Record { event, statement, .. } in records {
+            let shape = self.untold_shape(project, &statement);
+            bytes += event.encoded_len() + shape.as_ref().map_or(0, QueryShape::encoded_len);
+            batch.events.push(event);
+            batch.shapes.extend(shape);
+            if bytes >= BATCH_BYTES {
+                batches.push(std::mem::replace(&mut batch, self.empty_batch(project)));
+                bytes = 0;
+            }
         }
-        sent
+        if !batch.events.is_empty() {
+            batches.push(batch);
+        }
+        batches
     }
 
-    fn batch(&mut self, project: &Project, records: Vec<Record>) -> QueryBatch {
-        self.sequence += 1;
-        let shapes = self.untold_shapes(&records);
+    fn empty_batch(&self, project: &Project) -> QueryBatch {
         QueryBatch {
             instance: self.instance.clone(),
-            sequence: self.sequence,
-            dropped_total: self.dropped.load(Ordering::Relaxed),
             project: project.to_string(),
-            events: records.into_iter().map(|record| record.event).collect(),
-            shapes,
+            ..QueryBatch::default()
         }
     }
 
-    /// The shapes of a batch whose text was not told lately.
-    fn untold_shapes(&mut self, records: &[Record]) -> Vec<QueryShape> {
+    /// The shape of a statement, if its text was not told lately to those who listen to this project.
+    fn untold_shape(&mut self, project: &Project, statement: &Statement) -> Option<QueryShape> {
         let now = Instant::now();
         if self.told.len() > SHAPES_REMEMBERED_MAX {
             self.told.clear();
         }
-        let mut shapes = Vec::new();
-        for record in records {
-            let fingerprint = record.statement.fingerprint;
-            let told = self
-                .told
-                .get(&fingerprint)
-                .is_some_and(|at| now.duration_since(*at) < SHAPE_REPEAT_AFTER);
-            if !told {
-                self.told.insert(fingerprint, now);
-                shapes.push(crate::client::shape(&record.statement));
-            }
-        }
-        shapes
-    }
-
-    /// What is still in the buffer leaves, or is counted as lost.
-    async fn drain(&mut self) {
-        let mut records = Vec::new();
-        while let Ok(record) = self.receiver.try_recv() {
-            records.push(record);
-        }
-        let give_up = CancellationToken::new();
-        let count = records.len();
-        if tokio::time::timeout(DRAIN_TIMEOUT, self.publish(records, &give_up))
-            .await
-            .is_err()
-        {
-            self.lose(count);
-        }
-        if let Err(error) = self.bus.flush(DRAIN_TIMEOUT).await {
-            tracing::warn!(error = %error, "the last query events may not have left");
-        }
+        let told = self.told.entry((project.clone(), statement.fingerprint)).or_insert(now);
+        let is_new = *told == now || now.duration_since(*told) >= SHAPE_REPEAT_AFTER;
+        is_new.then(|| {
+            *told = now;
+            crate::client::shape(statement)
+        })
     }
 
     fn lose(&self, count: usize) {

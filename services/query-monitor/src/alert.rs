@@ -1,10 +1,11 @@
 //! Sightings to alerts: rows that fire and resolve, each with its event in the same transaction.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::PgConnection;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use weir_events::{Event, monitor};
 use weir_model::{Clock, Fingerprint, Project};
@@ -20,8 +21,12 @@ use crate::store::{self, AlertRow};
 
 /// How often sightings become alerts. An alert is told within two seconds of its cause.
 const FLUSH_EVERY: Duration = Duration::from_millis(250);
+/// How long the store may take for one flush; one that accepts statements and never answers must hold nothing up.
+const FLUSH_WITHIN: Duration = Duration::from_secs(10);
 /// How often the alerts are counted.
 const COUNT_EVERY: Duration = Duration::from_secs(5);
+/// How long an alert that was resolved is kept.
+const KEEP_RESOLVED_MS: i64 = 30 * 24 * 3_600_000;
 /// Longest text of a statement in a summary.
 const SUMMARY_TEXT_CHARACTERS: usize = 120;
 /// The page that says what to do about a slow statement.
@@ -37,29 +42,32 @@ pub(crate) struct Alerts {
 }
 
 impl Alerts {
-    /// Counts the alerts for the metrics, every few seconds, until told to stop.
+    /// Counts the alerts for the metrics, every few seconds, until told to stop, and forgets those of long ago.
     pub(crate) async fn count(self, metrics: Arc<Metrics>, stop: CancellationToken) -> TaskResult {
         while pause(&stop, COUNT_EVERY).await {
-            if let Ok(mut connection) = self.store.pool().acquire().await {
-                for (severity, state, count) in store::count_by_state(&mut connection).await.unwrap_or_default() {
-                    metrics.alerts.with([&severity, &state]).set(count as f64);
-                }
+            let counted = timeout(FLUSH_WITHIN, self.count_once()).await;
+            for (severity, state, count) in counted.unwrap_or(Ok(Vec::new())).unwrap_or_default() {
+                metrics.alerts.with([&severity, &state]).set(count as f64);
             }
         }
         Ok(())
     }
 
+    async fn count_once(&self) -> sqlx::Result<Vec<(String, String, i64)>> {
+        let mut connection = self.store.pool().acquire().await?;
+        store::forget_resolved(&mut connection, self.clock.unix_ms() - KEEP_RESOLVED_MS).await?;
+        store::count_by_state(&mut connection).await
+    }
+
     /// Turns sightings into alerts until told to stop, and then once more.
     pub(crate) async fn run(self, stop: CancellationToken) -> TaskResult {
-        let mut unsaved = Vec::new();
         loop {
             let go_on = pause(&stop, FLUSH_EVERY).await;
-            unsaved.extend(self.shared.with(|knowledge| knowledge.slow.take()));
-            if let Err(error) = self.flush(&unsaved).await {
+            let taken = self.shared.with(|knowledge| knowledge.slow.take());
+            let flushed = timeout(FLUSH_WITHIN, self.flush(&taken)).await;
+            if let Err(error) = flushed.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
                 tracing::warn!(error = %self.store.error(error), "alerts wait for the store");
-                unsaved = merged(unsaved);
-            } else {
-                unsaved.clear();
+                self.shared.with(|knowledge| knowledge.slow.put_back(taken));
             }
             if !go_on {
                 return Ok(());
@@ -70,15 +78,15 @@ impl Alerts {
     async fn flush(&self, sightings: &[(SlowKey, Sighting)]) -> sqlx::Result<()> {
         let mut transaction = self.store.pool().begin().await?;
         let threshold_ms = self.shared.with(|knowledge| knowledge.slow.threshold_ms());
+        let now = self.clock.unix_ms();
         for (key, sighting) in sightings {
             let summary = self.summary(key, sighting);
-            let begun = store::sight(&mut transaction, key, sighting, threshold_ms, &summary).await?;
+            let begun = store::sight(&mut transaction, key, sighting, now, threshold_ms, &summary).await?;
             if let Some(row) = begun {
                 let traceparent = Some(row.traceparent.clone()).filter(|text| !text.is_empty());
                 self.tell(&mut transaction, self.firing(row), traceparent).await?;
             }
         }
-        let now = self.clock.unix_ms();
         let quiet_since = now - i64::try_from(self.resolve_after.as_millis()).unwrap_or(i64::MAX);
         for row in store::resolve_quiet(&mut transaction, quiet_since, now).await? {
             let event = self.resolved(row);
@@ -157,18 +165,4 @@ pub(crate) fn labels(row: &AlertRow) -> BTreeMap<String, String> {
 /// Where its runbook is.
 pub(crate) const fn runbook() -> &'static str {
     RUNBOOK
-}
-
-/// Sightings of one shape that could not be saved yet become one, so that a store that is away costs bounded memory.
-fn merged(sightings: Vec<(SlowKey, Sighting)>) -> Vec<(SlowKey, Sighting)> {
-    let mut by_key: HashMap<SlowKey, Sighting> = HashMap::new();
-    for (key, sighting) in sightings {
-        match by_key.get_mut(&key) {
-            Some(held) => held.merge(&sighting),
-            None => {
-                by_key.insert(key, sighting);
-            }
-        }
-    }
-    by_key.into_iter().collect()
 }

@@ -41,7 +41,7 @@ pub const SERVICE: Service = Service {
     name: "query-monitor",
     sections: || vec![SectionInfo::of::<MonitorSettings>()],
     metrics: || weir_footing::with_own_metrics(Metrics::describe()),
-    check: |sources| check(sources).map(|_| ()),
+    check: |sources| check(sources).and_then(|_| Bus::check(sources)),
 };
 
 /// Starts the monitor on its ground: ports first, then what serves them.

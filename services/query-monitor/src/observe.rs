@@ -13,9 +13,6 @@ use crate::aggregate::Statistics;
 use crate::detect::SlowQueries;
 use crate::metrics::Metrics;
 
-/// Every monitor joins this group, so that each message is counted by one of them.
-const GROUP: &str = "query-monitor";
-
 /// What the monitor knows, under one short lock.
 #[derive(Debug)]
 pub(crate) struct Knowledge {
@@ -39,10 +36,10 @@ impl Shared {
     }
 }
 
-/// Subscribes to the statements of every project.
+/// Subscribes to the statements of every project. Not as one of a group: each monitor counts every message, so that any
+/// of them can be asked, and what is missing in the numbers was lost and not counted by another.
 pub(crate) async fn subscribe(bus: &Bus) -> Result<Subscription, weir_bus::Error> {
-    bus.subscribe(gateway::every_query_executed().as_str(), Some(GROUP))
-        .await
+    bus.subscribe(gateway::every_query_executed().as_str(), None).await
 }
 
 /// Counts every message that comes in until told to stop.

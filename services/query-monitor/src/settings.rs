@@ -18,8 +18,6 @@ weir_config::section! {
         slow_query_resolve_after: Duration = "5m",
         /// Distinct shapes (project, database, fingerprint) that are kept; the rest is counted together under fingerprint zero.
         shapes_max: usize = "50000",
-        /// Messages that may wait to be counted before further ones are dropped, and counted as lost.
-        intake_buffer_max: usize = "4096",
     }
 }
 
@@ -30,7 +28,13 @@ pub fn check(sources: &Sources) -> Result<MonitorSettings, Error> {
     if settings.slow_query_threshold.is_zero() {
         return wrong("monitor.slow_query_threshold", "zero would make every statement slow");
     }
-    if settings.shapes_max == 0 || settings.intake_buffer_max == 0 {
+    if settings.slow_query_resolve_after.is_zero() {
+        return wrong(
+            "monitor.slow_query_resolve_after",
+            "zero would resolve an alert while it is told",
+        );
+    }
+    if settings.shapes_max == 0 {
         return wrong("monitor.shapes_max", "at least one must fit");
     }
     Ok(settings)

@@ -4,10 +4,17 @@
 //! (`docs/decisions/0005-clockwork.md`). It therefore drives a single job, every second; which schedules are due is
 //! decided by `plan/` from rows.
 
+use std::time::Duration;
+
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 
-/// Wakes its owner every second while it is held.
+/// A clockwork that is silent for so long has stopped, or the wall clock was set back.
+const SILENT_MAX: Duration = Duration::from_secs(10);
+
+/// Wakes its owner every second until it is stopped. The crate's own task outlives a drop, so one is made for the
+/// whole process and not one a term.
 pub(crate) struct Clockwork {
     scheduler: JobScheduler,
     ticks: mpsc::Receiver<()>,
@@ -29,11 +36,11 @@ impl Clockwork {
 
     /// Waits for the next tick. `None` when the clockwork has stopped by itself.
     pub(crate) async fn tick(&mut self) -> Option<()> {
-        self.ticks.recv().await
+        timeout(SILENT_MAX, self.ticks.recv()).await.ok().flatten()
     }
 
     /// Stops ticking.
-    pub(crate) async fn stop(mut self) -> Result<(), JobSchedulerError> {
+    pub(crate) async fn stop(&mut self) -> Result<(), JobSchedulerError> {
         self.scheduler.shutdown().await
     }
 }

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use weir_model::{Clock, Project};
-use weir_runtime::TaskResult;
 use weir_store::{Store, Term};
 
 use crate::clockwork::Clockwork;
@@ -17,6 +16,28 @@ use crate::metrics::Metrics;
 use crate::plan::{Decision, Facts, Timetable, decide};
 use crate::request::request_run;
 use crate::store::{self, DueRow, NewRun};
+
+/// A run that a schedule asked for is not begun later than this. Until then it keeps the next one from being asked for;
+/// without an end, one request that no worker takes would silence its schedule for good.
+const BEGIN_WITHIN_MS: i64 = 3_600_000;
+/// How long the records of runs that ended are kept.
+const KEEP_RUNS_MS: i64 = 30 * 24 * 3_600_000;
+
+/// Shows that this instance leads, until it is dropped: a term that is lost ends without a word.
+struct Leading<'a>(&'a Metrics);
+
+impl<'a> Leading<'a> {
+    fn shown(metrics: &'a Metrics) -> Self {
+        metrics.leader.with([]).set(1.0);
+        Self(metrics)
+    }
+}
+
+impl Drop for Leading<'_> {
+    fn drop(&mut self) {
+        self.0.leader.with([]).set(0.0);
+    }
+}
 
 /// Leads a term, tick by tick.
 #[derive(Debug, Clone)]
@@ -27,28 +48,26 @@ pub(crate) struct Conductor {
 }
 
 impl Conductor {
-    /// Requests what is due until the term ends.
-    pub(crate) async fn lead(&self, term: &Term, stop: &CancellationToken) -> TaskResult {
-        let mut clockwork = Clockwork::start().await?;
-        self.metrics.leader.with([]).set(1.0);
+    /// Requests what is due until the term ends. False when the clockwork stopped by itself.
+    pub(crate) async fn lead(&self, term: &Term, clockwork: &mut Clockwork, stop: &CancellationToken) -> bool {
+        let _leading = Leading::shown(&self.metrics);
         tracing::info!(epoch = term.epoch(), "leading the schedules");
         while let Some(tick) = stop.run_until_cancelled(clockwork.tick()).await {
             if tick.is_none() {
-                return Err("the clockwork stopped by itself".into());
+                return false;
             }
             if let Err(error) = self.round(term).await {
                 tracing::warn!(error = %error, "due schedules were left for the next second");
             }
         }
-        self.metrics.leader.with([]).set(0.0);
-        clockwork.stop().await?;
-        Ok(())
+        true
     }
 
     async fn round(&self, term: &Term) -> Result<(), Error> {
         let now = self.clock.unix_ms();
         let mut connection = self.store.pool().acquire().await?;
-        let due = store::due_schedules(&mut connection, now).await?;
+        let due = store::due_schedules(&mut connection, now, now - BEGIN_WITHIN_MS).await?;
+        store::forget_runs(&mut connection, now - KEEP_RUNS_MS).await?;
         drop(connection);
         for row in due {
             if let Err(error) = self.attend(term, &row, now).await {
@@ -119,6 +138,7 @@ fn scheduled_run(row: &DueRow, now: i64) -> NewRun {
         requested_by: format!("schedule {}", schedule.name),
         dry_run: false,
         requested_unix_ms: now,
+        begin_before_unix_ms: now + BEGIN_WITHIN_MS,
     }
 }
 

@@ -4,7 +4,7 @@ use serde_json::Value as Json;
 use sqlx::PgConnection;
 use uuid::Uuid;
 use weir_model::{Clock, Project};
-use weir_store::Store;
+use weir_store::{Store, Term};
 
 use crate::error::Error;
 use crate::plan::Timetable;
@@ -105,11 +105,14 @@ impl Desk {
             requested_by: "operator".to_owned(),
             dry_run: order.dry_run,
             requested_unix_ms: self.clock.unix_ms(),
+            begin_before_unix_ms: 0,
         };
         let mut transaction = self.store.pool().begin().await?;
         request_run(&mut transaction, &project, &run, &self.clock).await?;
+        // Read before the commit: a request that is safely stored must not be answered with an error, and asked again.
+        let row = found_run(&mut transaction, run.id).await?;
         transaction.commit().await?;
-        self.run(run.id).await
+        Ok(row)
     }
 
     /// Runs of a project, the latest first.
@@ -129,24 +132,32 @@ impl Desk {
     /// One run.
     pub(crate) async fn run(&self, id: Uuid) -> Result<RunRow, Error> {
         let mut connection = self.connection().await?;
-        let row = store::find_run(&mut connection, id).await?;
-        row.ok_or_else(|| Error::NotFound {
-            kind: "run",
-            id: id.to_string(),
-        })
+        found_run(&mut connection, id).await
     }
 }
 
-/// Brings the stored schedules in step with the settings file.
-pub(crate) async fn follow_file(store: &Store, schedules: &[FileSchedule], clock: &Clock) -> Result<(), Error> {
+/// Brings the stored schedules in step with the settings file, as the leader of this term.
+pub(crate) async fn follow_file(
+    store: &Store,
+    term: &Term,
+    schedules: &[FileSchedule],
+    clock: &Clock,
+) -> Result<(), Error> {
     let mut transaction = store.pool().begin().await?;
+    let leading = term.check(&mut transaction).await;
+    leading.map_err(|error| Error::Store(error.to_string()))?;
     let mut kept = Vec::with_capacity(schedules.len());
     for schedule in schedules {
-        let new = checked(wanted(schedule), true, clock.unix_ms())?;
+        let new = from_file(schedule, clock.unix_ms())?;
         kept.push(store::put_schedule(&mut transaction, &new).await?.0);
     }
     store::keep_only_from_file(&mut transaction, &kept).await?;
     Ok(transaction.commit().await?)
+}
+
+/// A schedule of the settings file, checked as one that is put would be.
+pub(crate) fn from_file(schedule: &FileSchedule, now_unix_ms: i64) -> Result<NewSchedule, Error> {
+    checked(wanted(schedule), true, now_unix_ms)
 }
 
 fn wanted(schedule: &FileSchedule) -> Wanted {
@@ -200,6 +211,7 @@ fn word(field: &'static str, text: String) -> Result<String, Error> {
     let reason = match text.chars().count() {
         0 => "it is empty".to_owned(),
         length if length > WORD_MAX => format!("it has {length} characters; at most {WORD_MAX} fit"),
+        _ if text.contains(char::is_control) => "it has control characters".to_owned(),
         _ => return Ok(text),
     };
     Err(Error::Field { field, reason })
@@ -218,6 +230,14 @@ fn parameters(json: &str) -> Result<Json, Error> {
         Ok(_) => Err(wrong("an object is expected".to_owned())),
         Err(error) => Err(wrong(error.to_string())),
     }
+}
+
+async fn found_run(connection: &mut PgConnection, id: Uuid) -> Result<RunRow, Error> {
+    let row = store::find_run(connection, id).await?;
+    row.ok_or_else(|| Error::NotFound {
+        kind: "run",
+        id: id.to_string(),
+    })
 }
 
 async fn found(connection: &mut PgConnection, id: Uuid) -> Result<ScheduleRow, Error> {

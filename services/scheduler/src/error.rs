@@ -33,8 +33,18 @@ pub(crate) enum Error {
 
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
+        if is_malformed(&error) {
+            let (field, reason) = ("parameters_json", error.to_string());
+            return Self::Field { field, reason };
+        }
         Self::Store(error.to_string())
     }
+}
+
+/// Whether the database refuses a value as such, so that trying again cannot help (a NUL in a JSON text, for one).
+pub(crate) fn is_malformed(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| code.starts_with("22"))
 }
 
 impl Coded for Error {

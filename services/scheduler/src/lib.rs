@@ -17,14 +17,17 @@ mod store;
 
 use std::sync::Arc;
 
+use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
 use weir_bus::{Bus, Consumer, ConsumerOptions};
 use weir_config::SectionInfo;
 use weir_events::{catalogue, jobs};
 use weir_footing::Tables;
 use weir_proto::scheduler::v1::scheduler_service_server::SchedulerServiceServer;
-use weir_runtime::{Ground, GrpcDoor, Service, Stage, StartError, TaskResult, bind, serve_ops};
-use weir_store::{Leadership, LeadershipOptions, Migrations, outbox};
+use weir_runtime::{Ground, GrpcDoor, Service, Stage, StartError, bind, serve_ops};
+use weir_store::{Leadership, LeadershipOptions, Migrations, Term, outbox};
 
+use clockwork::Clockwork;
 use conductor::Conductor;
 use desk::Desk;
 use metrics::Metrics;
@@ -42,7 +45,7 @@ pub const SERVICE: Service = Service {
     name: "scheduler",
     sections: || vec![SectionInfo::of::<SchedulerSettings>()],
     metrics: || weir_footing::with_own_metrics(Metrics::describe()),
-    check: |sources| check(sources).map(|_| ()),
+    check: |sources| check(sources).and_then(|_| Bus::check(sources)),
 };
 
 /// Starts the scheduler on its ground: ports first, then what serves them.
@@ -96,25 +99,29 @@ fn lead(ground: &Ground, tables: &Tables, metrics: &Arc<Metrics>, schedules: Vec
             return Ok(());
         }
         let leadership = Leadership::new(tables.store(), "schedules", LeadershipOptions::default());
-        let term = |term| {
-            let (conductor, stop, schedules) = (conductor.clone(), stop.clone(), schedules.clone());
-            async move {
-                if let Err(error) = serve_term(&conductor, &schedules, &term, &stop).await {
-                    tracing::warn!(error, "the term ended early");
-                }
-            }
-        };
-        leadership.lead(&stop, term).await;
-        Ok(())
+        let (clockwork, leading) = (Mutex::new(Clockwork::start().await?), stop.child_token());
+        let term = |term| serve_term(&conductor, &clockwork, &schedules, term, &leading);
+        leadership.lead(&leading, term).await;
+        clockwork.lock().await.stop().await?;
+        if stop.is_cancelled() {
+            Ok(())
+        } else {
+            Err("the clockwork stopped by itself, or the wall clock was set back".into())
+        }
     });
 }
 
 async fn serve_term(
     conductor: &Conductor,
+    clockwork: &Mutex<Clockwork>,
     schedules: &[FileSchedule],
-    term: &weir_store::Term,
-    stop: &tokio_util::sync::CancellationToken,
-) -> TaskResult {
-    desk::follow_file(&conductor.store, schedules, &conductor.clock).await?;
-    conductor.lead(term, stop).await
+    term: Term,
+    leading: &CancellationToken,
+) {
+    if let Err(error) = desk::follow_file(&conductor.store, &term, schedules, &conductor.clock).await {
+        return tracing::warn!(error = %error, "the term ended early");
+    }
+    if !conductor.lead(&term, &mut *clockwork.lock().await, leading).await {
+        leading.cancel();
+    }
 }

@@ -24,7 +24,7 @@ pub(crate) async fn request_run(
         requested_by: run.requested_by.clone(),
         schedule_id: run.schedule_id.map(|id| id.to_string()).unwrap_or_default(),
         dry_run: run.dry_run,
-        deadline_unix_ms: 0,
+        deadline_unix_ms: run.begin_before_unix_ms,
         attempt_max: 0,
     };
     let event = jobs::requested(project, &message, clock);

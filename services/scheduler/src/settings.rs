@@ -1,12 +1,13 @@
 //! The `[scheduler]` section.
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 use weir_config::{Error, Origin, Sources, Tables};
 use weir_model::Project;
 
-use crate::plan::Timetable;
+use crate::desk;
 
 weir_config::section! {
     /// Schedules and the runs they ask for.
@@ -66,22 +67,22 @@ fn skip() -> String {
 /// Validates the section as the start would.
 pub fn check(sources: &Sources) -> Result<SchedulerSettings, Error> {
     let settings: SchedulerSettings = sources.section()?;
+    let mut names = HashSet::new();
     for schedule in &settings.schedules.0 {
-        check_schedule(schedule).map_err(|reason| {
+        let wrong = |reason| {
             let reason = format!("schedule {:?}: {reason}", schedule.name);
             Error::invalid("scheduler.schedules", Origin::File, reason)
-        })?;
+        };
+        check_schedule(schedule).map_err(wrong)?;
+        if !names.insert((&schedule.project, &schedule.name)) {
+            return Err(wrong("its project has another of that name".to_owned()));
+        }
     }
     Ok(settings)
 }
 
 fn check_schedule(schedule: &FileSchedule) -> Result<(), String> {
-    Project::parse(&schedule.project).map_err(|error| error.to_string())?;
-    Timetable::parse(&schedule.cron, &schedule.time_zone).map_err(|error| error.to_string())?;
-    serde_json::from_str::<serde_json::Value>(&schedule.parameters).map_err(|error| format!("parameters: {error}"))?;
-    if schedule.name.is_empty() || schedule.operation.is_empty() {
-        return Err("name and operation are needed".to_owned());
-    }
+    desk::from_file(schedule, 0).map_err(|error| error.to_string())?;
     if !["skip", "run_once"].contains(&schedule.misfire.as_str()) {
         return Err(format!("misfire {:?} is not skip or run_once", schedule.misfire));
     }
@@ -119,6 +120,18 @@ mod tests {
                 "parameters",
             ),
             (r#"[{ name = "a", operation = "analyze", kron = "0 2 * * *" }]"#, "kron"),
+            (
+                r#"[{ name = "a", operation = "analyze", cron = "0 2 * * *", parameters = "[]" }]"#,
+                "parameters",
+            ),
+            (
+                r#"[{ name = "a", operation = "analyze", cron = "0 0 30 2 *" }]"#,
+                "never comes",
+            ),
+            (
+                r#"[{ name = "a", operation = "x", cron = "0 2 * * *" }, { name = "a", operation = "y", cron = "0 2 * * *" }]"#,
+                "another of that name",
+            ),
         ] {
             let error = checked(schedules).unwrap_err().to_string();
             assert!(error.contains("scheduler.schedules") && error.contains(word), "{error}");

@@ -44,7 +44,7 @@ impl Work for Analyze {
         if !self.automatic && job.requested_by().starts_with("schedule ") {
             return Ok(json!({ "skipped": "maintenance.auto_analyze is off" }));
         }
-        let wanted = job.parameters().get("table").and_then(Json::as_str).unwrap_or_default();
+        let wanted = wanted_table(job.parameters()).map_err(|error| outcome(&error))?;
         let retry = |error: Error| JobError::retry(error.slug(), error);
         let mut connection = self.connect(&format!("weir-maint/{}", job.id())).await.map_err(retry)?;
         let plan = self
@@ -58,6 +58,18 @@ impl Work for Analyze {
         };
         connection.close().await;
         Ok(effect(&plan, &done, job.dry_run()))
+    }
+}
+
+/// The table that a job is about; empty for all. What is no text would otherwise mean all of them.
+fn wanted_table(parameters: &Json) -> Result<&str, Error> {
+    match parameters.get("table") {
+        None => Ok(""),
+        Some(Json::String(table)) => Ok(table),
+        Some(other) => Err(Error::Field {
+            field: "table",
+            reason: format!("{other} is no text; write it as schema.name"),
+        }),
     }
 }
 
@@ -97,9 +109,9 @@ impl Analyze {
     async fn plan_on(&self, connection: &mut Connection, table: &str) -> Result<Vec<Candidate>, Error> {
         let mut facts = observe::tables(connection).await?;
         if !table.is_empty() {
-            facts.retain(|facts| facts.table.to_string() == table);
+            facts.retain(|facts| facts.table.matches(table));
             if facts.is_empty() {
-                let reason = format!("there is no table {table}; write it as schema.name");
+                let reason = format!("there is no table {table}; write it as schema.name, with * for any characters");
                 return Err(Error::Field { field: "table", reason });
             }
         }
@@ -119,6 +131,7 @@ impl Analyze {
             job.progress(index as u64, total, &candidate.facts.table.to_string());
             done.push(self.analyze(job, connection, &candidate.facts).await?);
         }
+        job.progress(total, total, "");
         Ok(done)
     }
 
@@ -145,8 +158,17 @@ impl Analyze {
             .duration_seconds
             .with([OPERATION])
             .observe(took.as_secs_f64());
-        match ended {
-            Ok(_) => {
+        let warning = connection
+            .take_notices()
+            .into_iter()
+            .find(|notice| notice.severity == "WARNING");
+        match (ended, warning) {
+            // "only table or database owner can analyze it": the statement succeeds all the same.
+            (Ok(_), Some(warning)) => {
+                self.metrics.runs.with([OPERATION, "skipped"]).inc();
+                Ok(skipped(before, &warning))
+            }
+            (Ok(_), None) => {
                 self.metrics.runs.with([OPERATION, "done"]).inc();
                 let after = observe::table(connection, &before.table)
                     .await
@@ -157,18 +179,20 @@ impl Analyze {
                     "table": before.table.to_string(), "before": figures(before), "after": after, "duration_ms": duration_ms,
                 }))
             }
-            Err(error) if connection.is_broken() => {
+            (Err(error), _) if connection.is_broken() => {
                 self.metrics.runs.with([OPERATION, "failed"]).inc();
                 Err(JobError::retry(error.slug(), error))
             }
-            Err(error) => {
+            (Err(error), _) => {
                 self.metrics.runs.with([OPERATION, "skipped"]).inc();
-                Ok(
-                    json!({ "table": before.table.to_string(), "before": figures(before), "skipped": error.to_string() }),
-                )
+                Ok(skipped(before, &error))
             }
         }
     }
+}
+
+fn skipped(before: &TableFacts, reason: &dyn std::fmt::Display) -> Json {
+    json!({ "table": before.table.to_string(), "before": figures(before), "skipped": reason.to_string() })
 }
 
 fn figures(facts: &TableFacts) -> Json {

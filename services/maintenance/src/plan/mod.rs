@@ -20,6 +20,28 @@ impl std::fmt::Display for TableName {
 }
 
 impl TableName {
+    /// Whether a pattern means it: `schema.name`, where `*` stands for any run of characters.
+    pub(crate) fn matches(&self, pattern: &str) -> bool {
+        let name = self.to_string();
+        if name == pattern {
+            return true;
+        }
+        let Some((first, rest)) = pattern.split_once('*') else {
+            return false;
+        };
+        let Some(mut left) = name.strip_prefix(first) else {
+            return false;
+        };
+        let (middle, last) = rest.rsplit_once('*').unwrap_or(("", rest));
+        for part in middle.split('*') {
+            let Some((_, behind)) = left.split_once(part) else {
+                return false;
+            };
+            left = behind;
+        }
+        left.ends_with(last)
+    }
+
     /// The name as it stands in a statement, whatever characters it has.
     pub(crate) fn quoted(&self) -> String {
         let quote = |part: &str| format!("\"{}\"", part.replace('"', "\"\""));
@@ -68,6 +90,36 @@ pub(crate) struct Candidate {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pattern_means_the_tables_that_it_describes() {
+        let table = TableName {
+            schema: "public".to_owned(),
+            name: "orders_2026_11".to_owned(),
+        };
+        for pattern in [
+            "public.orders_2026_11",
+            "*",
+            "public.*",
+            "*_11",
+            "public.*_2026_*",
+            "*.*orders*",
+            "public.orders_2026_11*",
+        ] {
+            assert!(table.matches(pattern), "{pattern}");
+        }
+        for pattern in [
+            "",
+            "public",
+            "orders*",
+            "public.*_12",
+            "p*.x*",
+            "public.orders*_11_11",
+            "*11*_11",
+        ] {
+            assert!(!table.matches(pattern), "{pattern}");
+        }
+    }
 
     #[test]
     fn a_name_is_quoted_whatever_it_holds() {

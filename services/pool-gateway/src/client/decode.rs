@@ -8,9 +8,12 @@ use super::types::{self, Family};
 /// The value of one field, as its column's type says. What cannot be read as its type stays text.
 pub(crate) fn decode(type_oid: u32, field: Option<&[u8]>) -> Value {
     let Some(bytes) = field else { return null() };
-    let text = String::from_utf8_lossy(bytes);
+    // A database without an encoding may hold anything; bytes lose nothing.
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return value(Kind::Bytes(bytes.to_vec().into()));
+    };
     if let Some(element) = types::element_of(type_oid)
-        && let Some(array) = decode_array(element.family, element.name, &text)
+        && let Some(array) = decode_array(element.family, element.name, text)
     {
         return array;
     }
@@ -18,7 +21,7 @@ pub(crate) fn decode(type_oid: u32, field: Option<&[u8]>) -> Value {
         Some(kind) => (kind.family, kind.name.to_owned()),
         None => (Family::Typed, types::name_of(type_oid)),
     };
-    scalar(family, &name, &text)
+    scalar(family, &name, text)
 }
 
 const fn value(kind: Kind) -> Value {
@@ -169,6 +172,7 @@ mod tests {
     #[test]
     fn each_family_becomes_its_kind() {
         assert_eq!(decode(23, None), null());
+        assert_eq!(decode(25, Some(b"a\xff")), value(Kind::Bytes(b"a\xff".to_vec().into())));
         assert_eq!(decoded(16, "t"), Kind::Bool(true));
         assert_eq!(decoded(20, "-9223372036854775808"), Kind::Int64(i64::MIN));
         assert_eq!(decoded(701, "-Infinity"), Kind::Double(f64::NEG_INFINITY));

@@ -22,6 +22,12 @@ use crate::error::Error;
 /// Batches that may wait for a slow reader.
 const BATCHES_WAITING_MAX: usize = 2;
 
+/// Names in PostgreSQL are no longer.
+const DATABASE_BYTES_MAX: usize = 63;
+/// The answer leaves so much before the caller's deadline, or a tenth of it, that it arrives: a caller who hears that
+/// the statement was cancelled knows more than one who stopped listening.
+const ANSWER_MARGIN: Duration = Duration::from_millis(100);
+
 /// The metadata entry that carries PostgreSQL's own code.
 const SQLSTATE: &str = "weir-sqlstate";
 
@@ -35,8 +41,8 @@ impl GatewayService for Sessions {
         let allowed = deadline(request.metadata());
         let request = request.into_inner();
         let mut rows = Collected::new(request.max_rows, self.settings.reply_bytes_max);
-        let ask = self.ask(request, allowed).map_err(refusal)?;
-        let done = self.run(ask, &mut rows).await.map_err(refusal)?;
+        let ask = self.ask(request, allowed).map_err(|error| refusal(&error))?;
+        let done = self.run(ask, &mut rows).await.map_err(|error| refusal(&error))?;
         Ok(Response::new(api::ExecuteResponse {
             columns: rows.header,
             rows: rows.rows,
@@ -52,8 +58,8 @@ impl GatewayService for Sessions {
         let allowed = deadline(request.metadata());
         let request = as_execute(request.into_inner());
         let (sender, receiver) = mpsc::channel(BATCHES_WAITING_MAX);
-        let rows = Streamed::new(request.max_rows, sender.clone());
-        let ask = self.ask(request, allowed).map_err(refusal)?;
+        let rows = Streamed::new(request.max_rows, self.settings.reply_bytes_max, sender.clone());
+        let ask = self.ask(request, allowed).map_err(|error| refusal(&error))?;
         let sessions = self.clone();
         let tasks = self.pools.common().tasks.clone();
         tasks.spawn_short(Stage::Doors, "query stream", async move {
@@ -64,7 +70,7 @@ impl GatewayService for Sessions {
             };
             if let Err(error) = ended {
                 // Nobody is left to be told when this fails.
-                let _ = sender.send(Err(refusal(error))).await;
+                let _ = sender.send(Err(refusal(&error))).await;
             }
         });
         Ok(Response::new(ReceiverStream::new(receiver)))
@@ -106,16 +112,28 @@ impl Sessions {
         if request.sql.contains('\0') || request.database.contains('\0') {
             return Err(Error::Request("sql and database cannot hold a zero byte".to_owned()));
         }
+        if request.database.len() > DATABASE_BYTES_MAX {
+            let reason = format!(
+                "database has {} bytes; PostgreSQL's names have at most {DATABASE_BYTES_MAX}",
+                request.database.len()
+            );
+            return Err(Error::Request(reason));
+        }
         let asked = (request.timeout_ms > 0).then(|| Duration::from_millis(u64::from(request.timeout_ms)));
         let arguments = request
             .parameters
             .iter()
             .enumerate()
             .map(|(index, given)| argument(index + 1, given));
+        let (arguments, flaw) = match arguments.collect() {
+            Ok(arguments) => (arguments, None),
+            Err(error) => (Vec::new(), Some(error)),
+        };
         Ok(Ask {
             project,
             database: request.database,
-            arguments: arguments.collect::<Result<_, _>>()?,
+            arguments,
+            flaw,
             sql: request.sql,
             timeout: [asked, allowed].into_iter().flatten().min(),
             application: request.application,
@@ -187,9 +205,9 @@ const fn timing(done: &Done) -> api::Timing {
 }
 
 /// The status that tells a caller of an error, with PostgreSQL's own code where it has one.
-fn refusal(error: Error) -> Status {
-    let mut status = weir_proto::status::status(&error);
-    let sqlstate = match &error {
+fn refusal(error: &Error) -> Status {
+    let mut status = weir_proto::status::status(error);
+    let sqlstate = match error {
         Error::Upstream(error) => error.server().and_then(|server| server.sqlstate.parse().ok()),
         _ => None,
     };
@@ -204,7 +222,7 @@ fn deadline(metadata: &MetadataMap) -> Option<Duration> {
     let text = metadata.get("grpc-timeout")?.to_str().ok()?;
     let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     let number: u64 = number.parse().ok()?;
-    match unit {
+    let left = match unit {
         "H" => Some(Duration::from_secs(number.saturating_mul(3_600))),
         "M" => Some(Duration::from_secs(number.saturating_mul(60))),
         "S" => Some(Duration::from_secs(number)),
@@ -212,7 +230,8 @@ fn deadline(metadata: &MetadataMap) -> Option<Duration> {
         "u" => Some(Duration::from_micros(number)),
         "n" => Some(Duration::from_nanos(number)),
         _ => None,
-    }
+    }?;
+    Some(left - ANSWER_MARGIN.min(left / 10))
 }
 
 #[cfg(test)]
@@ -226,9 +245,10 @@ mod tests {
             metadata.insert("grpc-timeout", text.parse().unwrap());
             deadline(&metadata)
         };
-        assert_eq!(read("2S"), Some(Duration::from_secs(2)));
-        assert_eq!(read("1500m"), Some(Duration::from_millis(1_500)));
-        assert_eq!(read("1H"), Some(Duration::from_secs(3_600)));
+        assert_eq!(read("2S"), Some(Duration::from_millis(1_900)));
+        assert_eq!(read("1500m"), Some(Duration::from_millis(1_400)));
+        assert_eq!(read("100m"), Some(Duration::from_millis(90)));
+        assert_eq!(read("1H"), Some(Duration::from_millis(3_599_900)));
         assert_eq!(read("x"), None);
         assert_eq!(read(""), None);
         assert_eq!(deadline(&MetadataMap::new()), None);

@@ -4,6 +4,7 @@
 //! counted like any other.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 use weir_model::{Coded, ErrorClass, Project};
@@ -17,6 +18,8 @@ use crate::tap::{Record, Tap};
 
 /// The state of a statement that PostgreSQL never answered, because its caller went away.
 const SQLSTATE_CANCELLED: &str = "57014";
+/// The state of a statement whose connection was lost.
+const SQLSTATE_LOST: &str = "08006";
 /// The state of a statement that the gateway itself refused or gave up.
 const SQLSTATE_REFUSED: &str = "53000";
 
@@ -25,6 +28,13 @@ const SQLSTATE_REFUSED: &str = "53000";
 pub(crate) struct Recording {
     pub(crate) event: QueryExecuted,
     begun: Instant,
+    /// Since when a connection is waited for.
+    waiting: Option<Instant>,
+    /// Since when PostgreSQL is at it.
+    sent: Option<Instant>,
+    /// Since when the caller is waited for.
+    draining: Option<Instant>,
+    drained: Duration,
     project: Project,
     statement: Arc<Statement>,
     tap: Tap,
@@ -41,10 +51,6 @@ impl Recording {
         metrics: Arc<Metrics>,
     ) -> Self {
         let event = QueryExecuted {
-            fingerprint: statement.fingerprint.get(),
-            text_hash: statement.text_hash,
-            kind: kind(statement.kind).into(),
-            writes: statement.writes,
             door: Door::Grpc.into(),
             sqlstate: SQLSTATE_CANCELLED.to_owned(),
             ..QueryExecuted::default()
@@ -52,11 +58,57 @@ impl Recording {
         Self {
             event,
             begun,
+            waiting: None,
+            sent: None,
+            draining: None,
+            drained: Duration::ZERO,
             project,
             statement,
             tap,
             metrics,
             outcome: "cancelled",
+        }
+    }
+
+    /// The statement has been read after all.
+    pub(crate) fn is_of(&mut self, statement: Arc<Statement>) {
+        self.statement = statement;
+    }
+
+    /// A connection is waited for.
+    pub(crate) fn waiting(&mut self) {
+        self.waiting = Some(Instant::now());
+    }
+
+    /// There is a connection, or nobody waits for one any more.
+    pub(crate) fn waited(&mut self) {
+        if let Some(since) = self.waiting.take() {
+            self.event.queue_wait_us = micros(since.elapsed());
+        }
+    }
+
+    /// The statement goes to PostgreSQL.
+    pub(crate) fn sent(&mut self) {
+        self.sent = Some(Instant::now());
+    }
+
+    /// The caller is waited for.
+    pub(crate) fn draining(&mut self) {
+        self.draining = Some(Instant::now());
+    }
+
+    /// The caller has taken what there was.
+    pub(crate) fn drained(&mut self) {
+        let since = self.draining.take();
+        self.drained += since.map_or(Duration::ZERO, |since| since.elapsed());
+    }
+
+    /// PostgreSQL is done with the statement, or nobody waits for that any more.
+    pub(crate) fn answered(&mut self) {
+        self.drained();
+        if let Some(sent) = self.sent.take() {
+            self.event.drain_us = micros(self.drained);
+            self.event.server_us = micros(sent.elapsed().saturating_sub(self.drained));
         }
     }
 
@@ -69,8 +121,12 @@ impl Recording {
     /// The statement ended with an error.
     pub(crate) fn failed(&mut self, error: &Error) {
         let sqlstate = match error {
-            Error::Upstream(error) => error.server().map(|server| server.sqlstate.clone()),
-            Error::StatementTimeout(_) => Some(SQLSTATE_CANCELLED.to_owned()),
+            Error::Upstream(error) => match (error.server(), error.class()) {
+                (Some(server), _) => Some(server.sqlstate.clone()),
+                (None, ErrorClass::Unavailable | ErrorClass::Internal) => Some(SQLSTATE_LOST.to_owned()),
+                _ => None,
+            },
+            Error::StatementTimeout(_) | Error::CallerGone => Some(SQLSTATE_CANCELLED.to_owned()),
             _ => None,
         };
         self.outcome = match (error.class(), &sqlstate) {
@@ -89,7 +145,15 @@ impl Recording {
 
 impl Drop for Recording {
     fn drop(&mut self) {
-        let event = std::mem::take(&mut self.event);
+        self.waited();
+        self.answered();
+        let event = QueryExecuted {
+            fingerprint: self.statement.fingerprint.get(),
+            text_hash: self.statement.text_hash,
+            kind: kind(self.statement.kind).into(),
+            writes: self.statement.writes,
+            ..std::mem::take(&mut self.event)
+        };
         let kind = self.statement.kind.as_str();
         self.metrics
             .queries
@@ -108,7 +172,7 @@ impl Drop for Recording {
 }
 
 /// Whole microseconds of a duration.
-pub(crate) fn micros(duration: std::time::Duration) -> u64 {
+fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 

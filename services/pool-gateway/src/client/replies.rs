@@ -1,5 +1,6 @@
 //! Rows on their way to a gRPC caller: all at once, or in a stream that waits for its reader.
 
+use prost::Message as _;
 use tokio::sync::mpsc;
 use tonic::Status;
 use weir_proto::gateway::v1 as api;
@@ -7,11 +8,11 @@ use weir_proto::gateway::v1::query_response::Part;
 use weir_upstream::{DataRow, Field, RowDescription};
 
 use super::decode::decode;
-use super::session::Rows;
+use super::session::{Rows, reply_limit};
 use super::types;
 use crate::error::Error;
 
-/// Rows of a streamed batch are sent on when they have this many bytes.
+/// A streamed batch has at most this many bytes, unless one row has more.
 const BATCH_BYTES: usize = 64 * 1024;
 
 /// The columns of a result, and how each is read.
@@ -42,11 +43,15 @@ impl Columns {
     }
 }
 
-/// What a row weighs: its values and their lengths.
-fn size_bytes(row: DataRow<'_>) -> usize {
-    row.values()
-        .map(|value| value.map_or(0, <[u8]>::len) + size_of::<u32>())
-        .sum()
+/// What a row weighs in a message. Rows without columns weigh something too.
+fn size_bytes(row: &api::Row) -> usize {
+    row.encoded_len() + prost::length_delimiter_len(row.encoded_len()) + size_of::<u8>()
+}
+
+fn too_large(bytes_max: usize) -> Error {
+    Error::ReplyTooLarge {
+        limit: reply_limit(bytes_max),
+    }
 }
 
 /// Collects a whole result, up to a limit.
@@ -85,14 +90,15 @@ impl Rows for Collected {
         if self.rows_max > 0 && self.rows.len() as u64 >= self.rows_max {
             return Ok(false);
         }
-        // A value on the wire is about as long as its message: the limit keeps one reply below what gRPC clients take.
-        let too_large = || Error::ReplyTooLarge {
-            limit: format!("{} bytes (gateway.reply_bytes_max)", self.bytes_max),
-        };
-        self.bytes_left = self.bytes_left.checked_sub(size_bytes(row)).ok_or_else(too_large)?;
         let row = self.columns.read(row);
+        let left = self.bytes_left.checked_sub(size_bytes(&row));
+        self.bytes_left = left.ok_or_else(|| too_large(self.bytes_max))?;
         self.rows.push(row);
         Ok(true)
+    }
+
+    fn row_bytes_max(&self) -> usize {
+        self.bytes_max
     }
 
     async fn make_room(&mut self) -> Result<(), Error> {
@@ -106,31 +112,51 @@ pub(crate) struct Streamed {
     columns: Columns,
     rows_max: u64,
     rows_sent: u64,
-    bytes_held: usize,
+    bytes_max: usize,
+    /// Batches that are to be sent.
+    full: Vec<Vec<api::Row>>,
+    /// The next batch, and its bytes.
     held: Vec<api::Row>,
+    bytes_held: usize,
     reader: mpsc::Sender<Result<api::QueryResponse, Status>>,
 }
 
 impl Streamed {
-    /// `rows_max` of 0 is no limit.
-    pub(crate) fn new(rows_max: u64, reader: mpsc::Sender<Result<api::QueryResponse, Status>>) -> Self {
+    /// `rows_max` of 0 is no limit; `bytes_max` is the limit of one row.
+    pub(crate) fn new(
+        rows_max: u64,
+        bytes_max: usize,
+        reader: mpsc::Sender<Result<api::QueryResponse, Status>>,
+    ) -> Self {
         Self {
             columns: Columns::default(),
             rows_max,
             rows_sent: 0,
-            bytes_held: 0,
+            bytes_max,
+            full: Vec::new(),
             held: Vec::new(),
+            bytes_held: 0,
             reader,
         }
     }
 
+    /// Many small rows come at once, and one message is not to be larger than a reader takes.
+    fn hold(&mut self, row: api::Row, bytes: usize) {
+        if self.bytes_held > 0 && self.bytes_held + bytes > BATCH_BYTES {
+            self.full.push(std::mem::take(&mut self.held));
+            self.bytes_held = 0;
+        }
+        self.bytes_held += bytes;
+        self.held.push(row);
+    }
+
     /// Sends what is still held. To be called when the statement has ended well.
     pub(crate) async fn flush(&mut self) -> Result<(), Error> {
-        if self.held.is_empty() {
+        self.make_room().await?;
+        let rows = std::mem::take(&mut self.held);
+        if rows.is_empty() {
             return Ok(());
         }
-        self.bytes_held = 0;
-        let rows = std::mem::take(&mut self.held);
         self.send(Part::Rows(api::RowBatch { rows })).await
     }
 
@@ -150,18 +176,24 @@ impl Rows for Streamed {
         if self.rows_max > 0 && self.rows_sent >= self.rows_max {
             return Ok(false);
         }
-        self.rows_sent += 1;
-        self.bytes_held += size_bytes(row);
         let row = self.columns.read(row);
-        self.held.push(row);
+        let bytes = size_bytes(&row);
+        if bytes > self.bytes_max {
+            return Err(too_large(self.bytes_max));
+        }
+        self.rows_sent += 1;
+        self.hold(row, bytes);
         Ok(true)
     }
 
+    fn row_bytes_max(&self) -> usize {
+        self.bytes_max
+    }
+
     async fn make_room(&mut self) -> Result<(), Error> {
-        if self.bytes_held >= BATCH_BYTES {
-            self.flush().await
-        } else {
-            Ok(())
+        for rows in std::mem::take(&mut self.full) {
+            self.send(Part::Rows(api::RowBatch { rows })).await?;
         }
+        Ok(())
     }
 }

@@ -30,6 +30,11 @@ impl Lease {
         self.server.as_mut().map(Server::connection)
     }
 
+    /// The server ended this connection: the idle ones have most likely gone with it, and are not worth a caller's try.
+    pub(crate) fn lost(&self) {
+        self.pool.distrust_idle();
+    }
+
     /// Marks the session as changed (a `SET`, a temporary table, …): it is reset before the next caller gets it.
     pub(crate) const fn needs_reset(&mut self) {
         self.needs_reset = true;
@@ -62,7 +67,7 @@ async fn reset(pool: Arc<Pool>, mut server: Server) {
 /// Hands a connection to the next caller, lets it rest, or closes it.
 pub(super) fn give_back(pool: &Pool, mut server: Server) {
     if !server.is_fit() {
-        let reason = if server.is_old() { "age" } else { "broken" };
+        let reason = server.flaw();
         return server.close(reason);
     }
     server.touch();

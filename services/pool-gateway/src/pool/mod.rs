@@ -19,7 +19,7 @@ use weir_runtime::{Dependency, TaskResult, Tasks};
 use weir_upstream::Target;
 
 pub(crate) use lease::Lease;
-use queue::{Grant, Next, Queue};
+use queue::{Grant, Next, Queue, Turn};
 use server::{Place, Server};
 
 use crate::error::Error;
@@ -80,7 +80,7 @@ impl Pool {
     /// Takes a connection: an idle one, a new one, or the next that is freed.
     pub(crate) async fn acquire(self: &Arc<Self>, timeout: Duration) -> Result<Lease, Error> {
         let begun = Instant::now();
-        let server = tokio::time::timeout(timeout, self.next_server()).await;
+        let server = tokio::time::timeout(timeout, self.next_server(Turn::Behind)).await;
         self.common
             .metrics
             .pool_wait_seconds
@@ -92,17 +92,18 @@ impl Pool {
         }
     }
 
-    async fn next_server(self: &Arc<Self>) -> Result<Server, Error> {
+    async fn next_server(self: &Arc<Self>, turn: Turn) -> Result<Server, Error> {
         loop {
-            match self.with_queue(Queue::next) {
+            match self.with_queue(|queue| queue.next(turn)) {
                 Next::Idle(server) if server.is_fit() => return Ok(server),
                 // Found unfit on the way out: its place is given back by the drop, and the queue is asked again.
-                Next::Idle(server) => server.close("broken"),
+                Next::Idle(server) => {
+                    let reason = server.flaw();
+                    server.close(reason);
+                }
                 Next::Open => return Server::open(self, Place::counted(self.clone())).await,
                 Next::Wait(granted) => {
-                    if let Some(server) = self.granted(granted).await? {
-                        return Ok(server);
-                    }
+                    return self.granted(granted).await;
                 }
                 Next::Full { waiting } => {
                     return Err(Error::QueueFull {
@@ -115,11 +116,19 @@ impl Pool {
         }
     }
 
-    async fn granted(self: &Arc<Self>, granted: oneshot::Receiver<Grant>) -> Result<Option<Server>, Error> {
-        match granted.await {
-            Ok(Grant::Server(server)) => Ok(Some(*server)),
-            Ok(Grant::Place(place)) => Server::open(self, place).await.map(Some),
+    async fn granted(self: &Arc<Self>, granted: oneshot::Receiver<Grant>) -> Result<Server, Error> {
+        let mut waiting = Waiting { granted, pool: self };
+        match (&mut waiting.granted).await {
+            Ok(Grant::Server(server)) => Ok(*server),
+            Ok(Grant::Place(place)) => Server::open(self, place).await,
             Err(_) => Err(Error::Stopping),
+        }
+    }
+
+    /// Closes all idle connections. The next callers open new ones.
+    fn distrust_idle(&self) {
+        for server in self.with_queue(Queue::take_idle) {
+            server.close("broken");
         }
     }
 
@@ -131,6 +140,21 @@ impl Pool {
             active: state.active,
             max: self.common.bounds.max,
             waiting: state.waiting,
+        }
+    }
+}
+
+/// Somebody in the queue. One who leaves it passes on what came in the same moment.
+struct Waiting<'p> {
+    granted: oneshot::Receiver<Grant>,
+    pool: &'p Pool,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.granted.close();
+        if let Ok(Grant::Server(server)) = self.granted.try_recv() {
+            lease::give_back(self.pool, *server);
         }
     }
 }

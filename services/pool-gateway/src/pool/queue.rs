@@ -22,6 +22,10 @@ pub(super) enum Grant {
 
 /// What a caller does next.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it is moved once, and taken apart where it was made"
+)]
 pub(super) enum Next {
     /// Take this idle connection.
     Idle(Server),
@@ -35,13 +39,26 @@ pub(super) enum Next {
     Stopping,
 }
 
+/// Where somebody stands who has to wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// Behind all others, as every caller.
+    Behind,
+    /// Before them: the upkeep's question whether the server is there, which takes one round trip.
+    Before,
+}
+
 #[derive(Debug)]
 pub(super) struct Queue {
     bounds: Bounds,
     waiting_max: usize,
     idle: VecDeque<Server>,
     waiters: VecDeque<oneshot::Sender<Grant>>,
+    /// The upkeep, where it waits. It is no caller and not counted as one.
+    upkeep: Option<oneshot::Sender<Grant>>,
     places: usize,
+    /// Places of connections that are being closed.
+    closing: usize,
     stopping: bool,
     opened_total: u64,
     closed_total: u64,
@@ -54,7 +71,9 @@ impl Queue {
             waiting_max,
             idle: VecDeque::new(),
             waiters: VecDeque::new(),
+            upkeep: None,
             places: 0,
+            closing: 0,
             stopping: false,
             opened_total: 0,
             closed_total: 0,
@@ -64,7 +83,7 @@ impl Queue {
     pub(super) fn state(&self) -> PoolState {
         PoolState {
             idle: self.idle.len(),
-            active: self.places.saturating_sub(self.idle.len()),
+            active: self.staying().saturating_sub(self.idle.len()),
             waiting: self.waiters.iter().filter(|waiter| !waiter.is_closed()).count(),
             opened_total: self.opened_total,
             closed_total: self.closed_total,
@@ -75,8 +94,13 @@ impl Queue {
         self.places == 0 && self.waiters.iter().all(oneshot::Sender::is_closed)
     }
 
-    /// What a caller who wants a connection does next.
-    pub(super) fn next(&mut self) -> Next {
+    /// Places whose connection is not about to go.
+    const fn staying(&self) -> usize {
+        self.places.saturating_sub(self.closing)
+    }
+
+    /// What one who wants a connection does next.
+    pub(super) fn next(&mut self, turn: Turn) -> Next {
         if self.stopping {
             return Next::Stopping;
         }
@@ -88,13 +112,16 @@ impl Queue {
             return Next::Open;
         }
         self.waiters.retain(|waiter| !waiter.is_closed());
-        if self.waiters.len() >= self.waiting_max {
-            return Next::Full {
-                waiting: self.waiters.len(),
-            };
-        }
         let (waiter, granted) = oneshot::channel();
-        self.waiters.push_back(waiter);
+        match turn {
+            Turn::Before => self.upkeep = Some(waiter),
+            Turn::Behind if self.waiters.len() < self.waiting_max => self.waiters.push_back(waiter),
+            Turn::Behind => {
+                return Next::Full {
+                    waiting: self.waiters.len(),
+                };
+            }
+        }
         Next::Wait(granted)
     }
 
@@ -105,20 +132,24 @@ impl Queue {
         below
     }
 
+    fn next_waiter(&mut self) -> Option<oneshot::Sender<Grant>> {
+        self.upkeep.take().or_else(|| self.waiters.pop_front())
+    }
+
     /// A fit connection comes back. What is returned must be closed, outside the lock.
     pub(super) fn give_back(&mut self, server: Server) -> Option<(Server, &'static str)> {
         if self.stopping {
             return Some((server, "shutdown"));
         }
         let mut grant = Grant::Server(Box::new(server));
-        while let Some(waiter) = self.waiters.pop_front() {
+        while let Some(waiter) = self.next_waiter() {
             match waiter.send(grant) {
                 Ok(()) => return None,
                 Err(refused) => grant = refused,
             }
         }
         let Grant::Server(server) = grant else { return None };
-        if self.places > self.bounds.steady {
+        if self.staying() > self.bounds.steady {
             return Some((*server, "overflow"));
         }
         self.idle.push_back(*server);
@@ -126,8 +157,9 @@ impl Queue {
     }
 
     /// A place is free again: the caller who waits longest is to be offered it; without one it is gone.
-    pub(super) fn heir(&mut self) -> Option<oneshot::Sender<Grant>> {
-        let heir = self.waiters.pop_front();
+    pub(super) fn heir(&mut self, was_closing: bool) -> Option<oneshot::Sender<Grant>> {
+        self.closing = self.closing.saturating_sub(usize::from(was_closing));
+        let heir = self.next_waiter();
         self.places = self.places.saturating_sub(usize::from(heir.is_none()));
         heir
     }
@@ -136,8 +168,15 @@ impl Queue {
         self.opened_total += 1;
     }
 
-    pub(super) const fn count_closed(&mut self) {
+    /// A connection is being closed; its place is free when that is done.
+    pub(super) const fn count_closing(&mut self) {
+        self.closing += 1;
         self.closed_total += 1;
+    }
+
+    /// All idle connections, to be closed.
+    pub(super) fn take_idle(&mut self) -> Vec<Server> {
+        self.idle.drain(..).collect()
     }
 
     /// Idle connections that are to be closed: too old, or idle too long while there are more than the minimum.
@@ -148,7 +187,7 @@ impl Queue {
     ) -> Vec<(Server, &'static str)> {
         let mut expired = Vec::new();
         let mut kept = VecDeque::with_capacity(self.idle.len());
-        let mut spare = self.places.saturating_sub(self.bounds.min);
+        let mut spare = self.staying().saturating_sub(self.bounds.min);
         for server in self.idle.drain(..) {
             if is_old(&server) {
                 expired.push((server, "age"));
@@ -167,6 +206,7 @@ impl Queue {
     pub(super) fn stop(&mut self) -> Vec<Server> {
         self.stopping = true;
         self.waiters.clear();
-        self.idle.drain(..).collect()
+        self.upkeep = None;
+        self.take_idle()
     }
 }

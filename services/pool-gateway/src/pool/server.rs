@@ -11,25 +11,40 @@ use super::Pool;
 use super::queue::Grant;
 use crate::error::Error;
 
+/// What values look like does not depend on the settings of a role or a database.
+const SESSION: [(&str, &str); 4] = [
+    ("DateStyle", "ISO"),
+    ("IntervalStyle", "postgres"),
+    ("bytea_output", "hex"),
+    ("extra_float_digits", "1"),
+];
+
 /// A place in a pool. Its drop offers it to the caller who waits longest.
 #[derive(Debug)]
-pub(super) struct Place(Option<Arc<Pool>>);
+pub(super) struct Place {
+    pool: Option<Arc<Pool>>,
+    is_closing: bool,
+}
 
 impl Place {
     /// The guard of a place that the queue has counted.
     pub(super) const fn counted(pool: Arc<Pool>) -> Self {
-        Self(Some(pool))
+        Self {
+            pool: Some(pool),
+            is_closing: false,
+        }
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let Some(pool) = self.0.take() else { return };
+        let Some(pool) = self.pool.take() else { return };
+        let mut was_closing = std::mem::take(&mut self.is_closing);
         // Outside the lock: what a caller refuses, because it has gone, comes back here and is offered to the next.
-        while let Some(heir) = pool.with_queue(super::Queue::heir) {
-            match heir.send(Grant::Place(Self(Some(pool.clone())))) {
+        while let Some(heir) = pool.with_queue(|queue| queue.heir(std::mem::take(&mut was_closing))) {
+            match heir.send(Grant::Place(Self::counted(pool.clone()))) {
                 Ok(()) => return,
-                Err(Grant::Place(mut refused)) => refused.0 = None,
+                Err(Grant::Place(mut refused)) => refused.pool = None,
                 Err(Grant::Server(_)) => {}
             }
         }
@@ -54,7 +69,10 @@ impl Server {
             timeout: Some(pool.common.connect_timeout),
             application_name: Some("weir".to_owned()),
             database: Some(pool.database.clone()),
-            ..ConnectOptions::default()
+            parameters: SESSION
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
         };
         let connection = Connection::connect(&pool.common.target, options).await?;
         pool.with_queue(super::Queue::count_opened);
@@ -87,6 +105,11 @@ impl Server {
         self.idle_since.elapsed()
     }
 
+    /// Why it is closed when it is not fit.
+    pub(super) fn flaw(&self) -> &'static str {
+        if self.connection.is_clean() { "age" } else { "broken" }
+    }
+
     pub(super) fn touch(&mut self) {
         self.idle_since = Instant::now();
     }
@@ -95,11 +118,12 @@ impl Server {
     pub(super) fn close(self, reason: &'static str) {
         let Self {
             connection,
-            place,
+            mut place,
             pool,
             ..
         } = self;
-        pool.with_queue(super::Queue::count_closed);
+        pool.with_queue(super::Queue::count_closing);
+        place.is_closing = true;
         pool.common
             .metrics
             .connections_closed

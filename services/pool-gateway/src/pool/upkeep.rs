@@ -8,7 +8,7 @@ use weir_runtime::Dependency;
 
 use super::lease::give_back;
 use super::server::{Place, Server};
-use super::{Pool, Pools, Queue};
+use super::{Lease, Pool, Pools, Queue, Turn};
 use crate::error::Error;
 
 /// How often the pools are looked at.
@@ -32,11 +32,14 @@ async fn round(pools: &Pools, upstream: &Dependency) {
     for (database, pool) in pools.all() {
         trim(&pool);
         let own = database == pools.common().target.database();
-        let filled = if own { probe(&pool).await } else { Ok(()) };
         if own {
-            match filled {
-                Ok(()) => upstream.up(),
-                Err(error) => upstream.down(format!("setting database.url: {error}")),
+            match probe(&pool).await {
+                Some(Ok(())) => upstream.up(),
+                Some(Err(error)) => {
+                    pool.distrust_idle();
+                    upstream.down(format!("setting database.url: {error}"));
+                }
+                None => {}
             }
         }
         drop(pool);
@@ -52,24 +55,42 @@ fn trim(pool: &Arc<Pool>) {
     }
 }
 
-/// Fills the pool to its minimum; where there is nothing to fill, asks an idle connection whether the server is there.
-async fn probe(pool: &Arc<Pool>) -> Result<(), Error> {
-    let mut opened = false;
-    while pool.with_queue(Queue::place_below_min) {
+/// Fills the pool to its minimum, and asks one connection whether the server is there. `None` where none came free to
+/// be asked: that says nothing of the server.
+async fn probe(pool: &Arc<Pool>) -> Option<Result<(), Error>> {
+    if let Err(error) = fill(pool).await {
+        return Some(Err(error));
+    }
+    // Long enough for one who opens a connection in vain to make room for this question.
+    let patience = pool.common.connect_timeout * 2;
+    match tokio::time::timeout(patience, pool.next_server(Turn::Before)).await {
+        Ok(Ok(server)) => Some(ping(pool, Lease::new(server, pool.clone())).await),
+        Ok(Err(Error::Stopping)) | Err(_) => None,
+        Ok(Err(error)) => Some(Err(error)),
+    }
+}
+
+async fn fill(pool: &Arc<Pool>) -> Result<(), Error> {
+    for _ in 0..pool.common.bounds.min {
+        if !pool.with_queue(Queue::place_below_min) {
+            break;
+        }
         let place = Place::counted(pool.clone());
         give_back(pool, Server::open(pool, place).await?);
-        opened = true;
     }
-    if opened || pool.state().active > 0 {
-        return Ok(());
-    }
-    let limit = pool.common.connect_timeout;
-    let mut lease = pool.acquire(limit).await?;
+    Ok(())
+}
+
+async fn ping(pool: &Pool, mut lease: Lease) -> Result<(), Error> {
+    let (limit, target) = (pool.common.connect_timeout, &pool.common.target);
     let Some(connection) = lease.connection() else {
         return Ok(());
     };
     match tokio::time::timeout(limit, connection.ping()).await {
         Ok(answered) => answered.map_err(Error::from),
-        Err(_) => Err(Error::StatementTimeout(limit)),
+        Err(_) => Err(Error::from(weir_upstream::Error::Timeout {
+            place: format!("{}:{}", target.host(), target.port()),
+            after: limit,
+        })),
     }
 }

@@ -76,7 +76,7 @@ impl Cell {
         let took_ms = duration_ms(event);
         self.calls += 1;
         self.errors += u64::from(!event.sqlstate.is_empty());
-        self.rows += event.rows;
+        self.rows = self.rows.saturating_add(event.rows);
         self.total_ms += took_ms;
         self.max_ms = self.max_ms.max(took_ms);
         self.cache_hits += u64::from(event.cache() == CacheOutcome::Hit);

@@ -24,6 +24,16 @@ pub(crate) struct Totals {
     pub events_dropped: u64,
 }
 
+impl Totals {
+    const fn with(self, instance: &Instance) -> Self {
+        Self {
+            batches_lost: self.batches_lost.saturating_add(instance.lost()),
+            events_dropped: self.events_dropped.saturating_add(instance.dropped),
+            ..self
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy)]
 struct Instance {
     first: u64,
@@ -32,11 +42,13 @@ struct Instance {
     dropped: u64,
     events: u64,
     last_seen_unix_ms: i64,
+    /// The number of the last message of it among all that came in.
+    heard: u64,
 }
 
 impl Instance {
     const fn lost(&self) -> u64 {
-        (self.last - self.first + 1).saturating_sub(self.received)
+        (self.last - self.first).saturating_add(1).saturating_sub(self.received)
     }
 }
 
@@ -56,7 +68,7 @@ impl Intake {
         self.events += batch.events.len() as u64;
         self.batches += 1;
         if self.instances.len() >= INSTANCES_MAX && !self.instances.contains_key(&batch.instance) {
-            self.forget_all();
+            self.forget_oldest();
         }
         let fresh = Instance {
             first: batch.sequence,
@@ -65,11 +77,13 @@ impl Intake {
             dropped: 0,
             events: 0,
             last_seen_unix_ms: 0,
+            heard: 0,
         };
         let instance = self.instances.entry(batch.instance.clone()).or_insert(fresh);
         instance.first = instance.first.min(batch.sequence);
         instance.last = instance.last.max(batch.sequence);
         instance.received += 1;
+        instance.heard = self.batches;
         instance.dropped = instance.dropped.max(batch.dropped_total);
         instance.events += batch.events.len() as u64;
         let last = batch
@@ -88,11 +102,7 @@ impl Intake {
             batches: self.batches,
             ..self.forgotten
         };
-        self.instances.values().fold(zero, |sum, instance| Totals {
-            batches_lost: sum.batches_lost + instance.lost(),
-            events_dropped: sum.events_dropped + instance.dropped,
-            ..sum
-        })
+        self.instances.values().fold(zero, Totals::with)
     }
 
     /// Each gateway that is remembered.
@@ -107,8 +117,15 @@ impl Intake {
         })
     }
 
-    fn forget_all(&mut self) {
-        self.forgotten = self.totals();
-        self.instances.clear();
+    /// Forgets the gateway that was silent for longest. One that still talks keeps its place: its counts are totals,
+    /// and would be added a second time if it were met again.
+    fn forget_oldest(&mut self) {
+        let oldest = self.instances.iter().min_by_key(|(_, instance)| instance.heard);
+        let Some(name) = oldest.map(|(name, _)| name.clone()) else {
+            return;
+        };
+        if let Some(instance) = self.instances.remove(&name) {
+            self.forgotten = self.forgotten.with(&instance);
+        }
     }
 }

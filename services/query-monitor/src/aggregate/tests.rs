@@ -66,6 +66,23 @@ fn shapes_beyond_the_cap_are_counted_together() {
 }
 
 #[test]
+fn a_gateway_that_still_talks_is_not_counted_twice_when_others_are_forgotten() {
+    let mut statistics = Statistics::new(3);
+    for number in 1..=1_500_u64 {
+        for (instance, sequence) in [("lasting".to_owned(), number), (format!("brief {number}"), 1)] {
+            let message = QueryBatch {
+                dropped_total: 1,
+                ..batch(&instance, sequence, Vec::new())
+            };
+            statistics.add(&Project::default(), &message);
+        }
+    }
+    let totals = statistics.totals();
+    assert_eq!((totals.batches_lost, totals.events_dropped), (0, 1_501));
+    assert_eq!(statistics.gateways().count(), 1_000);
+}
+
+#[test]
 fn a_gap_in_the_numbers_is_a_loss_and_disorder_is_not() {
     let mut statistics = Statistics::new(3);
     for (instance, sequence, dropped_total) in [("a", 5, 0), ("a", 7, 3), ("a", 6, 3), ("a", 9, 4), ("b", 1, 1)] {

@@ -91,6 +91,17 @@ impl SlowQueries {
         true
     }
 
+    /// Takes back what could not be saved, within the same bound as everything that is held.
+    pub(crate) fn put_back(&mut self, taken: Vec<(SlowKey, Sighting)>) {
+        for (key, sighting) in taken {
+            if let Some(held) = self.held.get_mut(&key) {
+                held.merge(&sighting);
+            } else if self.held.len() < HELD_MAX {
+                self.held.insert(key, sighting);
+            }
+        }
+    }
+
     /// What was gathered since the last call, in order.
     pub(crate) fn take(&mut self) -> Vec<(SlowKey, Sighting)> {
         let mut taken: Vec<_> = self.held.drain().collect();
@@ -101,7 +112,7 @@ impl SlowQueries {
 
 impl Sighting {
     /// Adds another sighting of the same shape.
-    pub(crate) fn merge(&mut self, other: &Self) {
+    fn merge(&mut self, other: &Self) {
         let count = self.count + other.count;
         self.add(other.worst_ms, other.last_unix_ms, &other.traceparent);
         self.count = count;
@@ -146,6 +157,35 @@ mod tests {
             (2, 3_000.0, 4_000)
         );
         assert!(slow.take().is_empty());
+    }
+
+    #[test]
+    fn what_could_not_be_saved_is_held_with_what_came_since() {
+        let mut slow = SlowQueries::new(1_000.0);
+        let project = Project::default();
+        slow.look_at(&project, &event(1, 3_000_000));
+        let taken = slow.take();
+        slow.look_at(&project, &event(1, 2_000_000));
+        slow.look_at(&project, &event(2, 2_000_000));
+        slow.put_back(taken);
+        let held: Vec<_> = slow
+            .take()
+            .into_iter()
+            .map(|(_, sighting)| (sighting.count, sighting.worst_ms))
+            .collect();
+        assert_eq!(held, [(2, 3_000.0), (1, 2_000.0)]);
+
+        for fingerprint in 0..HELD_MAX as u64 {
+            slow.look_at(&project, &event(fingerprint, 1_000_000));
+        }
+        let full = slow.take();
+        slow.look_at(&project, &event(u64::MAX, 1_000_000));
+        slow.put_back(full);
+        assert_eq!(
+            slow.take().len(),
+            HELD_MAX,
+            "an outage of the store took more room than allowed"
+        );
     }
 
     #[test]

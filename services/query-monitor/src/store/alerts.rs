@@ -23,18 +23,25 @@ pub(crate) struct AlertRow {
     pub(crate) resolved_unix_ms: i64,
 }
 
+/// Longest text of a column. Names are part of an index, which has a bound of its own.
+const TEXT_CHARACTERS_MAX: usize = 500;
+
 /// Notes slow statements of a shape: a firing alert is kept alive, otherwise a new one begins, which is returned.
+///
+/// It is alive from `now_unix_ms` on, by the monitor's clock: a gateway whose clock is wrong, or a store that was away,
+/// would otherwise resolve it at once or never.
 pub(crate) async fn sight(
     connection: &mut PgConnection,
     key: &SlowKey,
     sighting: &Sighting,
+    now_unix_ms: i64,
     threshold_ms: f64,
     summary: &str,
 ) -> sqlx::Result<Option<AlertRow>> {
     let row = sqlx::query(
         "insert into alerts (id, project, rule, severity, database, fingerprint, state, summary, value_ms, threshold_ms,
             sightings, traceparent, since_unix_ms, last_seen_unix_ms)
-         values ($1, $2, 'slow-query', 'warning', $3, $4, 'firing', $5, $6, $7, $8, $9, $10, $10)
+         values ($1, $2, 'slow-query', 'warning', $3, $4, 'firing', $5, $6, $7, $8, $9, $10, $11)
          on conflict (project, rule, database, fingerprint) where state = 'firing' do update set
             value_ms = greatest(alerts.value_ms, excluded.value_ms),
             sightings = alerts.sightings + excluded.sightings,
@@ -43,14 +50,15 @@ pub(crate) async fn sight(
     )
     .bind(Uuid::now_v7())
     .bind(key.project.as_str())
-    .bind(&key.database)
+    .bind(storable(&key.database))
     .bind(key.fingerprint.get().cast_signed())
-    .bind(summary)
+    .bind(storable(summary))
     .bind(sighting.worst_ms)
     .bind(threshold_ms)
     .bind(sighting.count)
-    .bind(&sighting.traceparent)
-    .bind(sighting.last_unix_ms)
+    .bind(storable(&sighting.traceparent))
+    .bind(sighting.last_unix_ms.min(now_unix_ms))
+    .bind(now_unix_ms)
     .fetch_one(connection)
     .await?;
     let begun: bool = row.try_get("begun")?;
@@ -61,6 +69,12 @@ pub(crate) async fn sight(
     }
 }
 
+/// A text that PostgreSQL takes: one name that it refuses would keep every other alert waiting.
+fn storable(text: &str) -> String {
+    let head: String = text.chars().take(TEXT_CHARACTERS_MAX).collect();
+    head.replace('\0', "\u{fffd}")
+}
+
 /// Resolves the alerts that were last seen before `quiet_since_unix_ms`, and returns them.
 pub(crate) async fn resolve_quiet(
     connection: &mut PgConnection,
@@ -69,7 +83,9 @@ pub(crate) async fn resolve_quiet(
 ) -> sqlx::Result<Vec<AlertRow>> {
     sqlx::query_as(
         "update alerts set state = 'resolved', resolved_unix_ms = $2
-         where state = 'firing' and last_seen_unix_ms < $1 returning *",
+         where id in (
+            select id from alerts where state = 'firing' and last_seen_unix_ms < $1 for update skip locked)
+         returning *",
     )
     .bind(quiet_since_unix_ms)
     .bind(now_unix_ms)
@@ -98,6 +114,18 @@ pub(crate) async fn list_alerts(
     .bind(i64::from(size))
     .fetch_all(connection)
     .await
+}
+
+/// Forgets alerts that were resolved before that moment, some at a time.
+pub(crate) async fn forget_resolved(connection: &mut PgConnection, before_unix_ms: i64) -> sqlx::Result<u64> {
+    let done = sqlx::query(
+        "delete from alerts where id in (
+            select id from alerts where state = 'resolved' and resolved_unix_ms < $1 order by id limit 1000)",
+    )
+    .bind(before_unix_ms)
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected())
 }
 
 /// How many alerts there are by severity and state, for the metrics.

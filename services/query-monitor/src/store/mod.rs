@@ -2,4 +2,4 @@
 
 mod alerts;
 
-pub(crate) use alerts::{AlertRow, count_by_state, list_alerts, resolve_quiet, sight};
+pub(crate) use alerts::{AlertRow, count_by_state, forget_resolved, list_alerts, resolve_quiet, sight};

@@ -3,7 +3,7 @@
 mod runs;
 mod schedules;
 
-pub(crate) use runs::{NewRun, Report, RunRow, find_run, insert_run, list_runs, record};
+pub(crate) use runs::{NewRun, Report, RunRow, find_run, forget_runs, insert_run, list_runs, record};
 pub(crate) use schedules::{
     DueRow, NewSchedule, ScheduleRow, delete_schedule, due_schedules, find_schedule, keep_only_from_file,
     list_schedules, plan_next, put_schedule, set_paused,

@@ -38,6 +38,8 @@ pub(crate) struct NewRun {
     pub(crate) requested_by: String,
     pub(crate) dry_run: bool,
     pub(crate) requested_unix_ms: i64,
+    /// It is not begun later than this. 0: no limit.
+    pub(crate) begin_before_unix_ms: i64,
 }
 
 /// Writes the record of a run that is asked for.
@@ -92,6 +94,26 @@ pub(crate) async fn list_runs(
     .await
 }
 
+/// Forgets runs that ended before that moment, some at a time. Ids hold the time of their making, so that the primary
+/// key leads to the oldest.
+pub(crate) async fn forget_runs(connection: &mut PgConnection, before_unix_ms: i64) -> sqlx::Result<u64> {
+    let done = sqlx::query(
+        "delete from runs where id in (
+            select id from runs where id < $1 and ended_unix_ms between 1 and $2 order by id limit 1000)",
+    )
+    .bind(first_id_at(before_unix_ms))
+    .bind(before_unix_ms)
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// The least of the ids of version 7 that were made at that moment.
+fn first_id_at(unix_ms: i64) -> Uuid {
+    let milliseconds = u128::try_from(unix_ms).unwrap_or_default();
+    Uuid::from_u128(milliseconds << 80)
+}
+
 /// What a worker told of a run.
 #[derive(Debug, Clone)]
 pub(crate) enum Report {
@@ -100,7 +122,11 @@ pub(crate) enum Report {
     /// It got this far.
     Progress { done: i64, total: i64, note: String },
     /// It is done.
-    Succeeded { at_unix_ms: i64, effect: Json },
+    Succeeded {
+        at_unix_ms: i64,
+        effect: Json,
+        attempts: i64,
+    },
     /// It failed; for good, or another attempt follows.
     Failed {
         at_unix_ms: i64,
@@ -111,49 +137,64 @@ pub(crate) enum Report {
     },
 }
 
-/// The states in which a run can still change.
+/// The run that a report may change: one of the project that it came from, in a state in which it can still change.
 macro_rules! open {
     () => {
-        "state in ('requested', 'running')"
+        "id = $1 and project = $2 and state in ('requested', 'running')"
     };
 }
 
 /// Writes a report into the run's record. A run that has ended is never changed again, so a report that comes late or
 /// twice does no harm. False if there was nothing to change.
-pub(crate) async fn record(connection: &mut PgConnection, id: Uuid, report: &Report) -> sqlx::Result<bool> {
+pub(crate) async fn record(
+    connection: &mut PgConnection,
+    project: &str,
+    id: Uuid,
+    report: &Report,
+) -> sqlx::Result<bool> {
     let query = match report {
         Report::Started { at_unix_ms, attempt } => sqlx::query(concat!(
-            "update runs set state = 'running', attempts = greatest(attempts, $3),
-                started_unix_ms = case when started_unix_ms = 0 then $2 else started_unix_ms end
-             where id = $1 and ",
+            "update runs set state = 'running', attempts = greatest(attempts, $4),
+                started_unix_ms = case when started_unix_ms = 0 then $3 else started_unix_ms end
+             where ",
             open!()
         ))
         .bind(id)
+        .bind(project)
         .bind(at_unix_ms)
         .bind(attempt),
         Report::Progress { done, total, note } => sqlx::query(concat!(
-            "update runs set progress_done = $2, progress_total = $3, progress_note = $4 where id = $1 and ",
+            "update runs set progress_done = $3, progress_total = $4, progress_note = $5 where ",
             open!()
         ))
         .bind(id)
+        .bind(project)
         .bind(done)
         .bind(total)
         .bind(note),
-        Report::Succeeded { at_unix_ms, effect } => sqlx::query(concat!(
-            "update runs set state = 'succeeded', ended_unix_ms = $2, effect = $3, error = '', error_slug = ''
-             where id = $1 and ",
+        Report::Succeeded {
+            at_unix_ms,
+            effect,
+            attempts,
+        } => sqlx::query(concat!(
+            "update runs set state = 'succeeded', ended_unix_ms = $3, effect = $4, error = '', error_slug = '',
+                attempts = greatest(attempts, $5)
+             where ",
             open!()
         ))
         .bind(id)
+        .bind(project)
         .bind(at_unix_ms)
-        .bind(effect),
+        .bind(effect)
+        .bind(attempts),
         Report::Failed { at_unix_ms, error, slug, attempts, ended } => sqlx::query(concat!(
-            "update runs set state = coalesce($6, state), error = $3, error_slug = $4, attempts = greatest(attempts, $5),
-                ended_unix_ms = case when $6::text is null then 0 else $2 end
-             where id = $1 and ",
+            "update runs set state = coalesce($7, state), error = $4, error_slug = $5, attempts = greatest(attempts, $6),
+                ended_unix_ms = case when $7::text is null then 0 else $3 end
+             where ",
             open!()
         ))
         .bind(id)
+        .bind(project)
         .bind(at_unix_ms)
         .bind(error)
         .bind(slug)

@@ -148,14 +148,20 @@ pub(crate) async fn set_paused(
     Ok(done.rows_affected() > 0)
 }
 
-/// Schedules whose time has come.
-pub(crate) async fn due_schedules(connection: &mut PgConnection, now_unix_ms: i64) -> sqlx::Result<Vec<DueRow>> {
+/// Schedules whose time has come. A run that was requested before `begin_after_unix_ms` and not begun is never begun.
+pub(crate) async fn due_schedules(
+    connection: &mut PgConnection,
+    now_unix_ms: i64,
+    begin_after_unix_ms: i64,
+) -> sqlx::Result<Vec<DueRow>> {
     sqlx::query_as(
         "select s.*, exists (
-            select 1 from runs r where r.schedule_id = s.id and r.state in ('requested', 'running')) as running
+            select 1 from runs r where r.schedule_id = s.id and r.state in ('requested', 'running')
+                and (r.state = 'running' or r.requested_unix_ms >= $2)) as running
          from schedules s where not paused and next_run_unix_ms <= $1 order by next_run_unix_ms, id",
     )
     .bind(now_unix_ms)
+    .bind(begin_after_unix_ms)
     .fetch_all(connection)
     .await
 }

@@ -137,7 +137,10 @@ mod tests {
             (Action::Example, "deploy/weir.example.toml"),
         ] {
             let written = std::fs::read_to_string(format!("{root}{path}")).unwrap();
-            assert!(written.trim_end() == page(&action).trim_end(), "{path} has drifted: run `just reference`");
+            assert!(
+                written.trim_end() == page(&action).trim_end(),
+                "{path} has drifted: run `just reference`"
+            );
         }
     }
 }

@@ -356,8 +356,8 @@ pub(crate) async fn next_ends_when_told_to_stop(open: &impl Open) {
     let mut consumer = consumer(&pair.far, "worker", patient());
     deliver(&mut consumer).await.ack().await.unwrap();
     let stop = CancellationToken::new();
-    let (delivery, ()) = tokio::join!(consumer.next(&stop), async { stop.cancel() });
-    assert!(delivery.is_none());
+    let told = async { tokio::join!(consumer.next(&stop), async { stop.cancel() }).0 };
+    assert!(timeout(DEADLINE, told).await.expect("it does not stop").is_none());
     store(&pair.near, REQUESTED, "b").await;
     assert!(consumer.next(&stop).await.is_none(), "it was stopped");
 }

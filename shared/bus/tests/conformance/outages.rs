@@ -391,9 +391,12 @@ async fn a_consumer_that_waits_for_the_server_stops_when_told() {
     let bus = Bus::nats(&settings, Limits::default()).await.unwrap();
     let mut consumer = bus.consumer(&jobs(), "worker", &[], patient()).unwrap();
     let stop = CancellationToken::new();
-    let (delivery, ()) = tokio::join!(consumer.next(&stop), async {
-        is_down(&bus).await;
-        stop.cancel();
-    });
-    assert!(delivery.is_none());
+    let told = async {
+        let stopping = async {
+            is_down(&bus).await;
+            stop.cancel();
+        };
+        tokio::join!(consumer.next(&stop), stopping).0
+    };
+    assert!(timeout(DEADLINE, told).await.expect("it does not stop").is_none());
 }

@@ -1,0 +1,533 @@
+//! Maintenance as it runs: jobs are requested on the bus, what is done to a real database is told and seen.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::time::Duration;
+
+use serde_json::Value as Json;
+use sqlx::{Connection as _, PgConnection};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Channel;
+use uuid::Uuid;
+use weir_bus::{Bus, Consumer, ConsumerOptions, Limits, Message};
+use weir_config::Sources;
+use weir_events::jobs::{self, Report};
+use weir_events::{Event, catalogue};
+use weir_model::{Clock, Project};
+use weir_proto::common::v1::{JobState, PageRequest};
+use weir_proto::events::v1::{JobFailed, JobRequested};
+use weir_proto::maintenance::v1 as api;
+use weir_proto::maintenance::v1::maintenance_service_client::MaintenanceServiceClient;
+use weir_runtime::{Ground, Outcome, Tasks};
+use weir_store::outbox;
+use weir_testkit::{Database, Postgres, eventually, free_port, http_get};
+
+const SOON: Duration = Duration::from_secs(30);
+
+/// Maintenance of one database, a client of it, and what it tells.
+struct Maintenance {
+    tasks: Tasks,
+    bus: Bus,
+    reports: Consumer,
+    client: MaintenanceServiceClient<Channel>,
+}
+
+impl Maintenance {
+    async fn start(settings: &[(&str, &str)]) -> Self {
+        let (port, ops_port) = (free_port(), free_port());
+        let listen = [
+            ("WEIR_MAINTENANCE__GRPC_LISTEN", format!("127.0.0.1:{port}")),
+            ("WEIR_MAINTENANCE__OPS_LISTEN", format!("127.0.0.1:{ops_port}")),
+            ("WEIR_MAINTENANCE__HEARTBEAT_DEAD_AFTER", "2s".to_owned()),
+        ];
+        let listen = listen.map(|(name, value)| (name.to_owned(), value));
+        let settings = settings
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let sources = Sources::load(None, listen.into_iter().chain(settings)).unwrap();
+        let (_, reloaded) = watch::channel(sources.clone());
+        let (tasks, bus) = (Tasks::new(), Bus::in_memory(Limits::default()));
+        let stream = outbox::stream_spec(&catalogue::JOBS);
+        let reports = jobs::every_report();
+        let reports: Vec<&str> = reports.iter().map(|pattern| pattern.as_str()).collect();
+        let reports = bus
+            .consumer(&stream, "listener", &reports, ConsumerOptions::default())
+            .unwrap();
+        let ground = Ground::new(sources, reloaded, tasks.clone(), Clock::system());
+        Box::pin(weir_maintenance::start(ground, bus.clone())).await.unwrap();
+        eventually("maintenance to be ready", SOON, || async {
+            let (status, body) = http_get(ops_port, "/readyz").await.map_err(|error| error.to_string())?;
+            (status == 200).then_some(()).ok_or(body)
+        })
+        .await;
+        let client = MaintenanceServiceClient::connect(format!("http://127.0.0.1:{port}"))
+            .await
+            .unwrap();
+        Self {
+            tasks,
+            bus,
+            reports,
+            client,
+        }
+    }
+
+    /// Its own tables beside the user's, as it is by default.
+    async fn of(database: &Database) -> Self {
+        Self::start(&[("DATABASE_URL", &database.url())]).await
+    }
+
+    /// Tells of a request, under an event id of its own each time.
+    async fn request(&self, request: &JobRequested) {
+        let event: Event = jobs::requested(&shop(), request, &Clock::system());
+        let message = Message {
+            subject: event.subject.to_string(),
+            headers: Vec::new(),
+            payload: event.payload,
+        };
+        let stream = outbox::stream_spec(&catalogue::JOBS);
+        let id = event.id.to_string();
+        self.bus.publish_durable(&stream, &id, message, SOON).await.unwrap();
+    }
+
+    async fn next(&mut self) -> Report {
+        let next = tokio::time::timeout(SOON, self.reports.next(&CancellationToken::new())).await;
+        let Ok(Some(delivery)) = next else {
+            panic!("nothing was reported");
+        };
+        delivery.ack().await.unwrap();
+        let read = jobs::report(&delivery.message.subject, &delivery.message.payload).unwrap();
+        let (project, report) = read.unwrap();
+        assert_eq!(project, shop());
+        report
+    }
+
+    /// The next report that is no progress.
+    async fn next_step(&mut self) -> Report {
+        loop {
+            match self.next().await {
+                Report::Progress(_) => {}
+                step => return step,
+            }
+        }
+    }
+
+    /// Requests a job and returns what it says it changed.
+    async fn effect_of(&mut self, request: &JobRequested) -> Json {
+        self.request(request).await;
+        self.effect(&request.job_id).await
+    }
+
+    async fn effect(&mut self, job_id: &str) -> Json {
+        loop {
+            match self.next_step().await {
+                Report::Succeeded(done) => {
+                    assert_eq!(done.job_id, job_id);
+                    return serde_json::from_str(&done.effect_json).unwrap();
+                }
+                Report::Failed(failed) => panic!("{failed:?}"),
+                _ => {}
+            }
+        }
+    }
+
+    async fn failure_of(&mut self, request: &JobRequested) -> JobFailed {
+        self.request(request).await;
+        loop {
+            match self.next_step().await {
+                Report::Failed(failed) => return failed,
+                Report::Succeeded(done) => panic!("{done:?}"),
+                _ => {}
+            }
+        }
+    }
+
+    async fn plan(&self, table: &str) -> Vec<api::Candidate> {
+        let request = api::PlanRequest {
+            project: "shop".to_owned(),
+            operation: "analyze".to_owned(),
+            table: table.to_owned(),
+        };
+        self.client.clone().plan(request).await.unwrap().into_inner().candidates
+    }
+
+    async fn job(&self, id: &str) -> api::Job {
+        let request = api::GetJobRequest { id: id.to_owned() };
+        self.client
+            .clone()
+            .get_job(request)
+            .await
+            .unwrap()
+            .into_inner()
+            .job
+            .unwrap()
+    }
+
+    async fn stop(self) {
+        assert_eq!(self.tasks.descend(SOON).await, Outcome::Clean);
+    }
+}
+
+fn shop() -> Project {
+    Project::parse("shop").unwrap()
+}
+
+fn analyze(parameters: &str) -> JobRequested {
+    JobRequested {
+        job_id: Uuid::now_v7().to_string(),
+        project: "shop".to_owned(),
+        operation: "analyze".to_owned(),
+        parameters_json: parameters.to_owned(),
+        requested_by: "operator".to_owned(),
+        ..JobRequested::default()
+    }
+}
+
+/// A database with tables that changed by so many rows. A session's statistics are there when it has ended.
+async fn changed(database: &Database, tables: &[(&str, u32)]) {
+    for (table, rows) in tables {
+        let insert = format!("create table {table} (id int); insert into {table} select generate_series(1, {rows})");
+        database.psql(&insert).await;
+    }
+}
+
+async fn database_with(tables: &[(&str, u32)]) -> Database {
+    let database = Postgres::shared().await.database().await;
+    changed(&database, tables).await;
+    database
+}
+
+/// Names of the tables that were ever analysed.
+async fn analysed(database: &Database) -> String {
+    database
+        .psql(
+            "select string_agg(relname, ',' order by relname) from pg_stat_user_tables where last_analyze is not null",
+        )
+        .await
+}
+
+fn tables_of(effect: &Json, list: &str) -> Vec<String> {
+    let entries = effect[list].as_array().unwrap();
+    entries
+        .iter()
+        .map(|entry| entry["table"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[tokio::test]
+async fn a_table_with_many_changes_is_analysed_as_planned_and_before_and_after_are_told() {
+    let database = database_with(&[("big", 1_000), ("small", 49), ("\"Odd \"\"name\"", 500)]).await;
+    let mut maintenance = Maintenance::of(&database).await;
+    let plan = maintenance.plan("").await;
+    let facts = |candidate: &api::Candidate| {
+        let facts = candidate.facts.clone().unwrap();
+        (
+            candidate.table.clone(),
+            candidate.selected,
+            candidate.action.clone(),
+            facts.changed_tuples,
+        )
+    };
+    assert_eq!(
+        plan.iter().map(facts).collect::<Vec<_>>(),
+        [
+            ("public.Odd \"name".to_owned(), true, "analyze".to_owned(), 500),
+            ("public.big".to_owned(), true, "analyze".to_owned(), 1_000),
+            ("public.small".to_owned(), false, String::new(), 49),
+        ]
+    );
+    assert!(plan[2].reason.contains("49 of 49 rows changed"), "{}", plan[2].reason);
+    assert!(
+        plan[2].reason.contains("below the threshold of 55"),
+        "{}",
+        plan[2].reason
+    );
+    assert!(plan[1].facts.as_ref().is_some_and(|facts| facts.size_bytes >= 8_192));
+
+    let request = analyze("");
+    let effect = maintenance.effect_of(&request).await;
+    let reasons = |candidate: &api::Candidate| (candidate.table.clone(), candidate.reason.clone());
+    let selected = plan.iter().filter(|candidate| candidate.selected);
+    let planned = effect["planned"].as_array().unwrap().iter().map(|entry| {
+        let text = |field: &str| entry[field].as_str().unwrap().to_owned();
+        (text("table"), text("reason"))
+    });
+    assert_eq!(planned.collect::<Vec<_>>(), selected.map(reasons).collect::<Vec<_>>());
+    assert_eq!(
+        (&effect["dry_run"], &effect["tables_left"]),
+        (&Json::from(false), &Json::from(1))
+    );
+    let big = &effect["tables"][1];
+    assert_eq!(
+        (&big["before"]["changed_tuples"], &big["before"]["last_analyze_unix_ms"]),
+        (&Json::from(1_000), &Json::Null)
+    );
+    assert_eq!(
+        (&big["after"]["changed_tuples"], &big["after"]["live_tuples"]),
+        (&Json::from(0), &Json::from(1_000))
+    );
+    assert!(
+        big["after"]["last_analyze_unix_ms"]
+            .as_i64()
+            .is_some_and(|moment| moment > 0)
+    );
+    assert_eq!(analysed(&database).await, "Odd \"name,big");
+    assert!(maintenance.plan("").await.iter().all(|candidate| !candidate.selected));
+
+    let job = maintenance.job(&request.job_id).await;
+    assert_eq!(
+        (job.state(), job.attempts, job.project.as_str()),
+        (JobState::Succeeded, 1, "shop")
+    );
+    assert_eq!(
+        job.progress.map(|progress| (progress.done, progress.total)),
+        Some((2, 2))
+    );
+    assert_eq!(serde_json::from_str::<Json>(&job.effect_json).unwrap(), effect);
+    maintenance.stop().await;
+}
+
+#[tokio::test]
+async fn a_dry_run_says_what_it_would_do_and_changes_nothing() {
+    let database = database_with(&[("big", 1_000)]).await;
+    let mut maintenance = Maintenance::of(&database).await;
+    let dry = JobRequested {
+        dry_run: true,
+        ..analyze("")
+    };
+    let effect = maintenance.effect_of(&dry).await;
+    assert_eq!(
+        (effect["dry_run"].as_bool(), tables_of(&effect, "planned")),
+        (Some(true), vec!["public.big".to_owned()])
+    );
+    assert!(tables_of(&effect, "tables").is_empty());
+    assert_eq!(analysed(&database).await, "");
+    maintenance.stop().await;
+}
+
+#[tokio::test]
+async fn only_the_tables_asked_for_are_analysed_and_unknown_ones_fail_at_once() {
+    let database = database_with(&[("orders_1", 100), ("orders_2", 100), ("users", 100)]).await;
+    let mut maintenance = Maintenance::of(&database).await;
+    let one = maintenance.effect_of(&analyze(r#"{"table":"public.orders_2"}"#)).await;
+    assert_eq!(tables_of(&one, "tables"), ["public.orders_2"]);
+    let some = maintenance.effect_of(&analyze(r#"{"table":"public.orders*"}"#)).await;
+    assert_eq!(tables_of(&some, "tables"), ["public.orders_1"]);
+    assert_eq!(analysed(&database).await, "orders_1,orders_2");
+    for parameters in [
+        r#"{"table":"public.nothing"}"#,
+        r#"{"table":"users"}"#,
+        r#"{"table":5}"#,
+    ] {
+        let failed = maintenance.failure_of(&analyze(parameters)).await;
+        assert_eq!(
+            (failed.r#final, failed.attempts, failed.slug.as_str()),
+            (true, 1, "maintenance-field"),
+            "{failed:?}"
+        );
+    }
+    assert_eq!(analysed(&database).await, "orders_1,orders_2");
+    let request = api::PlanRequest {
+        table: "public.nothing".to_owned(),
+        ..api::PlanRequest::default()
+    };
+    let refused = maintenance.client.clone().plan(request).await.unwrap_err();
+    assert_eq!(refused.code(), tonic::Code::InvalidArgument, "{refused}");
+    maintenance.stop().await;
+}
+
+#[tokio::test]
+async fn a_table_that_somebody_holds_is_left_within_the_lock_timeout() {
+    let database = database_with(&[("free", 1_000), ("held", 1_000)]).await;
+    let mut maintenance = Maintenance::start(&[
+        ("DATABASE_URL", &database.url()),
+        ("WEIR_MAINTENANCE__LOCK_TIMEOUT", "300ms"),
+    ])
+    .await;
+    let mut holder = PgConnection::connect(&database.url()).await.unwrap();
+    let mut held = holder.begin().await.unwrap();
+    sqlx::query("lock table held in access exclusive mode")
+        .execute(&mut *held)
+        .await
+        .unwrap();
+    let effect = maintenance.effect_of(&analyze("")).await;
+    assert_eq!(tables_of(&effect, "tables"), ["public.free", "public.held"]);
+    assert_eq!(effect["tables"][0]["after"]["changed_tuples"], 0);
+    let skipped = effect["tables"][1]["skipped"].as_str().unwrap();
+    assert!(skipped.contains("lock timeout"), "{skipped}");
+    held.rollback().await.unwrap();
+    let effect = maintenance.effect_of(&analyze("")).await;
+    assert_eq!(tables_of(&effect, "tables"), ["public.held"]);
+    assert_eq!(analysed(&database).await, "free,held");
+    maintenance.stop().await;
+}
+
+#[tokio::test]
+async fn a_table_of_somebody_else_is_told_as_left() {
+    let database = database_with(&[("theirs", 1_000)]).await;
+    let role = format!("app_{}", Uuid::now_v7().simple());
+    database.psql(&format!("create role {role} login")).await;
+    let as_role = database.url().replacen("postgres@", &format!("{role}@"), 1);
+    let mut maintenance = Maintenance::start(&[("DATABASE_URL", &as_role), ("WEIR_STORE__URL", &database.url())]).await;
+    let effect = maintenance.effect_of(&analyze("")).await;
+    let skipped = effect["tables"][0]["skipped"].as_str().unwrap();
+    assert!(skipped.contains("theirs"), "{skipped}");
+    assert_eq!(analysed(&database).await, "");
+    maintenance.stop().await;
+}
+
+#[tokio::test]
+async fn a_running_job_is_stopped_when_it_is_cancelled() {
+    let database = database_with(&[("held", 1_000)]).await;
+    let mut maintenance = Maintenance::start(&[
+        ("DATABASE_URL", &database.url()),
+        ("WEIR_MAINTENANCE__LOCK_TIMEOUT", "10m"),
+    ])
+    .await;
+    let mut holder = PgConnection::connect(&database.url()).await.unwrap();
+    let mut held = holder.begin().await.unwrap();
+    sqlx::query("lock table held in access exclusive mode")
+        .execute(&mut *held)
+        .await
+        .unwrap();
+    let request = analyze("");
+    maintenance.request(&request).await;
+    let waits = "select count(*) from pg_stat_activity where datname = current_database() and query like 'analyze%'
+        and state = 'active'";
+    eventually("the statement to wait", SOON, || async {
+        (database.psql(waits).await == "1").then_some(())
+    })
+    .await;
+    let cancel = api::CancelJobRequest {
+        id: request.job_id.clone(),
+    };
+    maintenance.client.clone().cancel_job(cancel).await.unwrap();
+    let ended = loop {
+        match maintenance.next_step().await {
+            Report::Failed(failed) => break failed,
+            Report::Succeeded(done) => panic!("{done:?}"),
+            _ => {}
+        }
+    };
+    assert_eq!(
+        (ended.job_id.as_str(), ended.cancelled, ended.r#final),
+        (request.job_id.as_str(), true, true)
+    );
+    assert_eq!(maintenance.job(&request.job_id).await.state(), JobState::Cancelled);
+    eventually("the statement to be gone", SOON, || async {
+        (database.psql(waits).await == "0").then_some(())
+    })
+    .await;
+    held.rollback().await.unwrap();
+    maintenance.stop().await;
+}
+
+#[tokio::test]
+async fn a_request_that_comes_twice_is_done_once_and_jobs_are_listed_by_project() {
+    let database = database_with(&[("big", 1_000)]).await;
+    let mut maintenance = Maintenance::of(&database).await;
+    let (twice, last) = (analyze(""), analyze(""));
+    maintenance.request(&twice).await;
+    maintenance.request(&twice).await;
+    let foreign = JobRequested {
+        operation: "backup".to_owned(),
+        ..analyze("")
+    };
+    maintenance.request(&foreign).await;
+    maintenance.request(&last).await;
+    let mut steps = Vec::new();
+    while steps.len() < 4 {
+        match maintenance.next_step().await {
+            Report::Started(job) => steps.push(("started", job.job_id)),
+            Report::Succeeded(job) => steps.push(("succeeded", job.job_id)),
+            other => panic!("{other:?}"),
+        }
+    }
+    let of = |request: &JobRequested| {
+        let id = request.job_id.clone();
+        [("started", id.clone()), ("succeeded", id)]
+    };
+    assert_eq!(steps, [of(&twice), of(&last)].concat());
+
+    let mut client = maintenance.client.clone();
+    let (mut ids, mut token) = (Vec::new(), String::new());
+    loop {
+        let request = api::ListJobsRequest {
+            project: "shop".to_owned(),
+            states: vec![JobState::Succeeded.into()],
+            page: Some(PageRequest { size: 1, token }),
+        };
+        let answer = client.list_jobs(request).await.unwrap().into_inner();
+        ids.extend(answer.jobs.into_iter().map(|job| job.id));
+        token = answer.page.unwrap().next_token;
+        if token.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(ids, [last.job_id, twice.job_id]);
+    for project in ["", "blog"] {
+        let request = api::ListJobsRequest {
+            project: project.to_owned(),
+            ..api::ListJobsRequest::default()
+        };
+        assert!(client.list_jobs(request).await.unwrap().into_inner().jobs.is_empty());
+    }
+    let unknown = api::GetJobRequest {
+        id: Uuid::nil().to_string(),
+    };
+    assert_eq!(client.get_job(unknown).await.unwrap_err().code(), tonic::Code::NotFound);
+    maintenance.stop().await;
+}
+
+#[tokio::test]
+async fn while_the_upstream_is_away_the_job_is_tried_again_later() {
+    let store = Postgres::shared().await.database().await;
+    let mut upstream = Postgres::start().await;
+    let database = upstream.database().await;
+    changed(&database, &[("big", 1_000)]).await;
+    let mut maintenance =
+        Maintenance::start(&[("DATABASE_URL", &database.url()), ("WEIR_STORE__URL", &store.url())]).await;
+    upstream.stop().await;
+    let request = analyze("");
+    let failed = maintenance.failure_of(&request).await;
+    assert_eq!(
+        (failed.r#final, failed.slug.as_str()),
+        (false, "upstream-unreachable"),
+        "{failed:?}"
+    );
+    let away = maintenance
+        .client
+        .clone()
+        .plan(api::PlanRequest::default())
+        .await
+        .unwrap_err();
+    assert_eq!(away.code(), tonic::Code::Unavailable, "{away}");
+    upstream.start_again().await;
+    // An immediate stop forgets the statistics: the change is made anew.
+    database.psql("insert into big select generate_series(1, 1000)").await;
+    let effect = maintenance.effect(&request.job_id).await;
+    assert_eq!(tables_of(&effect, "tables"), ["public.big"]);
+    assert_eq!(maintenance.job(&request.job_id).await.attempts, 2);
+    maintenance.stop().await;
+}
+
+#[tokio::test]
+async fn a_schedule_may_be_told_to_leave_the_tables_alone_and_an_operator_not() {
+    let database = database_with(&[("big", 1_000)]).await;
+    let mut maintenance =
+        Maintenance::start(&[("DATABASE_URL", &database.url()), ("AUTO_ANALYZE_ENABLED", "false")]).await;
+    let scheduled = JobRequested {
+        requested_by: "schedule nightly".to_owned(),
+        ..analyze("")
+    };
+    let effect = maintenance.effect_of(&scheduled).await;
+    assert!(
+        effect["skipped"]
+            .as_str()
+            .is_some_and(|why| why.contains("auto_analyze")),
+        "{effect}"
+    );
+    assert_eq!(analysed(&database).await, "");
+    let effect = maintenance.effect_of(&analyze("")).await;
+    assert_eq!(tables_of(&effect, "tables"), ["public.big"]);
+    maintenance.stop().await;
+}
