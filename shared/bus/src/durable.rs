@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::subject::{Pattern, check_name, check_subject};
+use crate::subject::{Pattern, check_name};
 use crate::{Error, Message, memory, nats};
 
 /// A stream: the subjects whose messages are kept, and for how long.
@@ -40,7 +40,6 @@ impl StreamSpec {
                 "1 to 256 visible ASCII characters are expected",
             ));
         }
-        check_subject(&message.subject)?;
         if !self.check()?.iter().any(|pattern| pattern.matches(&message.subject)) {
             return Err(Error::invalid(
                 "subject",

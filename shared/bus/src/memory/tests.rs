@@ -93,14 +93,18 @@ async fn room_is_made_only_of_what_all_have_dealt_with() {
 
 #[tokio::test(start_paused = true)]
 async fn what_concerns_nobody_yet_stays_for_who_comes_later() {
-    let memory = memory(2);
-    let _busy_elsewhere = consumer(&memory, "elsewhere", &["job.failed"]);
-    for id in ["a", "b"] {
-        store(&memory, "job.requested", id).unwrap();
+    let memory = memory(3);
+    let mut elsewhere = consumer(&memory, "elsewhere", &["job.failed"]);
+    for (subject, id) in [("job.failed", "x"), ("job.requested", "a"), ("job.requested", "b")] {
+        store(&memory, subject, id).unwrap();
     }
-    assert!(store(&memory, "job.requested", "c").is_err());
-    let mut late = consumer(&memory, "late", &["job.requested"]);
-    assert_eq!(take(&mut late).await.message.payload, "a");
+    take(&mut elsewhere).await.ack().await.unwrap();
+    store(&memory, "job.requested", "c").unwrap();
+    assert!(store(&memory, "job.requested", "d").is_err());
+    let mut late = consumer(&memory, "late", &[]);
+    for id in ["a", "b", "c"] {
+        assert_eq!(take(&mut late).await.message.payload, id);
+    }
 }
 
 #[tokio::test(start_paused = true)]
