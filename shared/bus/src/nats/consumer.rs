@@ -20,8 +20,9 @@ use super::{ANSWER_TIMEOUT, Nats};
 use crate::durable::ConsumerSpec;
 use crate::{Delivery, Error, Health};
 
-/// How long the server keeps one request open before it is sent again.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long the server keeps one request open before it is sent again. Short, because NATS 2.9 does not wake a request
+/// for a consumer whose filter was changed, until it is sent again or the server restarts.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 const PAUSE_FIRST: Duration = Duration::from_millis(100);
 const PAUSE_LAST: Duration = Duration::from_secs(5);
 
