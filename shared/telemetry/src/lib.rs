@@ -3,7 +3,6 @@
 //! Nothing here decides anything, and nothing that is observed waits for an observer: spans go through a bounded
 //! queue to the exporter, metrics are read when they are asked for.
 
-pub mod fields;
 mod logs;
 mod metrics;
 mod settings;
