@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Bytes that no PostgreSQL would send. The stream they came from has lost its frame boundaries, or its peer lies:
+/// Bytes that no PostgreSQL and no client of one would send. The stream they came from has lost its frame boundaries, or its peer lies:
 /// there is no way to read on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum WireError {
@@ -29,6 +29,20 @@ pub enum WireError {
     UnknownTag {
         /// The frame's tag.
         tag: u8,
+    },
+    /// The first frame of a session with a length that none can have.
+    #[error("invalid length of startup packet: {length} bytes")]
+    HelloLength {
+        /// The length it declares, which counts itself.
+        length: u32,
+    },
+    /// The first frame of a session asks for a protocol that nobody here speaks.
+    #[error("unsupported frontend protocol {major}.{minor}: server supports 3.0 to 3.2")]
+    UnsupportedVersion {
+        /// The version's major part.
+        major: u16,
+        /// Its minor part.
+        minor: u16,
     },
     /// A body that does not follow its own form.
     #[error("a malformed {frame} frame: {reason}")]

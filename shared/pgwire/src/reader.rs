@@ -1,8 +1,11 @@
 //! A cursor over one frame's body. Every read may find the end, and says so with the frame's name.
 
-use crate::WireError;
+use std::ffi::CStr;
 
-#[derive(Debug, Clone, Copy)]
+use crate::WireError;
+use crate::values::Values;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Reader<'a> {
     frame: &'static str,
     rest: &'a [u8],
@@ -61,10 +64,21 @@ impl<'a> Reader<'a> {
 
     /// A text that ends with a zero byte, which is left out.
     pub(crate) fn text(&mut self) -> Result<&'a [u8], WireError> {
-        let end = self.rest.iter().position(|byte| *byte == 0);
-        let end = end.ok_or_else(|| self.malformed("a text has no end"))?;
-        let text = self.bytes(end)?;
-        self.u8().map(|_| text)
+        // Looks at a word of memory at a time, which `position` does not: a statement may be long.
+        let text = CStr::from_bytes_until_nul(self.rest).map_err(|_| self.malformed("a text has no end"))?;
+        let text = text.to_bytes();
+        self.bytes(text.len() + 1).map(|_| text)
+    }
+
+    /// So many values with their lengths in front.
+    pub(crate) fn values(&mut self, count: u16) -> Result<Values<'a>, WireError> {
+        let values = Values::new(count, self.rest);
+        let mut walk = values.clone();
+        if walk.by_ref().count() != usize::from(count) {
+            return Err(self.malformed("a value is not there"));
+        }
+        self.rest = walk.rest();
+        Ok(values)
     }
 
     pub(crate) const fn rest(&self) -> &'a [u8] {

@@ -194,7 +194,9 @@ fn a_parameter_without_a_name_is_refused() {
     let mut out = BytesMut::from(BEFORE);
     assert_eq!(
         frontend::startup(&mut out, ProtocolVersion::V3_0, [("", "x")]),
-        Err(WriteError::NoName)
+        Err(WriteError::NoName {
+            part: "name of a start-up parameter"
+        })
     );
     assert_eq!(out, BEFORE);
 }

@@ -24,11 +24,16 @@ impl<'a> CommandComplete<'a> {
 
     /// How many rows it returned or changed, where the command counts them. `INSERT 0 5` says 5.
     pub fn rows(&self) -> Option<u64> {
-        let last = self.tag.rsplit(|byte| *byte == b' ').next()?;
-        // `str::parse` would take a sign.
-        let digits = last.iter().all(u8::is_ascii_digit);
-        std::str::from_utf8(last).ok().filter(|_| digits)?.parse().ok()
+        command_tag_rows(self.tag)
     }
+}
+
+/// How many rows the command with this tag returned or changed, where the command counts them. `INSERT 0 5` says 5.
+pub fn command_tag_rows(tag: &[u8]) -> Option<u64> {
+    let last = tag.rsplit(|byte| *byte == b' ').next()?;
+    // `str::parse` would take a sign.
+    let digits = last.iter().all(u8::is_ascii_digit);
+    std::str::from_utf8(last).ok().filter(|_| digits)?.parse().ok()
 }
 
 #[cfg(test)]
@@ -47,7 +52,9 @@ mod tests {
             ("SELECT \0", None),
             ("\0", None),
         ] {
-            assert_eq!(CommandComplete::parse(body.as_bytes()).unwrap().rows(), rows, "{body}");
+            let complete = CommandComplete::parse(body.as_bytes()).unwrap();
+            assert_eq!(complete.rows(), rows, "{body}");
+            assert_eq!(command_tag_rows(complete.tag()), rows, "{body}");
         }
     }
 

@@ -69,7 +69,7 @@ impl<'a> ErrorFields<'a> {
         })
     }
 
-    /// The field with this code.
+    /// The field with this code, as it lies in the buffer.
     pub fn get(&self, code: u8) -> Option<&'a [u8]> {
         self.iter().find_map(|(found, text)| (found == code).then_some(text))
     }
@@ -92,5 +92,11 @@ impl<'a> ErrorFields<'a> {
     /// The message.
     pub fn message(&self) -> Option<Cow<'a, str>> {
         self.text(field::MESSAGE)
+    }
+
+    /// The function in PostgreSQL's source that raised it: the same in every language of the server, unlike the
+    /// message.
+    pub fn routine(&self) -> Option<Cow<'a, str>> {
+        self.text(field::ROUTINE)
     }
 }

@@ -13,14 +13,15 @@ mod session;
 pub mod tag;
 
 pub use authentication::{Authentication, Mechanisms};
-pub use complete::CommandComplete;
+pub use complete::{CommandComplete, command_tag_rows};
 pub use copy::CopyResponse;
 pub use description::{Field, Fields, ParameterDescription, RowDescription};
 pub use fields::{ErrorFields, field};
-pub use row::{DataRow, Values};
+pub use row::DataRow;
 pub use session::{BackendKeyData, NegotiateProtocolVersion, NotificationResponse, ParameterStatus, TransactionStatus};
 
 use crate::reader::Reader;
+pub use crate::values::Values;
 use crate::{Frame, WireError};
 
 /// Any frame that a server sends.

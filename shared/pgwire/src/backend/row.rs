@@ -1,6 +1,7 @@
 //! One row, as it lies in the buffer.
 
 use crate::WireError;
+use crate::values::Values;
 
 const FRAME: &str = "DataRow";
 
@@ -17,7 +18,7 @@ impl<'a> DataRow<'a> {
         let row = Self::parsed_before(body);
         let mut values = row.values();
         let whole = values.by_ref().count() == row.len() && body.len() >= 2;
-        match (whole, values.rest.is_empty()) {
+        match (whole, values.rest().is_empty()) {
             (true, true) => Ok(row),
             (true, false) => Err(WireError::Malformed {
                 frame: FRAME,
@@ -52,48 +53,7 @@ impl<'a> DataRow<'a> {
 
     /// The values from left to right; `None` is NULL.
     pub const fn values(&self) -> Values<'a> {
-        Values {
-            left: self.count,
-            rest: self.values,
-        }
-    }
-}
-
-/// The values of a row from left to right; `None` is NULL.
-#[derive(Debug, Clone)]
-pub struct Values<'a> {
-    left: u16,
-    rest: &'a [u8],
-}
-
-impl<'a> Values<'a> {
-    fn take(&mut self) -> Option<Option<&'a [u8]>> {
-        let (length, rest) = self.rest.split_first_chunk::<4>()?;
-        let length = i32::from_be_bytes(*length);
-        if length == -1 {
-            self.rest = rest;
-            return Some(None);
-        }
-        let (value, rest) = rest.split_at_checked(usize::try_from(length).ok()?)?;
-        self.rest = rest;
-        Some(Some(value))
-    }
-}
-
-impl<'a> Iterator for Values<'a> {
-    type Item = Option<&'a [u8]>;
-
-    fn next(&mut self) -> Option<Option<&'a [u8]>> {
-        self.left = self.left.checked_sub(1)?;
-        let value = self.take();
-        if value.is_none() {
-            self.left = 0;
-        }
-        value
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        (0, Some(usize::from(self.left)))
+        Values::new(self.count, self.values)
     }
 }
 

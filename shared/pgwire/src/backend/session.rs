@@ -1,7 +1,7 @@
 //! What a server says about the session itself.
 
-use crate::WireError;
 use crate::reader::Reader;
+use crate::{CANCEL_KEY_BYTES, WireError};
 
 /// Whether a transaction is open, as ReadyForQuery says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -27,6 +27,15 @@ impl TransactionStatus {
             }),
         }
     }
+
+    /// Its code in the protocol.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Idle => b'I',
+            Self::InTransaction => b'T',
+            Self::Failed => b'E',
+        }
+    }
 }
 
 /// What a cancel request must show.
@@ -44,7 +53,7 @@ impl<'a> BackendKeyData<'a> {
         let mut reader = Reader::new("BackendKeyData", body);
         let process_id = reader.i32()?;
         let key = reader.rest();
-        if (4..=256).contains(&key.len()) {
+        if CANCEL_KEY_BYTES.contains(&key.len()) {
             Ok(Self { process_id, key })
         } else {
             Err(reader.malformed("its key has neither 4 nor up to 256 bytes"))

@@ -2,8 +2,7 @@
 
 use bytes::BytesMut;
 
-use super::frame::{WriteError, put_empty, put_frame, put_text};
-use super::put_raw;
+use crate::write::{WriteError, put_empty, put_frame, put_raw, put_text};
 
 /// A piece of it.
 pub fn copy_data(out: &mut BytesMut, data: &[u8]) -> Result<(), WriteError> {

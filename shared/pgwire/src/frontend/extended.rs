@@ -2,8 +2,8 @@
 
 use bytes::{BufMut, BytesMut};
 
-use super::frame::{WriteError, put_count, put_frame, put_text, put_value};
 use crate::Format;
+use crate::write::{WriteError, put_count, put_frame, put_text, put_value};
 
 /// Parses a statement under a name; the empty name is the unnamed statement. A type 0, or one that is left out, is
 /// for the server to infer.

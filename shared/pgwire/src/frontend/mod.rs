@@ -4,19 +4,19 @@
 
 mod copy;
 mod extended;
-mod frame;
 mod startup;
 
 pub use copy::{copy_data, copy_done, copy_fail};
 pub use extended::{Bind, BindValue, Subject, bind, close, describe, execute, parse};
-pub use frame::WriteError;
+pub(crate) use startup::{CANCEL_REQUEST_CODE, SSL_REQUEST_CODE};
 pub use startup::{
     ProtocolVersion, cancel_request, password, sasl_initial_response, sasl_response, ssl_request, startup,
 };
 
-use bytes::{BufMut, BytesMut};
+use bytes::BytesMut;
 
-use frame::{put_empty, put_frame, put_text};
+pub use crate::write::WriteError;
+use crate::write::{put_empty, put_frame, put_text};
 
 /// A statement, or several, in the simple protocol.
 pub fn query(out: &mut BytesMut, sql: &str) -> Result<(), WriteError> {
@@ -36,12 +36,4 @@ pub fn flush(out: &mut BytesMut) {
 /// Says goodbye.
 pub fn terminate(out: &mut BytesMut) {
     put_empty(out, b'X');
-}
-
-/// Bytes as they are: the body of a frame whose form the protocol leaves open.
-fn put_raw(out: &mut BytesMut, tag: u8, bytes: &[u8]) -> Result<(), WriteError> {
-    put_frame(out, tag, |body| {
-        body.put_slice(bytes);
-        Ok(())
-    })
 }

@@ -2,13 +2,12 @@
 
 use bytes::{BufMut, BytesMut};
 
-use super::frame::{WriteError, put_frame, put_sized, put_text, put_value};
-use super::put_raw;
+use crate::write::{WriteError, put_frame, put_listed, put_raw, put_sized, put_text, put_value};
 
 /// What a client asks for with the code of an SSLRequest.
-const SSL_REQUEST_CODE: u32 = 80_877_103;
+pub(crate) const SSL_REQUEST_CODE: u32 = 80_877_103;
 /// What it asks for with the code of a CancelRequest.
-const CANCEL_REQUEST_CODE: u32 = 80_877_102;
+pub(crate) const CANCEL_REQUEST_CODE: u32 = 80_877_102;
 
 /// The protocol that a client asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -38,10 +37,7 @@ pub fn startup<'p>(
     put_sized(out, |body| {
         body.put_u32(version.code());
         for (name, value) in parameters {
-            if name.is_empty() {
-                return Err(WriteError::NoName);
-            }
-            put_text(body, "name of a start-up parameter", name.as_bytes())?;
+            put_listed(body, "name of a start-up parameter", name.as_bytes())?;
             put_text(body, "value of a start-up parameter", value.as_bytes())?;
         }
         body.put_u8(0);
