@@ -221,7 +221,15 @@ fn copy(rest: &[Token<'_>]) -> Glance {
 }
 
 fn explain(rest: &[Token<'_>]) -> Glance {
-    let (analyzes, query) = match scan::group(rest) {
+    match explained(rest) {
+        (true, query) => inner(Some(query)),
+        (false, _) => Glance::new(Kind::Utility, Writes::No),
+    }
+}
+
+/// Whether `EXPLAIN` runs its query, and the query.
+pub(crate) fn explained<'t, 'a>(rest: &'t [Token<'a>]) -> (bool, &'t [Token<'a>]) {
+    match scan::group(rest) {
         Some((options, query)) if !begins_query(options) => (option_analyzes(options), query),
         _ => {
             let flags = rest
@@ -231,11 +239,6 @@ fn explain(rest: &[Token<'_>]) -> Glance {
             let (flags, query) = rest.split_at_checked(flags).unwrap_or_default();
             (flags.iter().any(|flag| !flag.is("verbose")), query)
         }
-    };
-    if analyzes {
-        inner(Some(query))
-    } else {
-        Glance::new(Kind::Utility, Writes::No)
     }
 }
 

@@ -1,7 +1,9 @@
 //! Pure. PostgreSQL's functions that do more than compute: those that write, those that lock, and those whose
 //! arguments say what the statement really does.
 
+use crate::deeds::Deed;
 use crate::scan::Token;
+use crate::settings;
 
 /// Functions that change data, sequences, settings, files, replication or other sessions, or run SQL given as text.
 const WRITING: [&str; 33] = [
@@ -100,6 +102,25 @@ const TELLING_PREFIXES: [&str; 12] = [
 /// Functions that name a relation or a channel in their first argument.
 const NAMING: [&str; 5] = ["currval", "nextval", "pg_get_serial_sequence", "pg_notify", "setval"];
 
+/// Functions that run SQL given as text, or keep something for the session that no other deed tells.
+const OPAQUE: [&str; 2] = ["ts_rewrite", "ts_stat"];
+
+/// The same, by how their names begin.
+const OPAQUE_PREFIXES: [&str; 12] = [
+    "connectby",
+    "crosstab",
+    "dblink",
+    "pg_backup_start",
+    "pg_copy_logical_replication_slot",
+    "pg_copy_physical_replication_slot",
+    "pg_create_logical_replication_slot",
+    "pg_create_physical_replication_slot",
+    "pg_replication_origin_session_",
+    "pg_start_backup",
+    "query_to_xml",
+    "xpath_table",
+];
+
 /// Which arguments of a function belong to a statement's identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Arguments {
@@ -126,6 +147,29 @@ pub(crate) fn kept_arguments(name: &Token<'_>) -> Option<Arguments> {
     } else {
         listed(name, &NAMING, &[]).then_some(Arguments::First)
     }
+}
+
+/// What a call does to its session. The name comes folded and without `pg_catalog`, the arguments with their
+/// parenthesis.
+pub(crate) fn deed(name: &str, arguments: &[Token<'_>]) -> Option<Deed> {
+    match name {
+        "set_config" => Some(settings::set_config(arguments)),
+        "setseed" => Some(Deed::Seed),
+        "lastval" | "currval" => Some(Deed::SequenceRead),
+        "pg_notify" => Some(Deed::Notify),
+        "pg_advisory_unlock_all" => Some(Deed::AdvisoryUnlock { all: true }),
+        "pg_advisory_unlock" | "pg_advisory_unlock_shared" => Some(Deed::AdvisoryUnlock { all: false }),
+        _ if LOCKING_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) => {
+            (!name.contains("_xact_")).then_some(Deed::AdvisoryLock)
+        }
+        _ => is_opaque(name).then_some(Deed::Opaque),
+    }
+}
+
+/// The functions of extensions live in whichever schema they were put.
+fn is_opaque(name: &str) -> bool {
+    let name = name.rsplit_once('.').map_or(name, |(_, name)| name);
+    OPAQUE.contains(&name) || OPAQUE_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
 fn listed(name: &Token<'_>, names: &[&str], prefixes: &[&str]) -> bool {

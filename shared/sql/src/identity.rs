@@ -127,7 +127,7 @@ fn alters_setting(statement: &[Token<'_>]) -> bool {
 }
 
 /// What tells a statement apart, but is overlooked by pg_query.
-fn kept<'a>(statement: &[Token<'a>]) -> Vec<Token<'a>> {
+pub(crate) fn kept<'a>(statement: &[Token<'a>]) -> Vec<Token<'a>> {
     let mut kept = by_head(statement).to_vec();
     if let [head, ..] = statement
         && head.is_any(&["alter", "drop", "grant", "revoke", "reassign"])

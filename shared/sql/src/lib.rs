@@ -2,22 +2,36 @@
 //!
 //! Floor 0: no I/O, no clock, no tasks, and no failure. Whatever bytes a client sends, [`analyse`] answers; what it
 //! cannot understand it calls unknown, and takes for a write. No literal of a statement leaves this crate: not in the
-//! text, and not readable in the fingerprint.
+//! text, and not readable in the fingerprint. The one exception are the values of settings, which [`Deed`] carries so
+//! that a session can be built again: they may be secret, and belong into no log and no event.
 //!
 //! A miss costs tens of microseconds (a 3-clause join) to half a second (1 MiB of hostile text), and up to 170 times
 //! the statement's size in memory for that moment, so callers keep a cache in front, keyed by [`text_hash`], and do not
 //! analyse on the query's path. The hash has 64 bits and no key: two texts can be made to agree on purpose, so a cache
 //! that *decides* anything compares the text as well.
 //!
-//! Two things cannot be seen in a text. A function of the user's own, an operator or a view's rule may write without
-//! showing it: whoever sends reads elsewhere asks the catalogue too. And a session that sets
+//! The query's path itself asks for a text's [`skeleton`] at most, a nanosecond or two a byte: what is known of one text
+//! holds for all with its skeleton, unless it says that it [keeps literals](Statement::keeps_literals). (Their
+//! [`text_hash`] differs, of course; and a literal that makes a text too long to be looked at hides what it is, while
+//! its shorter sister is understood.) Beside what a text is, [`Statement::deeds`] says what it does to its session.
+//!
+//! Some things cannot be seen in a text. A function of the user's own, an operator, a trigger or a view's rule may write
+//! or set something without showing it: functions that are called by name are among the deeds ([`Deed::Calls`], except
+//! in attribute notation, `(x).f`), so whoever sends reads elsewhere asks the catalogue too. And a session that sets
 //! `standard_conforming_strings = off` quotes by other rules than the ones used here.
 
+mod builtin;
+mod calls;
+mod deeds;
 mod effect;
 mod functions;
 mod identity;
+mod literals;
 mod scan;
+mod settings;
 mod shape;
+mod skeleton;
+mod split;
 mod text;
 mod tree;
 
@@ -27,6 +41,9 @@ mod tests;
 use std::fmt;
 
 use weir_model::Fingerprint;
+
+pub use deeds::Deed;
+pub use skeleton::skeleton;
 
 /// How much of a statement is looked at, and how much text is kept of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +81,13 @@ pub struct Statement {
     pub locks: bool,
     /// Whether PostgreSQL's grammar accepts it.
     pub parsed: bool,
+    /// How many statements the text holds; none if it is empty, one if it does not parse.
+    pub statements: usize,
+    /// Whether any of the above and below hangs on the value of a literal: texts with the same [`skeleton`] may be
+    /// something else. True where that is not known.
+    pub keeps_literals: bool,
+    /// What it does to its session or connection, in order; nothing for a plain statement.
+    pub deeds: Box<[Deed]>,
 }
 
 /// What a statement does, as coarse as a metric's label needs it.
@@ -136,19 +160,27 @@ pub fn analyse(sql: &str, limits: Limits) -> Statement {
 fn understood(sql: &str, tokens: &[scan::Token<'_>], limits: Limits) -> Statement {
     let shape = shape::of(tokens);
     let (fingerprint, parsed) = identity::of(sql, tokens, &shape);
-    let effect = if parsed {
-        effect::of(sql, tokens)
-    } else {
-        effect::UNKNOWN
-    };
+    let text = text::safe(&shape, parsed).then(|| text::render(&shape, limits.text_bytes_max));
+    if !parsed {
+        return Statement {
+            fingerprint,
+            text,
+            ..opaque(sql)
+        };
+    }
+    let effect = effect::of(sql, tokens);
+    let statements = split::whole(sql, tokens);
     Statement {
         fingerprint,
         text_hash: text_hash(sql),
-        text: text::safe(&shape, parsed).then(|| text::render(&shape, limits.text_bytes_max)),
+        text,
         kind: effect.kind,
         writes: effect.writes,
         locks: effect.locks,
         parsed,
+        statements: statements.len(),
+        keeps_literals: literals::matter(sql, &statements),
+        deeds: deeds::of(&statements),
     }
 }
 
@@ -162,5 +194,8 @@ fn opaque(sql: &str) -> Statement {
         writes: effect::UNKNOWN.writes,
         locks: effect::UNKNOWN.locks,
         parsed: false,
+        statements: 1,
+        keeps_literals: true,
+        deeds: deeds::unknown(),
     }
 }

@@ -28,6 +28,12 @@ pub(crate) struct Token<'a> {
     pub(crate) text: &'a str,
     /// White space or a comment stands before it.
     pub(crate) gap: bool,
+    /// A name, or a keyword that may name a function.
+    pub(crate) callable: bool,
+    /// A name, or a keyword that may name a table.
+    pub(crate) nameable: bool,
+    /// Where it begins in the text.
+    pub(crate) at: usize,
 }
 
 impl<'a> Token<'a> {
@@ -68,6 +74,25 @@ impl<'a> Token<'a> {
         }
     }
 
+    /// A name as the server stores it: folded, or without its quotes and with doubled ones made single; cut to 63 bytes.
+    pub(crate) fn unquoted(&self) -> Cow<'a, str> {
+        const NAME_BYTES_MAX: usize = 63;
+        let name = match self.folded() {
+            Cow::Borrowed(name) if self.text.starts_with('"') && name.contains('"') => {
+                Cow::Owned(name.replace("\"\"", "\""))
+            }
+            name => name,
+        };
+        let end = name.floor_char_boundary(NAME_BYTES_MAX);
+        match name {
+            Cow::Borrowed(name) => Cow::Borrowed(name.get(..end).unwrap_or(name)),
+            Cow::Owned(mut name) => {
+                name.truncate(end);
+                Cow::Owned(name)
+            }
+        }
+    }
+
     /// A name written as `U&"…"`, which may be any name at all.
     pub(crate) fn is_escaped_name(&self) -> bool {
         self.class == Class::Name && self.text.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("u&"))
@@ -95,6 +120,9 @@ pub(crate) fn scan(sql: &str) -> Option<Vec<Token<'_>>> {
             class: class(found),
             text: sql.get(from..to)?,
             gap: from > end,
+            callable: may_be(found, KeywordKind::TypeFuncNameKeyword),
+            nameable: may_be(found, KeywordKind::ColNameKeyword),
+            at: from,
         });
         end = to;
     }
@@ -134,6 +162,12 @@ fn class(token: &ScanToken) -> Class {
         _ if token.keyword_kind == KeywordKind::NoKeyword as i32 => Class::Symbol,
         _ => Class::Keyword,
     }
+}
+
+/// Whether it is a name, or a keyword that may stand for one: any unreserved one, and those of one more kind.
+fn may_be(token: &ScanToken, kind: KeywordKind) -> bool {
+    let kinds = [KeywordKind::UnreservedKeyword as i32, kind as i32];
+    matches!(Code::try_from(token.token), Ok(Code::Ident | Code::Uident)) || kinds.contains(&token.keyword_kind)
 }
 
 /// The statements of a text: what stands between semicolons. The body of a rule or function may be cut to pieces,

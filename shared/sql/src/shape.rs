@@ -10,6 +10,9 @@ const REST: Token<'static> = Token {
     class: Class::Rest,
     text: ", …",
     gap: false,
+    callable: false,
+    nameable: false,
+    at: 0,
 };
 
 /// The shape of a text. `IN (1, 2, 3)` becomes `IN (1, …)`; of the rows behind `VALUES` one of each form stays.

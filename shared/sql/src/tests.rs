@@ -1,8 +1,10 @@
 //! Tests of the whole crate through its door: one table a rule, properties over built statements, hostile input.
 
+mod deeds;
 mod effect;
 mod hostile;
 mod identity;
+mod skeleton;
 mod text;
 
 use crate::{Limits, Statement, analyse};
