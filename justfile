@@ -33,6 +33,17 @@ soak seconds="30":
     cargo build --quiet --locked --workspace --bins
     WEIR_SOAK_SECONDS={{ seconds }} cargo test --locked -p weir-tests --test e2e nats_away
 
+# Weir beside PgBouncer and PostgreSQL itself, in alternating rounds; `just bench --help` lists what it can be asked.
+bench *options:
+    cargo build --quiet --locked --release -p weir-pool-gateway
+    cargo bench --locked -p weir-tests --bench peers -- {{ options }}
+
+# Hundreds of clients do everything the protocol allows, every answer is checked; options as in tests/stress/options.rs.
+soak-wire transactions="10000000" *options:
+    cargo build --quiet --locked --release -p weir-pool-gateway
+    WEIR_STRESS="--transactions {{ trim_start_match(transactions, "transactions=") }} {{ options }}" \
+        cargo test --release --locked -p weir-tests --test stress -- --ignored --exact as_asked --nocapture
+
 # Accept a change of the protocol: additions (the default), or breaking.
 proto-accept what="additions":
     WEIR_ACCEPT={{ what }} cargo test --locked -p weir-tests --test tidy proto_contract

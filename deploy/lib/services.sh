@@ -1,12 +1,12 @@
 # shellcheck shell=bash
 # Weir's services: what each is called, and where it listens. A test compares this table with the settings reference.
 
-# section binary gRPC ops, in the order of their start; the one that takes queries comes last and stops first.
+# section binary gRPC ops, and PostgreSQL where it is spoken, in the order of their start; the one that takes queries comes last and stops first.
 services=(
     "monitor query-monitor 7002 8002"
     "scheduler scheduler 7004 8004"
     "maintenance maintenance 7005 8005"
-    "gateway pool-gateway 7001 8001"
+    "gateway pool-gateway 7001 8001 6432"
 )
 
 # A first SIGTERM lets calls finish, a second cuts them off.
@@ -14,11 +14,12 @@ service_signals="TERM TERM KILL"
 
 # Exports each listening address, so that the file cannot disagree with what is checked, awaited and printed here.
 export_addresses() {
-    local section binary grpc ops
+    local section binary grpc ops wire
     for service in "${services[@]}"; do
-        read -r section binary grpc ops <<<"$service"
+        read -r section binary grpc ops wire <<<"$service"
         default_setting "${section}__grpc_listen" "127.0.0.1:$grpc"
         default_setting "${section}__ops_listen" "127.0.0.1:$ops"
+        [[ -z $wire ]] || default_setting "${section}__wire_listen" "127.0.0.1:$wire"
     done
 }
 
@@ -37,8 +38,9 @@ check_ports() {
     local service section binary kind name host port
     for service in "${services[@]}"; do
         read -r section binary _ <<<"$service"
-        for kind in grpc ops; do
+        for kind in grpc ops wire; do
             name="WEIR_${section^^}__${kind^^}_LISTEN"
+            [[ -n ${!name:-} ]] || continue
             split_address "${!name}"
             [[ $port =~ ^[0-9]+$ ]] || die "$name=${!name} is not an address such as 127.0.0.1:7001"
             if port_taken "$port"; then
@@ -83,6 +85,7 @@ print_addresses() {
     for service in "${services[@]}"; do
         read -r section binary _ <<<"$service"
         printf '  %-14s gRPC %-18s ops http://%s\n' "$binary" "$(address "$section" grpc)" "$(reachable "$(address "$section" ops)")"
+        [[ $section != gateway ]] || printf '  %-14s PostgreSQL %s\n' '' "$(reachable "$(address "$section" wire)")"
     done
 }
 

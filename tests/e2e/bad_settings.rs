@@ -100,10 +100,12 @@ async fn a_database_that_is_away_or_refuses_is_named_until_it_is_there() {
     let away = format!("postgres://app:wrong@127.0.0.1:{}/postgres", free_port());
     for (url, reason) in [(wrong, "password authentication failed"), (away, "refused")] {
         let (grpc, ops) = (free_port(), free_port());
+        let wire = format!("127.0.0.1:{}", free_port());
         let (grpc, ops_listen) = (format!("127.0.0.1:{grpc}"), format!("127.0.0.1:{ops}"));
         let settings = [
             ("DATABASE_URL", url.as_str()),
             ("WEIR_GATEWAY__GRPC_LISTEN", &grpc),
+            ("WEIR_GATEWAY__WIRE_LISTEN", &wire),
             ("WEIR_GATEWAY__OPS_LISTEN", &ops_listen),
         ];
         let gateway = Process::start(binary_path("pool-gateway"), &[] as &[&str], &settings);

@@ -26,6 +26,14 @@ pub(crate) enum Error {
         /// Callers still waiting.
         waiting: usize,
     },
+    /// The upstream did not answer lately, so that nobody waits for it.
+    #[error("postgres at {upstream} did not answer lately; the next try is in {retry_after:?}")]
+    BreakerOpen {
+        /// Its address.
+        upstream: String,
+        /// When a caller may try again.
+        retry_after: Duration,
+    },
     /// Too many callers wait already.
     #[error("{waiting} callers already wait for a connection to database {database}; try again later")]
     QueueFull {
@@ -79,6 +87,53 @@ pub(crate) enum Error {
     /// The gateway is stopping.
     #[error("the gateway is stopping")]
     Stopping,
+    /// Somebody cancelled the call by the id that its caller gave it.
+    #[error("the call was cancelled by its operation id")]
+    OperationCancelled,
+    /// More in one batch than allowed.
+    #[error("the batch has {count} {what}; at most {max} are accepted ({setting})")]
+    BatchTooLarge {
+        /// How many.
+        count: usize,
+        /// Of what.
+        what: &'static str,
+        /// The limit.
+        max: usize,
+        /// The setting that it comes from.
+        setting: &'static str,
+    },
+    /// A statement that begins or ends a transaction, where the call does that.
+    #[error("BEGIN, COMMIT and their like are no statements here: the call begins and ends the transaction")]
+    TransactionControl,
+    /// COMMIT of a transaction in which a statement had failed.
+    #[error("the transaction was rolled back, because a statement in it had failed")]
+    TransactionAborted,
+    /// The caller of a transaction asked nothing for too long.
+    #[error("the transaction was rolled back after {0:?} without a step (gateway.transaction_idle_timeout)")]
+    TransactionIdle(Duration),
+    /// No transaction of that id is open.
+    #[error("no transaction of that id is open: it has ended, or was idle too long (gateway.transaction_idle_timeout)")]
+    TransactionUnknown,
+    /// No statement of that handle or name is known.
+    #[error("no statement of that {0} is known here; declare it with Prepare")]
+    StatementUnknown(&'static str),
+    /// The outcome of a write cannot be remembered.
+    #[error("the outcome cannot be kept under an idempotency key: {0}")]
+    IdempotencyUnavailable(String),
+    /// An idempotency key that was used for something else.
+    #[error("the idempotency key was used for another statement")]
+    IdempotencyMismatch,
+    /// A value that has no place in its column's type.
+    #[error("column {column} holds {what}, which its Arrow type cannot; cast it to text in the statement")]
+    ValueUnsupported {
+        /// The column's name.
+        column: String,
+        /// What it holds.
+        what: &'static str,
+    },
+    /// Who a caller says to be, and is not.
+    #[error("{0}")]
+    Unauthenticated(String),
 }
 
 impl Coded for Error {
@@ -86,12 +141,23 @@ impl Coded for Error {
         match self {
             Self::Upstream(error) => error.class(),
             Self::PoolTimeout { .. } | Self::QueueFull { .. } | Self::TooManyPools { .. } => ErrorClass::Exhausted,
+            Self::BreakerOpen { .. } => ErrorClass::Unavailable,
             Self::ReplyTooLarge { .. } => ErrorClass::Exhausted,
             Self::StatementTooLong { .. } | Self::Parameter { .. } | Self::Request(_) => ErrorClass::InvalidInput,
             Self::TransactionLeftOpen => ErrorClass::Conflict,
             Self::StatementTimeout(_) => ErrorClass::Deadline,
             Self::CallerGone => ErrorClass::Cancelled,
             Self::Stopping => ErrorClass::Unavailable,
+            Self::OperationCancelled => ErrorClass::Cancelled,
+            Self::BatchTooLarge { .. } | Self::TransactionControl | Self::ValueUnsupported { .. } => {
+                ErrorClass::InvalidInput
+            }
+            Self::TransactionAborted | Self::IdempotencyUnavailable(_) | Self::IdempotencyMismatch => {
+                ErrorClass::Conflict
+            }
+            Self::TransactionIdle(_) => ErrorClass::Deadline,
+            Self::TransactionUnknown | Self::StatementUnknown(_) => ErrorClass::NotFound,
+            Self::Unauthenticated(_) => ErrorClass::Unauthenticated,
         }
     }
 
@@ -100,6 +166,7 @@ impl Coded for Error {
             Self::Upstream(error) => error.slug(),
             Self::PoolTimeout { .. } => "pool-timeout",
             Self::QueueFull { .. } => "pool-queue-full",
+            Self::BreakerOpen { .. } => "upstream-breaker-open",
             Self::TooManyPools { .. } => "pool-too-many",
             Self::StatementTooLong { .. } => "statement-too-long",
             Self::ReplyTooLarge { .. } => "reply-too-large",
@@ -109,6 +176,17 @@ impl Coded for Error {
             Self::StatementTimeout(_) => "statement-timeout",
             Self::CallerGone => "caller-gone",
             Self::Stopping => "gateway-stopping",
+            Self::OperationCancelled => "operation-cancelled",
+            Self::BatchTooLarge { .. } => "batch-too-large",
+            Self::TransactionControl => "transaction-control",
+            Self::TransactionAborted => "transaction-aborted",
+            Self::TransactionIdle(_) => "transaction-idle",
+            Self::TransactionUnknown => "transaction-unknown",
+            Self::StatementUnknown(_) => "statement-unknown",
+            Self::IdempotencyUnavailable(_) => "idempotency-unavailable",
+            Self::IdempotencyMismatch => "idempotency-mismatch",
+            Self::ValueUnsupported { .. } => "value-unsupported",
+            Self::Unauthenticated(_) => "caller-unauthenticated",
         }
     }
 }

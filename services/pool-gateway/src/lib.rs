@@ -6,20 +6,23 @@ mod client;
 mod error;
 mod metrics;
 mod pool;
+mod profile;
 mod settings;
 mod shapes;
 mod tap;
+mod workers;
 
 use std::sync::Arc;
 
+use arrow_flight::flight_service_server::FlightServiceServer;
+use tokio::net::TcpListener;
 use weir_bus::Bus;
 use weir_config::SectionInfo;
 use weir_proto::gateway::v1::gateway_service_server::GatewayServiceServer;
 use weir_runtime::{Ground, GrpcDoor, Service, Stage, StartError, bind, serve_ops};
 use weir_sql::Limits;
-use weir_upstream::Target;
 
-use client::Sessions;
+use client::{Door, DoorParts, Flight, Sessions, look, tls};
 use metrics::Metrics;
 use pool::{Common, Pools};
 use shapes::Shapes;
@@ -29,6 +32,8 @@ pub use settings::{GatewaySettings, check};
 
 /// The full name of the gRPC service, for health.
 const GRPC_NAME: &str = "weir.gateway.v1.GatewayService";
+/// The largest message that a Flight client may send; its drivers cut what is larger.
+const FLIGHT_MESSAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Longest literal-free text of a shape.
 const SHAPE_TEXT_BYTES_MAX: usize = 8 * 1024;
 
@@ -44,70 +49,111 @@ pub const SERVICE: Service = Service {
 pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
     let (settings, target) = check(&ground.sources)?;
     let grpc = bind(&ground, "gateway.grpc_listen", settings.grpc_listen).await?;
+    let wire = bind(&ground, "gateway.wire_listen", settings.wire_listen).await?;
     let ops = bind(&ground, "gateway.ops_listen", settings.ops_listen).await?;
     let metrics = Arc::new(Metrics::register(&ground.registry));
 
-    let sessions = sessions(&ground, settings, target, bus.clone(), metrics);
-    let pools = sessions.pools.clone();
-    let shown = pools.clone();
-    ground.registry.before_scrape(move || shown.show());
-    let upstream = ground.readiness.needs("upstream");
-    ground
-        .tasks
-        .spawn(Stage::Flow, "pool upkeep", |stop| pools.upkeep(upstream, stop));
+    let common = Common::new(target, settings.clone(), ground.tasks.clone(), metrics.clone());
+    let pools = Pools::new(common);
+    let tap = open_tap(&ground, &settings, pools.common().workers, bus.clone(), metrics);
+    let shapes = Shapes::new(limits(&settings), pools.common().workers);
+    keep_up(&ground, &pools);
     show_bus(&ground, &bus);
+    follow_settings(&ground, &pools);
 
     serve_ops(&ground, ops);
-    let reply_bytes_max = sessions.settings.reply_bytes_max.saturating_mul(2);
-    let service = GatewayServiceServer::new(sessions).max_encoding_message_size(reply_bytes_max);
-    GrpcDoor::new(grpc, GRPC_NAME).serve(&ground, |routes| {
-        routes.add_service(service);
-    })
-}
-
-fn sessions(ground: &Ground, settings: GatewaySettings, target: Target, bus: Bus, metrics: Arc<Metrics>) -> Sessions {
-    let tap = open_tap(ground, &settings, bus, &metrics);
-    let (user, upstream) = (target.user().to_owned(), format!("{}:{}", target.host(), target.port()));
-    let pools = Pools::new(Common {
-        target,
-        bounds: settings.bounds(),
-        waiting_max: settings.waiting_max,
-        pools_max: settings.pools_max,
-        connect_timeout: settings.connect_timeout,
-        idle_timeout: settings.idle_timeout,
-        recycle_after: settings.recycle_after,
-        tasks: ground.tasks.clone(),
-        metrics: metrics.clone(),
-    });
-    let limits = Limits {
-        statement_bytes_max: settings.statement_bytes_max,
-        text_bytes_max: SHAPE_TEXT_BYTES_MAX,
-    };
-    let (shapes, settings, clock) = (Shapes::new(limits), Arc::new(settings), ground.clock.clone());
-    Sessions {
+    open_wire_door(&ground, wire, &pools, &shapes, &tap)?;
+    let sessions = Sessions {
+        profile: look(&pools.common().profiles),
+        user: pools.common().target.user().to_owned(),
         pools,
         shapes,
         tap,
-        metrics,
-        settings,
-        clock,
-        user,
-        upstream,
+        settings: Arc::new(settings),
+        clock: ground.clock.clone(),
+        operations: Arc::default(),
+        catalogue: Arc::default(),
+    };
+    let reply_bytes_max = sessions.settings.reply_bytes_max.saturating_mul(2);
+    let flight =
+        FlightServiceServer::new(Flight::new(sessions.clone())?).max_decoding_message_size(FLIGHT_MESSAGE_BYTES_MAX);
+    let service = GatewayServiceServer::new(sessions).max_encoding_message_size(reply_bytes_max);
+    GrpcDoor::new(grpc, GRPC_NAME).serve(&ground, |routes| {
+        routes.add_service(service);
+        routes.add_service(flight);
+    })
+}
+
+const fn limits(settings: &GatewaySettings) -> Limits {
+    Limits {
+        statement_bytes_max: settings.statement_bytes_max,
+        text_bytes_max: SHAPE_TEXT_BYTES_MAX,
     }
 }
 
-fn open_tap(ground: &Ground, settings: &GatewaySettings, bus: Bus, metrics: &Arc<Metrics>) -> Tap {
+fn keep_up(ground: &Ground, pools: &Arc<Pools>) {
+    let shown = pools.clone();
+    ground.registry.before_scrape(move || shown.show());
+    let (pools, upstream) = (pools.clone(), ground.readiness.needs("upstream"));
+    ground
+        .tasks
+        .spawn(Stage::Flow, "pool upkeep", |stop| pools.upkeep(upstream, stop));
+}
+
+fn open_wire_door(
+    ground: &Ground,
+    listener: TcpListener,
+    pools: &Arc<Pools>,
+    shapes: &Shapes,
+    tap: &Tap,
+) -> Result<(), StartError> {
+    let settings = pools.common().live();
+    let tls = tls(&settings)?;
+    let parts = DoorParts {
+        pools: pools.clone(),
+        shapes: shapes.clone(),
+        tap: tap.clone(),
+        clock: ground.clock.clone(),
+        environment: ground.sources.profile(),
+        sources: ground.reloads.clone(),
+        tls,
+    };
+    Door::new(parts)?.serve(ground, listener)
+}
+
+fn open_tap(ground: &Ground, settings: &GatewaySettings, workers: usize, bus: Bus, metrics: Arc<Metrics>) -> Tap {
     if !settings.events {
-        return Tap::closed(metrics.clone());
+        return Tap::closed(workers, metrics);
     }
     let limits = TapLimits {
         buffer_max: settings.events_buffer_max,
         batch_max: settings.events_batch_max,
         flush_after: settings.events_flush_after,
     };
-    let (tap, task) = Tap::new(limits, bus, ground.clock.clone(), metrics.clone());
+    let (tap, task) = Tap::new(limits, workers, bus, ground.clock.clone(), metrics);
     ground.tasks.spawn(Stage::Flow, "event tap", |stop| task.run(stop));
     tap
+}
+
+/// Takes over a changed settings file, as far as it can be while the process runs.
+fn follow_settings(ground: &Ground, pools: &Arc<Pools>) {
+    let (mut reloads, pools) = (ground.reloads.clone(), pools.clone());
+    ground.tasks.spawn(Stage::Watch, "gateway settings", |stop| async move {
+        loop {
+            tokio::select! {
+                changed = reloads.changed() => if changed.is_err() { break },
+                () = stop.cancelled() => return Ok(()),
+            }
+            let sources = reloads.borrow_and_update().clone();
+            // It was checked before it was handed on.
+            if let Ok((settings, _)) = check(&sources) {
+                pools.adjust(settings);
+            }
+        }
+        // Nobody reloads any more; that is no reason to end before being told to.
+        stop.cancelled().await;
+        Ok(())
+    });
 }
 
 /// Shows whether the bus is there. The gateway serves queries without it.

@@ -13,6 +13,16 @@ weir_telemetry::metrics! {
         connections_opened: Counters<1> = "weir_pool_connections_opened_total" ["database"],
         /// Server connections closed, by reason: idle, age, broken, overflow, shutdown.
         connections_closed: Counters<2> = "weir_pool_connections_closed_total" ["database", "reason"],
+        /// The circuit breaker of each upstream: 1 for the state it is in (closed, open, half_open).
+        breaker_state: Gauges<2> = "weir_circuit_breaker_state" ["upstream", "state"],
+        /// Clients of the PostgreSQL door that are logged in.
+        clients: Gauges<0> = "weir_clients" [],
+        /// Clients of the PostgreSQL door that came, by what became of them: accepted, refused, cancel.
+        logins: Counters<1> = "weir_client_logins_total" ["outcome"],
+        /// Sessions that keep their server connection beyond a transaction, by the reason: listen, temporary, cursor, advisory_lock, prepare, load, session.
+        pins: Counters<1> = "weir_pool_pins_total" ["reason"],
+        /// Server connections whose session was changed for another client, or cleaned, by how: switch, reset.
+        session_changes: Counters<1> = "weir_pool_session_changes_total" ["how"],
         /// Statements that ended, by project, kind and outcome (ok, error, cancelled, refused).
         queries: Counters<3> = "weir_queries_total" ["project", "kind", "outcome"],
         /// Time from the caller's request to the end of its reply.

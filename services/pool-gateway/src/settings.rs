@@ -1,9 +1,10 @@
 //! The `[gateway]` section, and what it means for a pool.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use weir_config::{DatabaseSettings, Error, Origin, Sources, computed, unset};
+use weir_config::{DatabaseSettings, Error, Origin, Setting, Sources, computed, unset};
 use weir_model::Project;
 use weir_upstream::Target;
 
@@ -14,6 +15,24 @@ weir_config::section! {
         grpc_listen: SocketAddr = "127.0.0.1:7001",
         /// Where health and metrics are served.
         ops_listen: SocketAddr = "127.0.0.1:8001",
+        /// Where PostgreSQL's own protocol is served.
+        wire_listen: SocketAddr = "127.0.0.1:6432",
+        /// Threads that serve the PostgreSQL door, each with its own share of clients; the pool is common to all.
+        workers: usize = computed("cores", default_workers),
+        /// How long a client keeps a connection: for a `transaction`, for its whole `session`, or for one `statement`.
+        pool_mode: PoolMode = "transaction",
+        /// Clients of the PostgreSQL door at once at most.
+        clients_max: usize = "20000",
+        /// Longest time for a client to log in.
+        login_timeout: Duration = "60s",
+        /// The query that finds a user's verifier, where the URL's role may not read `pg_authid`; it is given the name as `$1` and returns `rolpassword`, whether the user may log in, and whether the password has expired.
+        auth_query: Option<String> = unset(),
+        /// The certificate chain of the PostgreSQL door (PEM); without it the door speaks in clear only.
+        tls_certificate: Option<PathBuf> = unset(),
+        /// The private key that belongs to it (PEM).
+        tls_key: Option<PathBuf> = unset(),
+        /// Authorities whose client certificates are accepted instead of a password, where the name is the user's (PEM).
+        tls_client_authority: Option<PathBuf> = unset(),
         /// The project of callers that name none.
         default_project: Project = "default",
         /// Server connections of one pool at most.
@@ -38,10 +57,28 @@ weir_config::section! {
         recycle_after: Duration = "1h", also ["DATABASE_POOL_RECYCLE" in "s"],
         /// A statement is cancelled after this, or after the caller's own deadline if that is sooner.
         statement_timeout: Duration = "15s", also ["DB_STATEMENT_TIMEOUT" in "ms", "QUERY_TIMEOUT_SECONDS" in "s"],
+        /// A client that holds a connection in an open transaction and says nothing is disconnected after this; 0s: never.
+        idle_in_transaction_timeout: Duration = "5m",
+        /// Statements that stay prepared on one server connection; beyond it the one used longest ago goes.
+        prepared_max: usize = "500",
+        /// Failures in a row to reach the upstream, after which callers are refused at once.
+        breaker_failures: u32 = "5", also ["CIRCUIT_BREAKER_FAILURE_THRESHOLD" in ""],
+        /// Time until a caller may try again; the gateway itself asks all the time.
+        breaker_recovery: Duration = "30s", also ["CIRCUIT_BREAKER_RECOVERY_TIMEOUT" in "s"],
         /// Longest statement text that is accepted, in bytes.
         statement_bytes_max: usize = "1048576",
         /// Largest reply of a call that returns all rows at once, in bytes; larger ones are for the streaming call.
         reply_bytes_max: usize = "4000000",
+        /// Statements in one batch at most.
+        batch_statements_max: usize = "10000",
+        /// Statements and parameters of one batch together, in bytes.
+        batch_bytes_max: usize = "4000000",
+        /// A transaction whose caller sends no step for so long is rolled back.
+        transaction_idle_timeout: Duration = "30s",
+        /// Whether the table `public.weir_idempotency` may be created in a database when the first idempotency key is sent for it.
+        idempotency_create: bool = "false",
+        /// How long the outcome of a write with an idempotency key is kept.
+        idempotency_keep: Duration = "1d",
         /// Whether an event is emitted for every statement.
         events: bool = "true", also ["PERFORMANCE_MONITORING_ENABLED" in ""],
         /// Events held while the bus is slow or away; beyond it they are dropped and counted.
@@ -53,9 +90,54 @@ weir_config::section! {
     }
 }
 
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
 fn default_pool_max() -> String {
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    (cores * 2 + 4).to_string()
+    (cores() * 2 + 4).to_string()
+}
+
+fn default_workers() -> String {
+    cores().to_string()
+}
+
+/// How long a client keeps a server connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PoolMode {
+    /// Until its transaction ends.
+    Transaction,
+    /// Until it leaves.
+    Session,
+    /// Until its statement ends; transactions of several statements are refused.
+    Statement,
+}
+
+impl PoolMode {
+    /// Its name in the settings.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Transaction => "transaction",
+            Self::Session => "session",
+            Self::Statement => "statement",
+        }
+    }
+}
+
+impl Setting for PoolMode {
+    fn kind() -> String {
+        "transaction, session or statement".to_owned()
+    }
+
+    fn read(text: &str) -> Result<Self, String> {
+        let modes = [Self::Transaction, Self::Session, Self::Statement];
+        let found = modes.into_iter().find(|mode| mode.as_str() == text);
+        found.ok_or_else(|| format!("{text:?} is not {}", Self::kind()))
+    }
+
+    fn show(&self) -> String {
+        self.as_str().to_owned()
+    }
 }
 
 /// Bounds of one pool, with every rule of the settings applied.
@@ -69,10 +151,17 @@ pub struct Bounds {
     pub max: usize,
 }
 
+/// More threads than this help nobody.
+const WORKERS_MAX: usize = 256;
 const STEADY_DEFAULT: u32 = 20;
 const OVERFLOW_DEFAULT: u32 = 30;
 
 impl GatewaySettings {
+    /// Threads of the PostgreSQL door: at least one.
+    pub fn workers(&self) -> usize {
+        self.workers.clamp(1, WORKERS_MAX)
+    }
+
     /// The bounds of each pool.
     pub fn bounds(&self) -> Bounds {
         let (steady, max) = match (self.pool_steady, self.pool_overflow) {

@@ -1,56 +1,93 @@
-//! What each statement is, remembered by its text.
+//! What each statement is, remembered by its text without literals.
 //!
 //! Reading a statement costs some tens of microseconds and, for a hostile one, half a second: known texts are answered
-//! from memory, short ones are read on the spot, long ones on few threads beside the data path.
+//! from memory, short ones are read on the spot, long ones on few threads beside the data path. Each thread has a
+//! memory of its own. Texts are compared, not only their hashes: a chosen collision must not make one statement pass
+//! for another.
 
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use lru::LruCache;
 use tokio::sync::Semaphore;
-use weir_sql::{Limits, Statement, analyse, text_hash};
+use weir_sql::{Limits, Statement, analyse};
 
-/// Texts that are remembered.
-const REMEMBERED: NonZeroUsize = match NonZeroUsize::new(10_000) {
+use crate::workers::current_worker;
+
+/// Texts that one thread remembers.
+const REMEMBERED: NonZeroUsize = match NonZeroUsize::new(5_000) {
     Some(number) => number,
     None => NonZeroUsize::MIN,
 };
 /// Longer texts are not remembered, so that the memory stays bounded.
-const REMEMBERED_BYTES_MAX: usize = 16 * 1024;
+const REMEMBERED_BYTES_MAX: usize = 8 * 1024;
 /// Up to this length a statement is read on the spot.
-const SHORT_BYTES: usize = 4 * 1024;
+const SHORT_BYTES: usize = 16 * 1024;
 /// Long statements that are read at once.
 const LONG_AT_ONCE: usize = 2;
 
-/// Statements by the hash of their text, with the text.
-type Known = LruCache<u64, (Box<str>, Arc<Statement>)>;
+/// What is remembered of a text without its literals.
+#[derive(Debug, Clone)]
+enum Memory {
+    /// Whatever the literals are, this is it.
+    Same(Arc<Statement>),
+    /// It depends on them; the whole text has to be asked for.
+    Depends,
+}
 
-/// Reads statements and remembers them.
+#[derive(Debug)]
+struct Lane {
+    skeletons: LruCache<Box<[u8]>, Memory>,
+    texts: LruCache<Box<[u8]>, Arc<Statement>>,
+    scratch: Vec<u8>,
+}
+
+/// Reads statements and remembers them. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Shapes {
-    known: Arc<Mutex<Known>>,
+    lanes: Arc<Vec<Mutex<Lane>>>,
     long: Arc<Semaphore>,
     limits: Limits,
 }
 
 impl Shapes {
-    pub(crate) fn new(limits: Limits) -> Self {
-        let known = Arc::new(Mutex::new(LruCache::new(REMEMBERED)));
+    pub(crate) fn new(limits: Limits, workers: usize) -> Self {
+        let lane = || {
+            Mutex::new(Lane {
+                skeletons: LruCache::new(REMEMBERED),
+                texts: LruCache::new(REMEMBERED),
+                scratch: Vec::new(),
+            })
+        };
         Self {
-            known,
+            lanes: Arc::new((0..workers.max(1)).map(|_| lane()).collect()),
             long: Arc::new(Semaphore::new(LONG_AT_ONCE)),
             limits,
         }
     }
 
+    fn with_lane<T>(&self, act: impl FnOnce(&mut Lane) -> T) -> Option<T> {
+        let lane = self.lanes.get(current_worker()).or_else(|| self.lanes.first())?;
+        Some(act(&mut lane.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
+
     /// What this statement is, where that is known or quickly read.
     pub(crate) fn at_once(&self, sql: &str) -> Option<Arc<Statement>> {
-        let hash = text_hash(sql);
-        if let Some(statement) = self.recall(hash, sql) {
+        if let Some(statement) = self.recall(sql) {
             return Some(statement);
         }
         let is_quick = sql.len() <= SHORT_BYTES || sql.len() > self.limits.statement_bytes_max;
-        is_quick.then(|| self.remember(hash, sql, analyse(sql, self.limits)))
+        is_quick.then(|| self.remember(sql, analyse(sql, self.limits)))
+    }
+
+    /// The longest statement that is read at all.
+    pub(crate) const fn statement_bytes_max(&self) -> usize {
+        self.limits.statement_bytes_max
+    }
+
+    /// Whether a statement is too long to be read on the spot, and short enough to be read at all.
+    pub(crate) const fn is_long(&self, sql: &str) -> bool {
+        sql.len() > SHORT_BYTES && sql.len() <= self.limits.statement_bytes_max
     }
 
     /// What is known of a statement that was not read: its hash.
@@ -65,38 +102,67 @@ impl Shapes {
         ))
     }
 
+    /// What a long statement is, read on the spot. For statements that are prepared once and used often.
+    pub(crate) fn read_now(&self, sql: &str) -> Arc<Statement> {
+        self.remember(sql, analyse(sql, self.limits))
+    }
+
     /// What a long statement is.
     pub(crate) async fn read(&self, sql: &str) -> Arc<Statement> {
         // The semaphore is never closed.
         let turn = self.long.clone().acquire_owned().await;
         let (text, limits) = (sql.to_owned(), self.limits);
         let read = tokio::task::spawn_blocking(move || {
-            // Kept here, because a reading goes on when its caller has gone.
             let _turn = turn;
             analyse(&text, limits)
         });
         match read.await {
-            Ok(statement) => self.remember(text_hash(sql), sql, statement),
+            Ok(statement) => self.remember(sql, statement),
             Err(_) => self.unread(sql),
         }
     }
 
-    /// The texts are compared too: a chosen collision of hashes must not make one statement pass for another.
-    fn recall(&self, hash: u64, sql: &str) -> Option<Arc<Statement>> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known
-            .get(&hash)
-            .filter(|(text, _)| **text == *sql)
-            .map(|(_, statement)| statement.clone())
+    fn recall(&self, sql: &str) -> Option<Arc<Statement>> {
+        self.with_lane(|lane| lane.recall(sql)).flatten()
     }
 
-    fn remember(&self, hash: u64, sql: &str, statement: Statement) -> Arc<Statement> {
+    fn remember(&self, sql: &str, statement: Statement) -> Arc<Statement> {
         let statement = Arc::new(statement);
         if sql.len() <= REMEMBERED_BYTES_MAX {
-            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-            known.put(hash, (sql.into(), statement.clone()));
+            self.with_lane(|lane| lane.remember(sql, &statement));
         }
         statement
+    }
+}
+
+impl Lane {
+    fn recall(&mut self, sql: &str) -> Option<Arc<Statement>> {
+        if sql.len() > REMEMBERED_BYTES_MAX {
+            return None;
+        }
+        self.scratch.clear();
+        if weir_sql::skeleton(sql, &mut self.scratch)
+            && let Memory::Same(statement) = self.skeletons.get(self.scratch.as_slice())?
+        {
+            return Some(statement.clone());
+        }
+        self.texts.get(sql.as_bytes()).cloned()
+    }
+
+    fn remember(&mut self, sql: &str, statement: &Arc<Statement>) {
+        self.scratch.clear();
+        if weir_sql::skeleton(sql, &mut self.scratch) {
+            let memory = if statement.keeps_literals {
+                Memory::Depends
+            } else {
+                Memory::Same(statement.clone())
+            };
+            self.skeletons.put(self.scratch.as_slice().into(), memory);
+            if !statement.keeps_literals {
+                return;
+            }
+        }
+        self.texts.put(sql.as_bytes().into(), statement.clone());
     }
 }
 
@@ -106,13 +172,21 @@ mod tests {
 
     #[tokio::test]
     async fn a_text_is_read_once_and_long_ones_are_read_too() {
-        let shapes = Shapes::new(Limits::default());
+        let shapes = Shapes::new(Limits::default(), 1);
         let first = shapes.at_once("select 1").unwrap();
         assert!(Arc::ptr_eq(&first, &shapes.at_once("select 1").unwrap()));
-        assert_eq!(first.fingerprint, shapes.at_once("select 2").unwrap().fingerprint);
-        let long = format!("select {}", ["1"; 5_000].join(","));
+        assert!(Arc::ptr_eq(&first, &shapes.at_once("select 2").unwrap()));
+        let long = format!("select {}", ["1"; 10_000].join(","));
         assert!(shapes.at_once(&long).is_none());
         assert!(!shapes.unread(&long).parsed && shapes.read(&long).await.parsed);
-        assert!(shapes.at_once(&long).is_some_and(|statement| statement.parsed));
+    }
+
+    #[test]
+    fn where_literals_matter_the_whole_text_counts() {
+        let shapes = Shapes::new(Limits::default(), 1);
+        let one = shapes.at_once("set app.tenant = 'a'").unwrap();
+        let other = shapes.at_once("set app.tenant = 'b'").unwrap();
+        assert_ne!(one.deeds, other.deeds);
+        assert!(Arc::ptr_eq(&one, &shapes.at_once("set app.tenant = 'a'").unwrap()));
     }
 }

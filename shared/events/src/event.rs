@@ -27,6 +27,11 @@ pub struct Event {
 
 impl Event {
     pub(crate) fn new<M: Payload>(project: &Project, source: &str, payload: &M, clock: &Clock) -> Self {
+        Self::encoded::<M>(project, source, payload.encode_to_vec().into(), clock)
+    }
+
+    /// An event whose payload is the encoded form of an `M` already.
+    pub(crate) fn encoded<M: Payload>(project: &Project, source: &str, payload: Bytes, clock: &Clock) -> Self {
         let time_unix_ms = clock.unix_ms();
         Self {
             id: new_id(time_unix_ms),
@@ -34,7 +39,7 @@ impl Event {
             subject: Subject::new(project.clone(), M::KIND.suffix),
             source: source.to_owned(),
             time_unix_ms,
-            payload: payload.encode_to_vec().into(),
+            payload,
         }
     }
 

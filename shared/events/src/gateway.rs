@@ -1,5 +1,6 @@
 //! What the gateway tells.
 
+use bytes::Bytes;
 use weir_model::{Clock, Project};
 use weir_proto::events::v1::{PoolState, QueryBatch, SecurityViolation};
 
@@ -11,6 +12,11 @@ const SOURCE: &str = "pool-gateway";
 /// Statements of one project that ended.
 pub fn query_executed(project: &Project, batch: &QueryBatch, clock: &Clock) -> Event {
     Event::new(project, SOURCE, batch, clock)
+}
+
+/// The same, for a batch that was encoded piece by piece.
+pub fn query_executed_encoded(project: &Project, payload: Bytes, clock: &Clock) -> Event {
+    Event::encoded::<QueryBatch>(project, SOURCE, payload, clock)
 }
 
 /// The pools as they are.

@@ -11,6 +11,7 @@ mod readiness;
 mod settings;
 mod signals;
 mod tasks;
+mod workers;
 
 pub use door::{GrpcDoor, bind};
 pub use ground::{Ground, Service, StartError};
@@ -19,3 +20,4 @@ pub use process::{ServiceArguments, exit_with, live, report_failure, service_mai
 pub use readiness::{Dependency, DependencyReport, DependencyState, Readiness, Report};
 pub use settings::RuntimeSettings;
 pub use tasks::{Outcome, Stage, TaskError, TaskResult, Tasks};
+pub use workers::Worker;

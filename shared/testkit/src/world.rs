@@ -100,6 +100,9 @@ impl World {
                 ports.insert(format!("{binary} {door}"), port);
             }
         }
+        let port = free_port();
+        settings.insert("WEIR_GATEWAY__WIRE_LISTEN".to_owned(), format!("127.0.0.1:{port}"));
+        ports.insert("pool-gateway wire".to_owned(), port);
         if let Some(nats) = &nats {
             settings.insert("WEIR_BUS__URL".to_owned(), nats.url());
         }
@@ -131,6 +134,11 @@ impl World {
     /// The gRPC address of a service, for a client.
     pub fn grpc(&self, binary: &str) -> String {
         format!("http://127.0.0.1:{}", self.port(&format!("{binary} grpc")))
+    }
+
+    /// The port of the PostgreSQL door.
+    pub fn wire(&self) -> u16 {
+        self.port("pool-gateway wire")
     }
 
     /// The ops port of a service.

@@ -1,29 +1,46 @@
 //! The client's side of the log-in, as a state machine: it answers one step at a time and touches no socket.
 
 use bytes::BytesMut;
-use postgres_protocol::authentication::md5_hash;
-use postgres_protocol::authentication::sasl::{self, SCRAM_SHA_256, SCRAM_SHA_256_PLUS, ScramSha256};
+use ring::rand::{SystemRandom, generate};
 use weir_model::Secret;
 use weir_pgwire::backend::{Authentication, Mechanisms};
 use weir_pgwire::frontend::{self, WriteError};
 
+use crate::credentials::{Credentials, ScramKeys, md5_answer, md5_of_password};
+use crate::scram::{Answered, Binding, Failure, First, SCRAM_SHA_256, SCRAM_SHA_256_PLUS, Source};
+use crate::startup::ConnectOptions;
 use crate::target::{ChannelBinding, Target};
 
-/// What is known when the log-in begins.
+/// What is known of the log-in, and how far it has come.
 pub(crate) struct Login<'t> {
     user: &'t str,
-    password: Option<&'t Secret>,
+    proof: Proof<'t>,
     binding: ChannelBinding,
     /// What the log-in can be bound to; `None` without encryption.
     end_point: Option<Vec<u8>>,
-    exchange: Exchange,
+    exchange: Exchange<'t>,
+    is_asked: bool,
+}
+
+/// What there is to answer with.
+#[derive(Clone, Copy)]
+enum Proof<'t> {
+    Password(&'t Secret),
+    Scram(&'t ScramKeys),
+    Md5(&'t Secret),
+    /// Nothing, for this reason.
+    Nothing(&'static str),
 }
 
 /// How far a SCRAM exchange has come.
-enum Exchange {
+enum Exchange<'t> {
     None,
     Begun {
-        scram: Box<ScramSha256>,
+        first: First<'t>,
+        is_bound: bool,
+    },
+    Answered {
+        answered: Answered,
         is_bound: bool,
     },
     /// The server has proved that it knows the password too.
@@ -35,16 +52,20 @@ enum Exchange {
 /// Why there is no answer.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NoLogin {
-    #[error("it asks for a password, and there is none in the database url")]
-    NoPassword,
+    #[error("it asks for a password, and {0}")]
+    NoPassword(&'static str),
+    #[error("it asks for {asked}, which cannot be answered with {given}")]
+    Unsuitable { asked: &'static str, given: &'static str },
     #[error("it asks for a log-in by {0}, which is not possible here")]
     Method(String),
     #[error("it does not offer channel binding, and channel_binding=require asks for it")]
     NoBinding,
     #[error("it does not prove that it knows the password")]
     NoProof,
-    #[error("{0}")]
-    Scram(String),
+    #[error("there is no randomness for the log-in")]
+    NoRandom,
+    #[error(transparent)]
+    Scram(#[from] Failure),
     #[error(transparent)]
     Write(#[from] WriteError),
 }
@@ -60,28 +81,61 @@ pub(crate) enum Step {
     Done,
 }
 
+impl<'t> Proof<'t> {
+    fn of(target: &'t Target, options: &'t ConnectOptions) -> Self {
+        match &options.credentials {
+            Some(Credentials::Password(password)) => Self::Password(password),
+            Some(Credentials::Scram(keys)) => Self::Scram(keys),
+            Some(Credentials::Md5(hash)) => Self::Md5(hash),
+            Some(Credentials::None) => Self::Nothing("this log-in has none to give"),
+            // One user's password is not sent in the name of another.
+            None if options.user.as_ref().is_some_and(|user| *user != target.user) => {
+                Self::Nothing("the one in the database url is another user's")
+            }
+            None => target
+                .password
+                .as_ref()
+                .map_or(Self::Nothing("there is none in the database url"), Self::Password),
+        }
+    }
+
+    /// The error for what it cannot answer.
+    const fn unsuitable(self, asked: &'static str) -> NoLogin {
+        let given = match self {
+            Self::Nothing(reason) => return NoLogin::NoPassword(reason),
+            Self::Password(_) => "a password",
+            Self::Scram(_) => "the keys of a SCRAM-SHA-256 log-in",
+            Self::Md5(_) => "an MD5 hash",
+        };
+        NoLogin::Unsuitable { asked, given }
+    }
+}
+
 impl<'t> Login<'t> {
-    pub(crate) fn new(target: &'t Target, end_point: Option<Vec<u8>>) -> Self {
-        let (user, password) = (target.user.as_str(), target.password.as_ref());
+    pub(crate) fn new(target: &'t Target, options: &'t ConnectOptions, end_point: Option<Vec<u8>>) -> Self {
         Self {
-            user,
-            password,
+            user: options.user.as_ref().unwrap_or(&target.user),
+            proof: Proof::of(target, options),
             binding: target.channel_binding,
             end_point,
             exchange: Exchange::None,
+            is_asked: false,
         }
+    }
+
+    /// Whether the server has asked for any proof.
+    pub(crate) const fn is_asked(&self) -> bool {
+        self.is_asked
     }
 
     /// Writes the answer to what the server asks.
     pub(crate) fn answer(&mut self, asked: Authentication<'_>, out: &mut BytesMut) -> Result<Step, NoLogin> {
+        self.is_asked |= !matches!(asked, Authentication::Ok);
         match asked {
             Authentication::Ok => return self.done(),
             Authentication::SaslFinal(proof) => return self.verify(proof),
-            Authentication::CleartextPassword => frontend::password(out, self.unbound_password()?)?,
-            Authentication::Md5Password { salt } => {
-                let hash = md5_hash(self.user.as_bytes(), self.unbound_password()?, salt);
-                frontend::password(out, hash.as_bytes())?;
-            }
+            Authentication::CleartextPassword => self.in_clear(out)?,
+            Authentication::Md5Password { salt } => self.md5(salt, out)?,
             Authentication::Sasl(offered) => self.begin(offered, out)?,
             Authentication::SaslContinue(challenge) => self.go_on(challenge, out)?,
             Authentication::Other { code } => return Err(NoLogin::Method(method(code))),
@@ -89,33 +143,48 @@ impl<'t> Login<'t> {
         Ok(Step::Send)
     }
 
-    fn password(&self) -> Result<&'t [u8], NoLogin> {
-        self.password
-            .map(|password| password.expose().as_bytes())
-            .ok_or(NoLogin::NoPassword)
+    fn in_clear(&self, out: &mut BytesMut) -> Result<(), NoLogin> {
+        self.may_be_unbound()?;
+        let Proof::Password(password) = self.proof else {
+            return Err(self.proof.unsuitable("the password in clear"));
+        };
+        Ok(frontend::password(out, password.expose().as_bytes())?)
     }
 
-    /// The password for a method that binds nothing.
-    fn unbound_password(&self) -> Result<&'t [u8], NoLogin> {
+    fn md5(&self, salt: [u8; 4], out: &mut BytesMut) -> Result<(), NoLogin> {
+        self.may_be_unbound()?;
+        let answer = match self.proof {
+            Proof::Password(password) => md5_answer(&md5_of_password(self.user, password.expose()), salt),
+            Proof::Md5(hash) => md5_answer(hash.expose(), salt),
+            proof => return Err(proof.unsuitable("an MD5 hash")),
+        };
+        Ok(frontend::password(out, answer.as_bytes())?)
+    }
+
+    /// For a method that binds nothing.
+    fn may_be_unbound(&self) -> Result<(), NoLogin> {
         if self.binding == ChannelBinding::Require {
             return Err(NoLogin::NoBinding);
         }
-        self.password()
-    }
-
-    fn begin(&mut self, offered: Mechanisms<'_>, out: &mut BytesMut) -> Result<(), NoLogin> {
-        let password = self.password()?;
-        let (mechanism, binding) = self.choose(offered)?;
-        let scram = Box::new(ScramSha256::new(password, binding));
-        frontend::sasl_initial_response(out, mechanism, scram.message())?;
-        self.exchange = Exchange::Begun {
-            scram,
-            is_bound: mechanism == SCRAM_SHA_256_PLUS,
-        };
         Ok(())
     }
 
-    fn choose(&self, offered: Mechanisms<'_>) -> Result<(&'static str, sasl::ChannelBinding), NoLogin> {
+    fn begin(&mut self, offered: Mechanisms<'_>, out: &mut BytesMut) -> Result<(), NoLogin> {
+        let source = match self.proof {
+            Proof::Password(password) => Source::Password(password),
+            Proof::Scram(keys) => Source::Keys(keys),
+            proof => return Err(proof.unsuitable(SCRAM_SHA_256)),
+        };
+        let (mechanism, binding) = self.choose(offered)?;
+        let random = generate(&SystemRandom::new()).map_err(|_| NoLogin::NoRandom)?;
+        let first = First::new(source, binding, random.expose());
+        frontend::sasl_initial_response(out, mechanism, first.message().as_bytes())?;
+        let is_bound = mechanism == SCRAM_SHA_256_PLUS;
+        self.exchange = Exchange::Begun { first, is_bound };
+        Ok(())
+    }
+
+    fn choose(&self, offered: Mechanisms<'_>) -> Result<(&'static str, Binding), NoLogin> {
         let can_bind = self
             .end_point
             .as_ref()
@@ -123,42 +192,35 @@ impl<'t> Login<'t> {
         if let Some(end_point) = can_bind
             && offered.offers(SCRAM_SHA_256_PLUS)
         {
-            return Ok((
-                SCRAM_SHA_256_PLUS,
-                sasl::ChannelBinding::tls_server_end_point(end_point.clone()),
-            ));
+            return Ok((SCRAM_SHA_256_PLUS, Binding::EndPoint(end_point.clone())));
         }
-        if self.binding == ChannelBinding::Require {
-            return Err(NoLogin::NoBinding);
-        }
+        self.may_be_unbound()?;
         if !offered.offers(SCRAM_SHA_256) {
             return Err(NoLogin::Method("a SASL mechanism other than SCRAM-SHA-256".to_owned()));
         }
         // Saying that we could have bound lets the server notice when somebody has removed its offer.
         let binding = if can_bind.is_some() {
-            sasl::ChannelBinding::unrequested()
+            Binding::NotOffered
         } else {
-            sasl::ChannelBinding::unsupported()
+            Binding::Unable
         };
         Ok((SCRAM_SHA_256, binding))
     }
 
     fn go_on(&mut self, challenge: &[u8], out: &mut BytesMut) -> Result<(), NoLogin> {
-        let Exchange::Begun { scram, .. } = &mut self.exchange else {
+        let Exchange::Begun { first, is_bound } = std::mem::replace(&mut self.exchange, Exchange::None) else {
             return Err(NoLogin::NoProof);
         };
-        scram
-            .update(challenge)
-            .map_err(|error| NoLogin::Scram(error.to_string()))?;
-        frontend::sasl_response(out, scram.message())?;
-        Ok(())
+        let (answer, answered) = first.answer(challenge)?;
+        self.exchange = Exchange::Answered { answered, is_bound };
+        Ok(frontend::sasl_response(out, answer.as_bytes())?)
     }
 
     fn verify(&mut self, proof: &[u8]) -> Result<Step, NoLogin> {
-        let Exchange::Begun { scram, is_bound } = &mut self.exchange else {
+        let Exchange::Answered { answered, is_bound } = &self.exchange else {
             return Err(NoLogin::NoProof);
         };
-        scram.finish(proof).map_err(|error| NoLogin::Scram(error.to_string()))?;
+        answered.verify(proof)?;
         self.exchange = Exchange::Proven { is_bound: *is_bound };
         Ok(Step::Wait)
     }
@@ -166,10 +228,9 @@ impl<'t> Login<'t> {
     fn done(&self) -> Result<Step, NoLogin> {
         match self.exchange {
             // An impostor would skip the proof.
-            Exchange::Begun { .. } => Err(NoLogin::NoProof),
+            Exchange::Begun { .. } | Exchange::Answered { .. } => Err(NoLogin::NoProof),
             Exchange::Proven { is_bound: true } => Ok(Step::Done),
-            _ if self.binding == ChannelBinding::Require => Err(NoLogin::NoBinding),
-            _ => Ok(Step::Done),
+            _ => self.may_be_unbound().map(|()| Step::Done),
         }
     }
 }
@@ -184,91 +245,4 @@ fn method(code: u32) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const END_POINT: &[u8] = b"the hash of a certificate";
-
-    fn target(more: &str) -> Target {
-        Target::parse(&format!("postgres://bob:pw@h/d{more}")).unwrap()
-    }
-
-    /// The first message of a SCRAM exchange: mechanism and header, or why there is none.
-    fn first(target: &Target, end_point: Option<&[u8]>, offered: &[u8]) -> Result<String, NoLogin> {
-        let mut out = BytesMut::new();
-        let body = [&[0, 0, 0, 10], offered].concat();
-        let asked = Authentication::parse(&body).unwrap();
-        Login::new(target, end_point.map(<[u8]>::to_vec)).answer(asked, &mut out)?;
-        let text = String::from_utf8_lossy(&out[5..]).into_owned();
-        let (mechanism, message) = text.split_once('\0').unwrap();
-        Ok(format!("{mechanism} {}", message[4..].split_once("n=,").unwrap().0))
-    }
-
-    #[test]
-    fn the_binding_is_used_where_both_can() {
-        let both = b"SCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0\0";
-        let plain = b"SCRAM-SHA-256\0\0";
-        let prefer = target("");
-        assert_eq!(
-            first(&prefer, Some(END_POINT), both).unwrap(),
-            "SCRAM-SHA-256-PLUS p=tls-server-end-point,,"
-        );
-        assert_eq!(first(&prefer, Some(END_POINT), plain).unwrap(), "SCRAM-SHA-256 y,,");
-        assert_eq!(first(&prefer, None, both).unwrap(), "SCRAM-SHA-256 n,,");
-        assert_eq!(
-            first(&target("?channel_binding=disable"), Some(END_POINT), both).unwrap(),
-            "SCRAM-SHA-256 n,,"
-        );
-        let require = target("?channel_binding=require");
-        assert_eq!(first(&require, Some(END_POINT), plain), Err(NoLogin::NoBinding));
-        assert_eq!(first(&require, None, both), Err(NoLogin::NoBinding));
-        assert!(matches!(
-            first(&prefer, None, b"OAUTHBEARER\0\0"),
-            Err(NoLogin::Method(_))
-        ));
-    }
-
-    #[test]
-    fn an_impostor_cannot_skip_the_proof() {
-        let (target, mut out) = (target(""), BytesMut::new());
-        let mut login = Login::new(&target, None);
-        let asked = Authentication::parse(b"\0\0\0\x0aSCRAM-SHA-256\0\0").unwrap();
-        assert_eq!(login.answer(asked, &mut out), Ok(Step::Send));
-        assert_eq!(login.answer(Authentication::Ok, &mut out), Err(NoLogin::NoProof));
-        let mut login = Login::new(&target, None);
-        assert_eq!(
-            login.answer(Authentication::SaslFinal(b"v=AAAA"), &mut out),
-            Err(NoLogin::NoProof)
-        );
-        assert_eq!(
-            login.answer(Authentication::SaslContinue(b"r=x"), &mut out),
-            Err(NoLogin::NoProof)
-        );
-    }
-
-    #[test]
-    fn a_required_binding_refuses_every_weaker_method() {
-        let (target, mut out) = (target("?channel_binding=require"), BytesMut::new());
-        for asked in [
-            Authentication::Ok,
-            Authentication::CleartextPassword,
-            Authentication::Md5Password { salt: [0; 4] },
-        ] {
-            let mut login = Login::new(&target, Some(END_POINT.to_vec()));
-            assert_eq!(login.answer(asked, &mut out), Err(NoLogin::NoBinding), "{asked:?}");
-        }
-        assert!(out.is_empty(), "something was sent");
-    }
-
-    #[test]
-    fn methods_that_need_a_ticket_are_named() {
-        let (target, mut out) = (target(""), BytesMut::new());
-        let said = Login::new(&target, None)
-            .answer(Authentication::Other { code: 7 }, &mut out)
-            .unwrap_err();
-        assert_eq!(
-            said.to_string(),
-            "it asks for a log-in by GSSAPI, which is not possible here"
-        );
-    }
-}
+mod tests;

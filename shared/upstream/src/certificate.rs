@@ -1,19 +1,57 @@
-//! The fingerprint of a server's certificate that a log-in is bound to (RFC 5929, `tls-server-end-point`).
+//! What a log-in takes from a certificate: the fingerprint of the server's that it is bound to (RFC 5929,
+//! `tls-server-end-point`), and the name of a client.
 //!
-//! Reads three fields of the certificate and no more: which hash it was signed with.
+//! Verifies nothing: that is the business of the TLS library, which has done it before. A parser for all of X.509 would
+//! be a large dependency for four fields, so they are read here; the way to a subject is webpki's.
 
 use ring::digest::{Algorithm, SHA256, SHA384, SHA512, digest};
+use rustls::pki_types::CertificateDer;
+use webpki::EndEntityCert;
 
-const SEQUENCE: u8 = 0x30;
 const OBJECT_ID: u8 = 0x06;
+const UTF8_STRING: u8 = 0x0c;
+const PRINTABLE_STRING: u8 = 0x13;
+const IA5_STRING: u8 = 0x16;
+const SEQUENCE: u8 = 0x30;
+const SET: u8 = 0x31;
+/// `id-at-commonName`.
+const COMMON_NAME: [u8; 3] = [0x55, 0x04, 0x03];
 /// The hash in the parameters of an RSA-PSS signature.
 const PSS_HASH: u8 = 0xa0;
 
 /// The hash of the certificate that both ends of a connection can name. `None` where the signature has no hash of its
 /// own (Ed25519) or one that nobody uses.
-pub(crate) fn end_point(certificate: &[u8]) -> Option<Vec<u8>> {
+pub fn end_point(certificate: &[u8]) -> Option<Vec<u8>> {
     let hash = signature_hash(certificate)?;
     Some(digest(hash, certificate).as_ref().to_vec())
+}
+
+/// The common name of a certificate's subject, the first where it has several, as PostgreSQL takes it. `None` where it
+/// has none, or one with a zero byte in it: the name behind such a byte would hide from whoever looks at it in C.
+pub fn common_name(certificate: &CertificateDer<'_>) -> Option<String> {
+    let certificate = EndEntityCert::try_from(certificate).ok()?;
+    let mut names = certificate.subject();
+    while !names.is_empty() {
+        let (mut name, rest) = element(names, SET)?;
+        while !name.is_empty() {
+            let (attribute, others) = element(name, SEQUENCE)?;
+            let (id, value) = element(attribute, OBJECT_ID)?;
+            if id == COMMON_NAME {
+                return text(value);
+            }
+            name = others;
+        }
+        names = rest;
+    }
+    None
+}
+
+/// The text of a string in one of the kinds that can be read without a table.
+fn text(value: &[u8]) -> Option<String> {
+    let kinds = [UTF8_STRING, PRINTABLE_STRING, IA5_STRING];
+    let (bytes, _) = kinds.into_iter().find_map(|kind| element(value, kind))?;
+    let text = str::from_utf8(bytes).ok()?;
+    (!text.contains('\0')).then(|| text.to_owned())
 }
 
 fn signature_hash(certificate: &[u8]) -> Option<&'static Algorithm> {

@@ -2,13 +2,17 @@
 //!
 //! The front frame stays in the buffer while somebody looks at it, and goes when the next one is asked for.
 
-use bytes::BytesMut;
+use std::io;
+use std::task::{Context, Poll};
+
+use bytes::{Buf as _, BytesMut};
 use tokio::io::AsyncWriteExt as _;
 use weir_pgwire::backend::{DataRow, Message, tag};
 use weir_pgwire::{Frame, Header, Scan, WireError, scan};
 
 use crate::error::{Error, in_words};
 use crate::inbox::{Inbox, LARGE_BYTES};
+use crate::session::is_unasked;
 use crate::stream::Stream;
 
 /// The pipe to one server with its buffers.
@@ -17,6 +21,8 @@ pub(crate) struct Channel {
     stream: Stream,
     inbox: Inbox,
     outbox: BytesMut,
+    /// Something was written to the stream that may not have left it.
+    owes_flush: bool,
     /// Bytes at the front of the inbox that somebody has seen.
     taken: usize,
     place: String,
@@ -35,6 +41,7 @@ impl Channel {
             stream,
             inbox: Inbox::default(),
             outbox: BytesMut::new(),
+            owes_flush: false,
             taken: 0,
             place,
         }
@@ -42,6 +49,71 @@ impl Channel {
 
     pub(crate) const fn stream(&self) -> &Stream {
         &self.stream
+    }
+
+    pub(crate) const fn stream_mut(&mut self) -> &mut Stream {
+        &mut self.stream
+    }
+
+    /// Bytes that came before they were asked for, as many as fit.
+    pub(crate) fn take_early(&mut self, room: &mut [u8]) -> usize {
+        self.let_go();
+        let count = self.inbox.bytes().len().min(room.len());
+        for (slot, byte) in room.iter_mut().zip(self.inbox.bytes()) {
+            *slot = *byte;
+        }
+        self.inbox.consume(count);
+        if count > 0 {
+            self.inbox.rest();
+        }
+        count
+    }
+
+    /// Whether nothing has come since the last reply, or nothing but words that need no answer.
+    pub(crate) fn is_quiet(&mut self, cx: &mut Context<'_>) -> bool {
+        self.let_go();
+        if self.inbox.bytes().is_empty() {
+            return match self.inbox.poll_peek(cx, &mut self.stream) {
+                Poll::Pending => true,
+                Poll::Ready(Ok(1..)) => self.is_small_talk(),
+                Poll::Ready(_) => false,
+            };
+        }
+        self.is_small_talk()
+    }
+
+    /// Whether all that has come are whole frames that may come at any time. They stay to be read.
+    fn is_small_talk(&self) -> bool {
+        let mut rest = self.inbox.bytes();
+        while let Some(frame) = whole(rest).filter(|frame| is_unasked(frame.tag)) {
+            rest = rest.get(frame.bytes()..).unwrap_or_default();
+        }
+        rest.is_empty()
+    }
+
+    pub(crate) fn move_here(self) -> Result<Self, Error> {
+        let Self {
+            stream,
+            inbox,
+            outbox,
+            taken,
+            place,
+            owes_flush,
+        } = self;
+        match stream.move_here() {
+            Ok(stream) => Ok(Self {
+                stream,
+                inbox,
+                outbox,
+                taken,
+                place,
+                owes_flush,
+            }),
+            Err(error) => Err(Error::Io {
+                place,
+                reason: in_words(&error),
+            }),
+        }
     }
 
     /// The server's address, for messages.
@@ -178,11 +250,42 @@ impl Channel {
     }
 
     async fn fill(&mut self, missing: usize) -> Result<(), Error> {
-        match self.inbox.fill(&mut self.stream, missing).await {
+        let filled = if self.outbox.is_empty() && !self.owes_flush {
+            self.inbox.fill(&mut self.stream, missing).await
+        } else {
+            self.fill_while_sending(missing).await
+        };
+        match filled {
             Ok(0) => Err(self.lost("the server closed it".to_owned())),
             Ok(_) => Ok(()),
             Err(error) => Err(self.lost(in_words(&error))),
         }
+    }
+
+    /// Reads once, and sends as much as the server takes until then.
+    async fn fill_while_sending(&mut self, missing: usize) -> io::Result<usize> {
+        let (mut reader, mut writer) = tokio::io::split(&mut self.stream);
+        let (inbox, outbox, owes_flush) = (&mut self.inbox, &mut self.outbox, &mut self.owes_flush);
+        // Dropped at any point, it has taken from the outbox exactly what the stream has taken.
+        let sending = async {
+            *owes_flush = true;
+            while !outbox.is_empty() {
+                match writer.write(outbox).await? {
+                    0 => return Err(io::ErrorKind::WriteZero.into()),
+                    sent => outbox.advance(sent),
+                }
+            }
+            writer.flush().await?;
+            *owes_flush = false;
+            *outbox = BytesMut::new();
+            Ok::<_, io::Error>(())
+        };
+        tokio::select! {
+            biased;
+            sent = sending => sent?,
+            filled = inbox.fill(&mut reader, missing) => return filled,
+        }
+        inbox.fill(&mut reader, missing).await
     }
 
     fn lost(&self, reason: String) -> Error {

@@ -11,6 +11,7 @@ use crate::cancel::CancelToken;
 use crate::channel::Channel;
 use crate::dial::Peer;
 use crate::error::Error;
+use crate::prepared::Statements;
 use crate::query::Limits;
 use crate::server_error::ServerError;
 use crate::session::{Session, is_unasked};
@@ -19,7 +20,7 @@ use crate::stream::Stream;
 use crate::target::{SslMode, Target};
 
 /// What is kept of one field of an error.
-const ERROR_FIELD_BYTES_MAX: usize = 64 * 1024;
+pub(crate) const ERROR_FIELD_BYTES_MAX: usize = 64 * 1024;
 /// Time to say goodbye.
 const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -28,10 +29,11 @@ const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);
 pub struct Connection {
     pub(crate) channel: Channel,
     pub(crate) session: Session,
-    target: Target,
-    peer: Peer,
+    pub(crate) target: Target,
+    pub(crate) peer: Peer,
     /// The columns of the present reply, as they came.
     pub(crate) description: Vec<u8>,
+    pub(crate) statements: Statements,
 }
 
 impl Connection {
@@ -42,6 +44,7 @@ impl Connection {
             target,
             peer,
             description: Vec::new(),
+            statements: Statements::new(),
         }
     }
 
@@ -69,6 +72,11 @@ impl Connection {
     /// Whether what is sent is encrypted.
     pub const fn is_encrypted(&self) -> bool {
         matches!(self.channel.stream(), Stream::Tls(_))
+    }
+
+    /// Whether the server let the user in without asking for any proof: by `trust`, `peer` or a certificate.
+    pub const fn was_trusted(&self) -> bool {
+        self.session.is_trusted
     }
 
     /// The number of the server's process, as `pg_stat_activity` shows it.
@@ -121,6 +129,7 @@ impl Connection {
             self.simple_query("ROLLBACK").await?;
         }
         self.simple_query("DISCARD ALL").await?;
+        self.statements.clear();
         self.session.forget_notices();
         Ok(())
     }
@@ -189,6 +198,15 @@ impl Connection {
         }
         self.session.status = status;
         self.session.is_in_reply = false;
+        Ok(())
+    }
+
+    /// Takes a ReadyForQuery in the middle of a pipeline.
+    pub(crate) fn ready_for_more(&mut self) -> Result<(), Error> {
+        let Message::ReadyForQuery(status) = self.channel.message()? else {
+            return Err(self.channel.unexpected("something else than that it is ready"));
+        };
+        self.session.status = status;
         Ok(())
     }
 

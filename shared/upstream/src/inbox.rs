@@ -4,13 +4,18 @@
 //! than twice what has really arrived: a frame that lies about its length costs nothing.
 
 use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
-use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, ReadBuf};
 
 /// Enough for nearly every reply of a point query.
 pub(crate) const SMALL_BYTES: usize = 8 * 1024;
 /// What one read takes at most, unless a frame is larger.
 pub(crate) const LARGE_BYTES: usize = 64 * 1024;
+
+/// As much as a server says unasked, which is a frame or two.
+const PEEK_BYTES: usize = 1024;
 
 /// Bytes that have arrived and were not consumed.
 #[derive(Debug, Default)]
@@ -38,6 +43,21 @@ impl Inbox {
         let count = stream.read_buf(&mut self.bytes).await?;
         self.was_full = self.bytes.len() == self.bytes.capacity();
         Ok(count)
+    }
+
+    /// Reads what is there, without waiting.
+    pub(crate) fn poll_peek(
+        &mut self,
+        cx: &mut Context<'_>,
+        stream: &mut (impl AsyncRead + Unpin),
+    ) -> Poll<io::Result<usize>> {
+        let mut room = [0; PEEK_BYTES];
+        let mut buffer = ReadBuf::new(&mut room);
+        let read = Pin::new(stream).poll_read(cx, &mut buffer);
+        read.map_ok(|()| {
+            self.bytes.extend_from_slice(buffer.filled());
+            buffer.filled().len()
+        })
     }
 
     fn make_room(&mut self, missing: usize) {

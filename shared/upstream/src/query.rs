@@ -2,11 +2,12 @@
 
 use weir_pgwire::Format;
 use weir_pgwire::backend::{DataRow, Message, RowDescription, tag};
-use weir_pgwire::frontend::{self, Bind, BindValue, Subject};
+use weir_pgwire::frontend;
 
 use crate::channel::{Run, whole};
 use crate::connection::Connection;
 use crate::error::Error;
+use crate::pipeline::Command;
 
 /// PostgreSQL itself cannot make a longer row.
 const ROW_BYTES_MAX: usize = 1 << 30;
@@ -103,11 +104,14 @@ impl Connection {
     /// Runs one statement in one round trip. Returns when its columns are known; rows come as they are pulled, all
     /// as text. An error of the server leaves the connection in step.
     pub async fn query(&mut self, sql: &str, parameters: &[Parameter<'_>]) -> Result<RowStream<'_>, Error> {
+        self.run(&Command::text(sql, parameters)).await
+    }
+
+    /// The same of a statement that may be prepared, with rows in the formats that it asks for.
+    pub async fn run(&mut self, command: &Command<'_>) -> Result<RowStream<'_>, Error> {
         self.begin()?;
-        if let Err(error) = self.write_query(sql, parameters) {
-            self.channel.outbox().clear();
-            return Err(error);
-        }
+        self.write_command(command, true)?;
+        frontend::sync(self.channel.outbox());
         self.send().await?;
         let columns = self.read_description().await?;
         Ok(RowStream {
@@ -118,20 +122,6 @@ impl Connection {
             end: End::NotYet,
             is_copy: false,
         })
-    }
-
-    fn write_query(&mut self, sql: &str, parameters: &[Parameter<'_>]) -> Result<(), Error> {
-        let out = self.channel.outbox();
-        frontend::parse(out, "", sql, parameters.iter().map(|parameter| parameter.type_oid))?;
-        let values = parameters.iter().map(|parameter| BindValue {
-            format: parameter.format,
-            bytes: parameter.value,
-        });
-        frontend::bind(out, &Bind::default(), values)?;
-        frontend::describe(out, Subject::Portal(""))?;
-        frontend::execute(out, "", 0)?;
-        frontend::sync(out);
-        Ok(())
     }
 
     /// Reads up to the description of the rows, and returns the number of columns.
@@ -348,6 +338,10 @@ pub struct Batch<'a> {
 }
 
 impl<'a> Batch<'a> {
+    pub(crate) const fn of(columns: RowDescription<'a>, bytes: &'a [u8], rows: usize) -> Self {
+        Self { columns, bytes, rows }
+    }
+
     /// How many there are; at least one.
     pub const fn len(&self) -> usize {
         self.rows

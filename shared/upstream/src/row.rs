@@ -28,6 +28,11 @@ impl Row {
         &self.columns
     }
 
+    /// Its values, in the order of the columns.
+    pub fn values(&self) -> impl Iterator<Item = Option<&str>> {
+        self.values.iter().map(Option::as_deref)
+    }
+
     /// The value in a column; `None` where it is NULL, or where there is no such column.
     pub fn get(&self, column: &str) -> Option<&str> {
         let at = self.columns.iter().position(|name| name == column)?;

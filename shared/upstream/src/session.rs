@@ -22,6 +22,8 @@ pub(crate) struct Session {
     pub(crate) status: TransactionStatus,
     /// From the first byte of a request to the end of its reply. Whoever drops a future in between leaves it set.
     pub(crate) is_in_reply: bool,
+    /// The server let the user in without asking for anything.
+    pub(crate) is_trusted: bool,
     pub(crate) process_id: i32,
     /// Empty where the server gave none.
     pub(crate) key: Vec<u8>,
@@ -35,6 +37,7 @@ impl Session {
         Self {
             status: TransactionStatus::Idle,
             is_in_reply: true,
+            is_trusted: false,
             process_id: 0,
             key: Vec::new(),
             settings: Vec::new(),
@@ -81,6 +84,13 @@ impl Session {
             .iter()
             .find(|(known, _)| known == name)
             .map(|(_, value)| value.as_str())
+    }
+
+    /// All settings that the server reports.
+    pub(crate) fn settings(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.settings
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// The notices since the last statement began.

@@ -10,6 +10,7 @@ use weir_pgwire::frontend::{self, ProtocolVersion};
 use crate::authentication::{Login, Step};
 use crate::channel::Channel;
 use crate::connection::Connection;
+use crate::credentials::Credentials;
 use crate::dial::dial;
 use crate::error::Error;
 use crate::server_error::ServerError;
@@ -32,6 +33,10 @@ pub struct ConnectOptions {
     pub timeout: Option<Duration>,
     /// The name under which the session shows itself in `pg_stat_activity`; else the URL's.
     pub application_name: Option<String>,
+    /// Another user than the URL's, who needs credentials of his own.
+    pub user: Option<String>,
+    /// What this user proves with who he is; without it the URL's user has the URL's password.
+    pub credentials: Option<Credentials>,
     /// Another database than the URL's.
     pub database: Option<String>,
     /// Further start-up parameters: any setting with its value. They are what `RESET` and `DISCARD ALL` return to.
@@ -94,6 +99,10 @@ struct Opening<'t> {
 }
 
 impl Opening<'_> {
+    fn user(&self) -> &str {
+        self.options.user.as_ref().unwrap_or(&self.target.user)
+    }
+
     fn database(&self) -> String {
         self.options.database.as_ref().unwrap_or(&self.target.database).clone()
     }
@@ -101,9 +110,9 @@ impl Opening<'_> {
     async fn introduce(&mut self) -> Result<(), Error> {
         let (target, options) = (self.target, self.options);
         let name = options.application_name.as_ref().or(target.application_name.as_ref());
-        let database = self.database();
+        let (user, database) = (self.user().to_owned(), self.database());
         let own = [
-            ("user", target.user.as_str()),
+            ("user", user.as_str()),
             ("database", database.as_str()),
             ("client_encoding", "UTF8"),
         ];
@@ -123,11 +132,14 @@ impl Opening<'_> {
             Stream::Tls(tls) => (tls::end_point(tls), false),
             _ => (None, matches!(self.target.host, Host::Tcp(_))),
         };
-        let mut login = Login::new(self.target, end_point);
+        let mut login = Login::new(self.target, self.options, end_point);
         loop {
             self.channel.arrive(|_| BODY_BYTES_MAX).await?;
             match self.step(&mut login, is_open)? {
-                Step::Done => return Ok(()),
+                Step::Done => {
+                    self.session.is_trusted = !login.is_asked();
+                    return Ok(());
+                }
                 Step::Wait => {}
                 Step::Send => self.channel.send().await?,
             }
@@ -182,7 +194,7 @@ impl Opening<'_> {
             let reason = server.to_string();
             return self.auth(&reason, Some(server));
         }
-        let (place, user) = (self.target.place(), self.target.user.clone());
+        let (place, user) = (self.target.place(), self.user().to_owned());
         Error::Refused {
             place,
             user,
@@ -194,7 +206,7 @@ impl Opening<'_> {
     fn auth(&self, reason: &str, server: Option<Box<ServerError>>) -> Error {
         Error::Auth {
             place: self.target.place(),
-            user: self.target.user.clone(),
+            user: self.user().to_owned(),
             database: self.database(),
             reason: reason.replace(char::is_control, " "),
             server,

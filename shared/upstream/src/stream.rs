@@ -17,6 +17,17 @@ pub(crate) enum Stream {
     Tls(Box<TlsStream<TcpStream>>),
 }
 
+impl Stream {
+    /// Has the present runtime's reactor watch the socket. A TLS session cannot be taken apart and stays.
+    pub(crate) fn move_here(self) -> io::Result<Self> {
+        Ok(match self {
+            Self::Tcp(pipe) => Self::Tcp(TcpStream::from_std(pipe.into_std()?)?),
+            Self::Unix(pipe) => Self::Unix(UnixStream::from_std(pipe.into_std()?)?),
+            Self::Tls(pipe) => Self::Tls(pipe),
+        })
+    }
+}
+
 /// Does the same to whichever pipe it is.
 macro_rules! with_pipe {
     ($stream:expr, $pipe:ident => $does:expr) => {

@@ -325,11 +325,13 @@ fn wrong_table(case: &Case) -> Vec<String> {
     let row = |program: &String| {
         let section = case.house.settings.section_of(program)?;
         let port = |key| Some(case.house.settings.default_of(section, key)?.rsplit_once(':')?.1);
-        Some(format!(
-            "{section} {program} {} {}",
-            port("grpc_listen")?,
-            port("ops_listen")?
-        ))
+        let ports = [
+            Some(port("grpc_listen")?),
+            Some(port("ops_listen")?),
+            port("wire_listen"),
+        ];
+        let ports: Vec<&str> = ports.into_iter().flatten().collect();
+        Some(format!("{section} {program} {}", ports.join(" ")))
     };
     let wanted: BTreeSet<String> = case.house.programs.keys().filter_map(row).collect();
     let present: BTreeSet<String> = case.script.iter().cloned().collect();

@@ -4,76 +4,119 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::metadata::MetadataMap;
-use tonic::{Request, Response, Status};
-use weir_model::Project;
+use tonic::{Request, Response, Status, Streaming};
 use weir_proto::common::v1::Pool;
 use weir_proto::gateway::v1 as api;
 use weir_proto::gateway::v1::gateway_service_server::GatewayService;
 use weir_proto::gateway::v1::query_response::Part;
 use weir_runtime::Stage;
 
-use super::encode::encode;
+use super::asking::{Common, time};
+use super::batch::{BatchAsk, Batched, Together};
+use super::refusal::{Failure, deadline, refusal};
 use super::replies::{Collected, Streamed};
-use super::session::{Argument, Ask, Done, Sessions};
-use super::types;
+use super::session::{Ask, Done, Sessions};
+use super::steps::Steps;
 use crate::error::Error;
 
 /// Batches that may wait for a slow reader.
 const BATCHES_WAITING_MAX: usize = 2;
 
-/// Names in PostgreSQL are no longer.
-const DATABASE_BYTES_MAX: usize = 63;
-/// The answer leaves so much before the caller's deadline, or a tenth of it, that it arrives: a caller who hears that
-/// the statement was cancelled knows more than one who stopped listening.
-const ANSWER_MARGIN: Duration = Duration::from_millis(100);
-
-/// The metadata entry that carries PostgreSQL's own code.
-const SQLSTATE: &str = "weir-sqlstate";
-
-type QueryStream = ReceiverStream<Result<api::QueryResponse, Status>>;
+type Answers<M> = ReceiverStream<Result<M, Status>>;
 
 #[tonic::async_trait]
 impl GatewayService for Sessions {
-    type QueryStream = QueryStream;
+    type QueryStream = Answers<api::QueryResponse>;
+    type TransactionStream = Answers<api::TransactionResponse>;
 
     async fn execute(&self, request: Request<api::ExecuteRequest>) -> Result<Response<api::ExecuteResponse>, Status> {
         let allowed = deadline(request.metadata());
         let request = request.into_inner();
+        if request.want_token || !request.idempotency_key.is_empty() {
+            return Ok(Response::new(self.execute_in_batch(request, allowed).await?));
+        }
         let mut rows = Collected::new(request.max_rows, self.settings.reply_bytes_max);
-        let ask = self.ask(request, allowed).map_err(|error| refusal(&error))?;
-        let done = self.run(ask, &mut rows).await.map_err(|error| refusal(&error))?;
-        Ok(Response::new(api::ExecuteResponse {
-            columns: rows.header,
-            rows: rows.rows,
-            rows_affected: done.rows_affected,
-            command_tag: done.command_tag.clone(),
-            timing: Some(timing(&done)),
-            fingerprint: done.fingerprint,
-            truncated: done.truncated,
-        }))
+        let ask = self.ask(request, allowed).map_err(|error| refusal(&error, false))?;
+        let done = self.run(ask, &mut rows).await;
+        let done = done.map_err(|error| refusal(&error, false))?;
+        Ok(Response::new(answer(rows, done)))
     }
 
-    async fn query(&self, request: Request<api::QueryRequest>) -> Result<Response<QueryStream>, Status> {
+    async fn query(
+        &self,
+        request: Request<api::QueryRequest>,
+    ) -> Result<Response<Answers<api::QueryResponse>>, Status> {
         let allowed = deadline(request.metadata());
         let request = as_execute(request.into_inner());
         let (sender, receiver) = mpsc::channel(BATCHES_WAITING_MAX);
-        let rows = Streamed::new(request.max_rows, self.settings.reply_bytes_max, sender.clone());
-        let ask = self.ask(request, allowed).map_err(|error| refusal(&error))?;
+        let wrap = Box::new(|part| api::QueryResponse { part: Some(part) });
+        let rows = Streamed::new(request.max_rows, self.settings.reply_bytes_max, sender.clone(), wrap);
+        let want_token = request.want_token;
+        let ask = self.ask(request, allowed).map_err(|error| refusal(&error, false))?;
         let sessions = self.clone();
         let tasks = self.pools.common().tasks.clone();
         tasks.spawn_short(Stage::Doors, "query stream", async move {
             // A reader that goes away ends the run, and with it the statement.
             let ended = tokio::select! {
-                ended = stream(&sessions, ask, rows) => ended,
+                ended = stream(&sessions, ask, want_token, rows) => ended,
                 () = sender.closed() => return,
             };
-            if let Err(error) = ended {
+            if let Err(failure) = ended {
                 // Nobody is left to be told when this fails.
-                let _ = sender.send(Err(refusal(&error))).await;
+                let _ = sender.send(Err(refusal(&failure.error, false))).await;
             }
         });
         Ok(Response::new(ReceiverStream::new(receiver)))
+    }
+
+    async fn batch(&self, request: Request<api::BatchRequest>) -> Result<Response<api::BatchResponse>, Status> {
+        let allowed = deadline(request.metadata());
+        Ok(Response::new(self.answer_batch(request.into_inner(), allowed).await?))
+    }
+
+    async fn transaction(
+        &self,
+        request: Request<Streaming<api::TransactionRequest>>,
+    ) -> Result<Response<Answers<api::TransactionResponse>>, Status> {
+        let allowed = deadline(request.metadata());
+        let (sender, receiver) = mpsc::channel(BATCHES_WAITING_MAX);
+        let tasks = self.pools.common().tasks.clone();
+        let stopping = tasks.stop_token(Stage::Doors);
+        let steps = Steps::new(self.clone(), request.into_inner(), sender.clone(), stopping);
+        tasks.spawn_short(Stage::Doors, "transaction", async move {
+            let ended = tokio::select! {
+                ended = steps.take_all(allowed) => ended,
+                () = sender.closed() => return,
+            };
+            if let Err(error) = ended {
+                let _ = sender.send(Err(refusal(&error, false))).await;
+            }
+        });
+        Ok(Response::new(ReceiverStream::new(receiver)))
+    }
+
+    async fn prepare(&self, request: Request<api::PrepareRequest>) -> Result<Response<api::PrepareResponse>, Status> {
+        let allowed = deadline(request.metadata());
+        let prepared = self.declare(request.into_inner(), allowed).await;
+        Ok(Response::new(prepared.map_err(|error| refusal(&error, false))?))
+    }
+
+    async fn cancel(&self, request: Request<api::CancelRequest>) -> Result<Response<api::CancelResponse>, Status> {
+        let api::CancelRequest { project, operation } = request.into_inner();
+        let common = Common {
+            project,
+            operation,
+            ..Common::default()
+        };
+        let common = self.common(common).map_err(|error| refusal(&error, false))?;
+        if common.operation.is_empty() {
+            let error = Error::Request("operation is empty; it says which calls to cancel".to_owned());
+            return Err(refusal(&error, false));
+        }
+        let cancelled = self.operations.cancel(&common.project, &common.operation);
+        Ok(Response::new(api::CancelResponse {
+            cancelled: count(cancelled),
+        }))
     }
 
     async fn pool_state(
@@ -90,70 +133,76 @@ impl GatewayService for Sessions {
     }
 }
 
-async fn stream(sessions: &Sessions, ask: Ask, mut rows: Streamed) -> Result<(), Error> {
-    let done = sessions.run(ask, &mut rows).await?;
-    rows.flush().await?;
-    let summary = api::Summary {
-        rows_affected: done.rows_affected,
-        command_tag: done.command_tag.clone(),
-        timing: Some(timing(&done)),
-        fingerprint: done.fingerprint,
-        truncated: done.truncated,
+async fn stream(
+    sessions: &Sessions,
+    ask: Ask,
+    want_token: bool,
+    mut rows: Streamed<api::QueryResponse>,
+) -> Result<(), Failure> {
+    let (done, token) = if want_token {
+        sessions.run_with_token(ask, &mut rows).await?
+    } else {
+        (sessions.run(ask, &mut rows).await?, None)
     };
-    rows.send(Part::Summary(summary)).await
+    rows.flush().await?;
+    rows.send(Part::Summary(summary(done, token))).await?;
+    Ok(())
 }
 
 impl Sessions {
     fn ask(&self, request: api::ExecuteRequest, allowed: Option<Duration>) -> Result<Ask, Error> {
-        let project = match request.project.as_str() {
-            "" => self.settings.default_project.clone(),
-            name => Project::parse(name).map_err(|error| Error::Request(error.to_string()))?,
-        };
-        if request.sql.contains('\0') || request.database.contains('\0') {
-            return Err(Error::Request("sql and database cannot hold a zero byte".to_owned()));
-        }
-        if request.database.len() > DATABASE_BYTES_MAX {
-            let reason = format!(
-                "database has {} bytes; PostgreSQL's names have at most {DATABASE_BYTES_MAX}",
-                request.database.len()
-            );
-            return Err(Error::Request(reason));
-        }
-        let asked = (request.timeout_ms > 0).then(|| Duration::from_millis(u64::from(request.timeout_ms)));
-        let arguments = request
-            .parameters
-            .iter()
-            .enumerate()
-            .map(|(index, given)| argument(index + 1, given));
-        let (arguments, flaw) = match arguments.collect() {
-            Ok(arguments) => (arguments, None),
-            Err(error) => (Vec::new(), Some(error)),
-        };
-        Ok(Ask {
-            project,
+        let common = self.common(Common {
+            project: request.project,
             database: request.database,
-            arguments,
-            flaw,
-            sql: request.sql,
-            timeout: [asked, allowed].into_iter().flatten().min(),
             application: request.application,
-            traceparent: weir_telemetry::traceparent().unwrap_or_default(),
-        })
+            operation: request.operation,
+            min_token: request.min_token,
+            timeout: time(request.timeout_ms, allowed),
+        })?;
+        let statement = api::Statement {
+            sql: request.sql,
+            parameters: request.parameters,
+            handle: request.handle,
+        };
+        self.statement(common, statement)
+    }
+
+    /// Runs a statement by itself, and says where in the log it ends.
+    async fn run_with_token(
+        &self,
+        ask: Ask,
+        rows: &mut Streamed<api::QueryResponse>,
+    ) -> Result<(Done, Option<String>), Failure> {
+        let batch = BatchAsk {
+            asks: vec![ask],
+            together: Together::Each,
+            want_token: true,
+            key: None,
+        };
+        let batched = self.batch(batch, std::slice::from_mut(rows), |_, _| Vec::new()).await;
+        match batched.map_err(|failure| Failure { index: None, ..failure })? {
+            Batched::Ran {
+                mut outcomes, token, ..
+            } => match outcomes.pop() {
+                Some(outcome) => Ok((outcome?, token)),
+                None => Err(Error::StatementUnknown("name").into()),
+            },
+            Batched::Replayed { .. } => Err(Error::IdempotencyMismatch.into()),
+        }
     }
 
     fn pool_states(&self) -> Vec<Pool> {
         let bounds = self.settings.bounds();
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-        let mut pools: Vec<Pool> = self
-            .pools
+        self.pools
             .all()
             .into_iter()
-            .map(|(database, pool)| {
+            .map(|pool| {
                 let state = pool.state();
                 Pool {
-                    upstream: self.upstream.clone(),
-                    database,
-                    role: self.user.clone(),
+                    upstream: pool.common.upstream.clone(),
+                    database: pool.key.database.clone(),
+                    role: pool.key.user.clone(),
                     total: count(state.idle + state.active),
                     idle: count(state.idle),
                     active: count(state.active),
@@ -164,10 +213,12 @@ impl Sessions {
                     closed_total: state.closed_total,
                 }
             })
-            .collect();
-        pools.sort_by(|left, right| left.database.cmp(&right.database));
-        pools
+            .collect()
     }
+}
+
+fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
 }
 
 fn as_execute(request: api::QueryRequest) -> api::ExecuteRequest {
@@ -179,21 +230,39 @@ fn as_execute(request: api::QueryRequest) -> api::ExecuteRequest {
         timeout_ms: request.timeout_ms,
         max_rows: request.max_rows,
         application: request.application,
+        handle: request.handle,
+        operation: request.operation,
+        want_token: request.want_token,
+        min_token: request.min_token,
+        idempotency_key: String::new(),
     }
 }
 
-fn argument(position: usize, given: &api::Parameter) -> Result<Argument, Error> {
-    let wrong = |reason| Error::Parameter { position, reason };
-    let text = encode(given.value.as_ref()).map_err(wrong)?;
-    let type_oid = match given.type_name.as_str() {
-        "" => 0,
-        name => types::oid_of(name).ok_or_else(|| {
-            wrong(format!(
-                "type {name:?} is not a built-in one; leave it out, and PostgreSQL infers it"
-            ))
-        })?,
-    };
-    Ok(Argument { text, type_oid })
+/// The answer that has all rows.
+pub(super) fn answer(rows: Collected, done: Done) -> api::ExecuteResponse {
+    api::ExecuteResponse {
+        columns: rows.header,
+        rows: rows.rows,
+        rows_affected: done.rows_affected,
+        timing: Some(timing(&done)),
+        command_tag: done.command_tag,
+        fingerprint: done.fingerprint,
+        truncated: done.truncated,
+        token: String::new(),
+        replayed: false,
+    }
+}
+
+/// The end of a stream of rows.
+pub(super) fn summary(done: Done, token: Option<String>) -> api::Summary {
+    api::Summary {
+        rows_affected: done.rows_affected,
+        timing: Some(timing(&done)),
+        command_tag: done.command_tag,
+        fingerprint: done.fingerprint,
+        truncated: done.truncated,
+        token: token.unwrap_or_default(),
+    }
 }
 
 const fn timing(done: &Done) -> api::Timing {
@@ -201,56 +270,5 @@ const fn timing(done: &Done) -> api::Timing {
         queue_wait_us: done.queue_wait_us,
         server_us: done.server_us,
         total_us: done.total_us,
-    }
-}
-
-/// The status that tells a caller of an error, with PostgreSQL's own code where it has one.
-fn refusal(error: &Error) -> Status {
-    let mut status = weir_proto::status::status(error);
-    let sqlstate = match error {
-        Error::Upstream(error) => error.server().and_then(|server| server.sqlstate.parse().ok()),
-        _ => None,
-    };
-    if let Some(sqlstate) = sqlstate {
-        status.metadata_mut().insert(SQLSTATE, sqlstate);
-    }
-    status
-}
-
-/// What is left of the caller's own deadline (`grpc-timeout`).
-fn deadline(metadata: &MetadataMap) -> Option<Duration> {
-    let text = metadata.get("grpc-timeout")?.to_str().ok()?;
-    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    let number: u64 = number.parse().ok()?;
-    let left = match unit {
-        "H" => Some(Duration::from_secs(number.saturating_mul(3_600))),
-        "M" => Some(Duration::from_secs(number.saturating_mul(60))),
-        "S" => Some(Duration::from_secs(number)),
-        "m" => Some(Duration::from_millis(number)),
-        "u" => Some(Duration::from_micros(number)),
-        "n" => Some(Duration::from_nanos(number)),
-        _ => None,
-    }?;
-    Some(left - ANSWER_MARGIN.min(left / 10))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_callers_deadline_is_read_in_every_unit() {
-        let read = |text: &'static str| {
-            let mut metadata = MetadataMap::new();
-            metadata.insert("grpc-timeout", text.parse().unwrap());
-            deadline(&metadata)
-        };
-        assert_eq!(read("2S"), Some(Duration::from_millis(1_900)));
-        assert_eq!(read("1500m"), Some(Duration::from_millis(1_400)));
-        assert_eq!(read("100m"), Some(Duration::from_millis(90)));
-        assert_eq!(read("1H"), Some(Duration::from_millis(3_599_900)));
-        assert_eq!(read("x"), None);
-        assert_eq!(read(""), None);
-        assert_eq!(deadline(&MetadataMap::new()), None);
     }
 }

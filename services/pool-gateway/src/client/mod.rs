@@ -1,12 +1,41 @@
 //! Callers: what they ask, what they get, and what is told of it.
 
+mod asking;
+mod batch;
+mod batches;
+mod catalogue;
+mod declaring;
 mod decode;
 mod encode;
+mod flight;
 mod grpc;
+mod idempotency;
+mod login;
+mod operations;
+mod reading;
 mod recording;
+mod refusal;
 mod replies;
+mod retry;
 mod session;
+mod steps;
+mod tls;
+mod transaction;
 mod types;
+mod wire;
 
-pub(crate) use recording::shape;
-pub(crate) use session::Sessions;
+pub(crate) use flight::Flight;
+pub(crate) use recording::{kind_code, micros, shape};
+pub(crate) use session::{Sessions, look};
+pub(crate) use wire::{Door, DoorParts};
+
+use crate::settings::GatewaySettings;
+
+/// How the PostgreSQL door encrypts, if the settings say that it does.
+pub(crate) fn tls(settings: &GatewaySettings) -> Result<Option<tls::Tls>, weir_config::Error> {
+    tls::Tls::load(
+        settings.tls_certificate.as_deref(),
+        settings.tls_key.as_deref(),
+        settings.tls_client_authority.as_deref(),
+    )
+}

@@ -7,14 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use weir_model::{Coded, ErrorClass, Project};
+use weir_model::{Coded, ErrorClass};
 use weir_proto::common::v1::StatementKind;
-use weir_proto::events::v1::{Door, QueryExecuted, QueryShape};
+use weir_proto::events::v1::{CacheOutcome, QueryShape};
 use weir_sql::{Kind, Statement};
 
 use crate::error::Error;
-use crate::metrics::Metrics;
-use crate::tap::{Record, Tap};
+use crate::tap::{Origin, Outcome, Record, Tap};
 
 /// The state of a statement that PostgreSQL never answered, because its caller went away.
 const SQLSTATE_CANCELLED: &str = "57014";
@@ -26,7 +25,7 @@ const SQLSTATE_REFUSED: &str = "53000";
 /// The figures of one statement, filled in as it goes.
 #[derive(Debug)]
 pub(crate) struct Recording {
-    pub(crate) event: QueryExecuted,
+    pub(crate) figures: Figures,
     begun: Instant,
     /// Since when a connection is waited for.
     waiting: Option<Instant>,
@@ -35,38 +34,50 @@ pub(crate) struct Recording {
     /// Since when the caller is waited for.
     draining: Option<Instant>,
     drained: Duration,
-    project: Project,
+    origin: Arc<Origin>,
+    traceparent: String,
+    text_hash: u64,
     statement: Arc<Statement>,
     tap: Tap,
-    metrics: Arc<Metrics>,
-    outcome: &'static str,
+    sqlstate: String,
+    outcome: Outcome,
+}
+
+/// What is counted of a statement.
+#[derive(Debug, Default)]
+pub(crate) struct Figures {
+    pub(crate) started_unix_ms: i64,
+    pub(crate) queue_wait_us: u64,
+    pub(crate) server_us: u64,
+    pub(crate) drain_us: u64,
+    pub(crate) rows: u64,
+    pub(crate) bytes_in: u64,
+    pub(crate) bytes_out: u64,
 }
 
 impl Recording {
     pub(crate) fn begin(
         begun: Instant,
-        project: Project,
+        origin: Arc<Origin>,
+        traceparent: String,
+        text_hash: u64,
         statement: Arc<Statement>,
         tap: Tap,
-        metrics: Arc<Metrics>,
     ) -> Self {
-        let event = QueryExecuted {
-            door: Door::Grpc.into(),
-            sqlstate: SQLSTATE_CANCELLED.to_owned(),
-            ..QueryExecuted::default()
-        };
         Self {
-            event,
+            figures: Figures::default(),
             begun,
             waiting: None,
             sent: None,
             draining: None,
             drained: Duration::ZERO,
-            project,
+            origin,
+            traceparent,
+            text_hash,
             statement,
             tap,
-            metrics,
-            outcome: "cancelled",
+            sqlstate: SQLSTATE_CANCELLED.to_owned(),
+            outcome: Outcome::Cancelled,
         }
     }
 
@@ -83,7 +94,7 @@ impl Recording {
     /// There is a connection, or nobody waits for one any more.
     pub(crate) fn waited(&mut self) {
         if let Some(since) = self.waiting.take() {
-            self.event.queue_wait_us = micros(since.elapsed());
+            self.figures.queue_wait_us = micros(since.elapsed());
         }
     }
 
@@ -107,15 +118,15 @@ impl Recording {
     pub(crate) fn answered(&mut self) {
         self.drained();
         if let Some(sent) = self.sent.take() {
-            self.event.drain_us = micros(self.drained);
-            self.event.server_us = micros(sent.elapsed().saturating_sub(self.drained));
+            self.figures.drain_us = micros(self.drained);
+            self.figures.server_us = micros(sent.elapsed().saturating_sub(self.drained));
         }
     }
 
     /// The statement ended well.
     pub(crate) fn succeeded(&mut self) {
-        self.event.sqlstate.clear();
-        self.outcome = "ok";
+        self.sqlstate.clear();
+        self.outcome = Outcome::Ok;
     }
 
     /// The statement ended with an error.
@@ -130,11 +141,11 @@ impl Recording {
             _ => None,
         };
         self.outcome = match (error.class(), &sqlstate) {
-            (ErrorClass::Cancelled | ErrorClass::Deadline, _) => "cancelled",
-            (_, Some(_)) => "error",
-            (_, None) => "refused",
+            (ErrorClass::Cancelled | ErrorClass::Deadline, _) => Outcome::Cancelled,
+            (_, Some(_)) => Outcome::Error,
+            (_, None) => Outcome::Refused,
         };
-        self.event.sqlstate = sqlstate.unwrap_or_else(|| SQLSTATE_REFUSED.to_owned());
+        self.sqlstate = sqlstate.unwrap_or_else(|| SQLSTATE_REFUSED.to_owned());
     }
 
     /// Microseconds since the request came in.
@@ -147,32 +158,29 @@ impl Drop for Recording {
     fn drop(&mut self) {
         self.waited();
         self.answered();
-        let event = QueryExecuted {
-            fingerprint: self.statement.fingerprint.get(),
-            text_hash: self.statement.text_hash,
-            kind: kind(self.statement.kind).into(),
-            writes: self.statement.writes,
-            ..std::mem::take(&mut self.event)
-        };
-        let kind = self.statement.kind.as_str();
-        self.metrics
-            .queries
-            .with([self.project.as_str(), kind, self.outcome])
-            .inc();
-        self.metrics
-            .query_duration_seconds
-            .with([])
-            .observe(self.begun.elapsed().as_secs_f64());
-        self.tap.record(Record {
-            project: self.project.clone(),
-            event,
-            statement: self.statement.clone(),
+        let figures = &self.figures;
+        self.tap.record(&Record {
+            origin: &self.origin,
+            statement: &self.statement,
+            text_hash: self.text_hash,
+            outcome: self.outcome,
+            sqlstate: &self.sqlstate,
+            traceparent: &self.traceparent,
+            started_unix_ms: figures.started_unix_ms,
+            queue_wait_us: figures.queue_wait_us,
+            server_us: figures.server_us,
+            drain_us: figures.drain_us,
+            total: self.begun.elapsed(),
+            rows: figures.rows,
+            bytes_in: figures.bytes_in,
+            bytes_out: figures.bytes_out,
+            cache: CacheOutcome::Unspecified,
         });
     }
 }
 
 /// Whole microseconds of a duration.
-fn micros(duration: Duration) -> u64 {
+pub(crate) fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
@@ -181,12 +189,13 @@ pub(crate) fn shape(statement: &Statement) -> QueryShape {
     QueryShape {
         fingerprint: statement.fingerprint.get(),
         text: statement.text.clone().unwrap_or_default(),
-        kind: kind(statement.kind).into(),
+        kind: kind_code(statement.kind).into(),
         writes: statement.writes,
     }
 }
 
-const fn kind(kind: Kind) -> StatementKind {
+/// The kind of a statement, as the events name it.
+pub(crate) const fn kind_code(kind: Kind) -> StatementKind {
     match kind {
         Kind::Select => StatementKind::Select,
         Kind::Insert => StatementKind::Insert,

@@ -1,5 +1,8 @@
 //! Rows on their way to a gRPC caller: all at once, or in a stream that waits for its reader.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use prost::Message as _;
 use tokio::sync::mpsc;
 use tonic::Status;
@@ -16,7 +19,7 @@ use crate::error::Error;
 const BATCH_BYTES: usize = 64 * 1024;
 
 /// The columns of a result, and how each is read.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Columns {
     type_oids: Vec<u32>,
 }
@@ -55,11 +58,12 @@ fn too_large(bytes_max: usize) -> Error {
 }
 
 /// Collects a whole result, up to a limit.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Collected {
     columns: Columns,
     rows_max: u64,
-    bytes_left: usize,
+    /// Shared by all results of one reply.
+    bytes_left: Arc<AtomicUsize>,
     bytes_max: usize,
     pub(crate) header: Vec<api::Column>,
     pub(crate) rows: Vec<api::Row>,
@@ -68,11 +72,16 @@ pub(crate) struct Collected {
 impl Collected {
     /// `rows_max` of 0 is no limit.
     pub(crate) fn new(rows_max: u64, bytes_max: usize) -> Self {
+        Self::sharing(rows_max, bytes_max, Arc::new(AtomicUsize::new(bytes_max)))
+    }
+
+    /// One of several results that share a limit.
+    pub(crate) fn sharing(rows_max: u64, bytes_max: usize, bytes_left: Arc<AtomicUsize>) -> Self {
         let (header, rows) = (Vec::new(), Vec::new());
         Self {
             columns: Columns::default(),
             rows_max,
-            bytes_left: bytes_max,
+            bytes_left,
             bytes_max,
             header,
             rows,
@@ -91,8 +100,10 @@ impl Rows for Collected {
             return Ok(false);
         }
         let row = self.columns.read(row);
-        let left = self.bytes_left.checked_sub(size_bytes(&row));
-        self.bytes_left = left.ok_or_else(|| too_large(self.bytes_max))?;
+        // Results of one reply are read one after the other.
+        let left = self.bytes_left.load(Ordering::Relaxed).checked_sub(size_bytes(&row));
+        let left = left.ok_or_else(|| too_large(self.bytes_max))?;
+        self.bytes_left.store(left, Ordering::Relaxed);
         self.rows.push(row);
         Ok(true)
     }
@@ -106,9 +117,11 @@ impl Rows for Collected {
     }
 }
 
+/// Makes a part of an answer a message of its call.
+type Wrap<M> = Box<dyn Fn(Part) -> M + Send + Sync>;
+
 /// Sends a result on in batches, and waits while its reader is slow.
-#[derive(Debug)]
-pub(crate) struct Streamed {
+pub(crate) struct Streamed<M> {
     columns: Columns,
     rows_max: u64,
     rows_sent: u64,
@@ -118,16 +131,13 @@ pub(crate) struct Streamed {
     /// The next batch, and its bytes.
     held: Vec<api::Row>,
     bytes_held: usize,
-    reader: mpsc::Sender<Result<api::QueryResponse, Status>>,
+    reader: mpsc::Sender<Result<M, Status>>,
+    wrap: Wrap<M>,
 }
 
-impl Streamed {
+impl<M: Send + 'static> Streamed<M> {
     /// `rows_max` of 0 is no limit; `bytes_max` is the limit of one row.
-    pub(crate) fn new(
-        rows_max: u64,
-        bytes_max: usize,
-        reader: mpsc::Sender<Result<api::QueryResponse, Status>>,
-    ) -> Self {
+    pub(crate) fn new(rows_max: u64, bytes_max: usize, reader: mpsc::Sender<Result<M, Status>>, wrap: Wrap<M>) -> Self {
         Self {
             columns: Columns::default(),
             rows_max,
@@ -137,6 +147,7 @@ impl Streamed {
             held: Vec::new(),
             bytes_held: 0,
             reader,
+            wrap,
         }
     }
 
@@ -161,12 +172,12 @@ impl Streamed {
     }
 
     pub(crate) async fn send(&self, part: Part) -> Result<(), Error> {
-        let response = api::QueryResponse { part: Some(part) };
-        self.reader.send(Ok(response)).await.map_err(|_| Error::CallerGone)
+        let message = (self.wrap)(part);
+        self.reader.send(Ok(message)).await.map_err(|_| Error::CallerGone)
     }
 }
 
-impl Rows for Streamed {
+impl<M: Send + 'static> Rows for Streamed<M> {
     async fn columns(&mut self, columns: &RowDescription<'_>) -> Result<(), Error> {
         let columns = self.columns.learn(columns);
         self.send(Part::Columns(api::ColumnHeader { columns })).await

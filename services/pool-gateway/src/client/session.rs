@@ -5,23 +5,26 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 use weir_model::{Clock, Coded as _, ErrorClass, Project};
-use weir_sql::{Kind, Statement};
-use weir_upstream::TransactionStatus;
-use weir_upstream::{Batch, Completion, Connection, DataRow, Format, Limits, Parameter, RowDescription, RowStream};
+use weir_proto::events::v1::Door;
+use weir_sql::{Kind, Statement, text_hash};
+use weir_upstream::{Column, DataRow, Format, Parameter, RowDescription, TransactionStatus};
 
+use super::catalogue::Catalogue;
+use super::operations::Operations;
+use super::reading::{ReadOut, read_rows};
 use super::recording::Recording;
 use crate::error::Error;
-use crate::metrics::Metrics;
-use crate::pool::{Lease, Pools};
+use crate::pool::{Lease, Pool, Pools};
+use crate::profile::{Profile, Profiles, Setting};
 use crate::settings::GatewaySettings;
 use crate::shapes::Shapes;
-use crate::tap::Tap;
+use crate::tap::{Origin, Tap};
 
 /// As much of a calling program's name as PostgreSQL keeps.
 const APPLICATION_CHARS_MAX: usize = 63;
 
 /// The value of a parameter, as text.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Argument {
     pub(crate) text: Option<Vec<u8>>,
     /// The type that the caller named; 0 lets PostgreSQL infer it.
@@ -29,7 +32,7 @@ pub(crate) struct Argument {
 }
 
 impl Argument {
-    fn as_parameter(&self) -> Parameter<'_> {
+    pub(super) fn as_parameter(&self) -> Parameter<'_> {
         Parameter {
             value: self.text.as_deref(),
             format: Format::Text,
@@ -50,10 +53,30 @@ pub(crate) struct Ask {
     pub(crate) timeout: Option<Duration>,
     pub(crate) application: String,
     pub(crate) traceparent: String,
+    /// By which others may cancel it. Empty: not at all.
+    pub(crate) operation: String,
+    /// Whether the server shall keep it prepared for the next time.
+    pub(crate) prepared: bool,
+}
+
+impl Ask {
+    /// Its parameters as the server takes them.
+    pub(super) fn parameters(&self) -> Vec<Parameter<'_>> {
+        self.arguments.iter().map(Argument::as_parameter).collect()
+    }
+
+    /// Their types, as far as they are known.
+    pub(super) fn types(&self) -> Vec<u32> {
+        self.arguments.iter().map(|argument| argument.type_oid).collect()
+    }
 }
 
 /// Takes the rows of a statement as they come.
 pub(crate) trait Rows: Send {
+    /// How the rows of a prepared statement with these columns shall be written; none for text.
+    fn formats(&self, _columns: &[Column]) -> Vec<Format> {
+        Vec::new()
+    }
     /// The columns, before the first row.
     fn columns(&mut self, columns: &RowDescription<'_>) -> impl Future<Output = Result<(), Error>> + Send;
     /// One row. False: no more are wanted.
@@ -82,11 +105,26 @@ pub(crate) struct Sessions {
     pub(crate) pools: Arc<Pools>,
     pub(crate) shapes: Shapes,
     pub(crate) tap: Tap,
-    pub(crate) metrics: Arc<Metrics>,
     pub(crate) settings: Arc<GatewaySettings>,
     pub(crate) clock: Clock,
     pub(crate) user: String,
-    pub(crate) upstream: String,
+    pub(crate) operations: Arc<Operations>,
+    pub(crate) catalogue: Arc<Catalogue>,
+    /// What a session looks like to the calls of this door.
+    pub(crate) profile: Arc<Profile>,
+}
+
+/// What values look like does not depend on the settings of a role or a database.
+const LOOK: [(&str, &str); 4] = [
+    ("datestyle", "ISO"),
+    ("intervalstyle", "postgres"),
+    ("bytea_output", "hex"),
+    ("extra_float_digits", "1"),
+];
+
+/// The session that the calls of this door expect.
+pub(crate) fn look(profiles: &Profiles) -> Arc<Profile> {
+    profiles.of(LOOK.map(|(name, value)| (name.into(), Setting::Value(value.into()))))
 }
 
 impl Sessions {
@@ -97,7 +135,10 @@ impl Sessions {
         let mut recording = self.recording(&ask, Instant::now(), shown);
         let ended = match self.flaw(&mut ask) {
             Some(error) => Err(error),
-            None => self.in_time(&ask, known, rows, &mut recording).await,
+            None => {
+                let attempt = self.attempt(&ask, known, rows, &mut recording);
+                self.governed(&ask.project, &ask.operation, ask.timeout, attempt).await
+            }
         };
         match &ended {
             Ok(_) => recording.succeeded(),
@@ -110,7 +151,7 @@ impl Sessions {
     }
 
     /// What is wrong with a statement before it is run.
-    fn flaw(&self, ask: &mut Ask) -> Option<Error> {
+    pub(super) fn flaw(&self, ask: &mut Ask) -> Option<Error> {
         let (bytes, max) = (ask.sql.len(), self.settings.statement_bytes_max);
         if bytes > max {
             return Some(Error::StatementTooLong { bytes, max });
@@ -118,43 +159,58 @@ impl Sessions {
         ask.flaw.take()
     }
 
-    /// Runs a statement within the time that its caller gave, waiting included.
-    async fn in_time(
+    /// Does something within the time that its caller gave, waiting included, and until somebody cancels it.
+    pub(super) async fn governed<T, E: From<Error>>(
         &self,
-        ask: &Ask,
-        known: Option<Arc<Statement>>,
-        rows: &mut impl Rows,
-        recording: &mut Recording,
-    ) -> Result<Done, Error> {
-        let attempt = self.attempt(ask, known, rows, recording);
-        let Some(allowed) = ask.timeout else {
-            return attempt.await;
+        project: &Project,
+        operation: &str,
+        allowed: Option<Duration>,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        let operation = self.operations.enter(project, operation);
+        let time_is_up = async {
+            match allowed {
+                Some(allowed) => {
+                    tokio::time::sleep(allowed).await;
+                    allowed
+                }
+                None => std::future::pending().await,
+            }
         };
-        // Dropping the attempt leaves its connection in the middle of a reply; the lease cancels what still runs on it.
-        let ended = timeout(allowed, attempt).await;
-        ended.unwrap_or(Err(Error::StatementTimeout(allowed)))
+        // Dropping the work leaves its connection in the middle of a reply; the lease cancels what still runs on it.
+        tokio::select! {
+            biased;
+            ended = work => ended,
+            allowed = time_is_up => Err(Error::StatementTimeout(allowed).into()),
+            () = operation.cancelled() => Err(Error::OperationCancelled.into()),
+        }
     }
 
-    fn recording(&self, ask: &Ask, begun: Instant, statement: Arc<Statement>) -> Recording {
-        let (project, tap) = (ask.project.clone(), self.tap.clone());
-        let mut recording = Recording::begin(begun, project, statement, tap, self.metrics.clone());
-        let event = &mut recording.event;
-        event.started_unix_ms = self.clock.unix_ms();
-        event.database = if ask.database.is_empty() {
+    pub(super) fn recording(&self, ask: &Ask, begun: Instant, statement: Arc<Statement>) -> Recording {
+        let database = if ask.database.is_empty() {
             self.pools.own_database()
         } else {
             ask.database.clone()
         };
-        event.user.clone_from(&self.user);
-        event.upstream.clone_from(&self.upstream);
-        event.application = ask.application.chars().take(APPLICATION_CHARS_MAX).collect();
-        event.traceparent.clone_from(&ask.traceparent);
+        let application: String = ask.application.chars().take(APPLICATION_CHARS_MAX).collect();
+        let upstream = &self.pools.common().upstream;
+        let origin = Origin::new(
+            ask.project.clone(),
+            &database,
+            &self.user,
+            &application,
+            upstream,
+            Door::Grpc,
+        );
+        let (text_hash, traceparent) = (text_hash(&ask.sql), ask.traceparent.clone());
+        let mut recording = Recording::begin(begun, origin, traceparent, text_hash, statement, self.tap.clone());
+        recording.figures.started_unix_ms = self.clock.unix_ms();
         let arguments: usize = ask
             .arguments
             .iter()
             .map(|argument| argument.text.as_ref().map_or(0, Vec::len))
             .sum();
-        event.bytes_in = (ask.sql.len() + arguments) as u64;
+        recording.figures.bytes_in = (ask.sql.len() + arguments) as u64;
         recording
     }
 
@@ -170,7 +226,7 @@ impl Sessions {
             None => self.shapes.read(&ask.sql).await,
         };
         recording.is_of(statement.clone());
-        let mut lease = self.lease(ask, recording).await?;
+        let mut lease = self.lease(&ask.project, &ask.database, recording).await?;
         if leaves_traces(&statement) {
             lease.needs_reset();
         }
@@ -179,12 +235,33 @@ impl Sessions {
         ended.unwrap_or(Err(Error::StatementTimeout(limit)))
     }
 
-    async fn lease(&self, ask: &Ask, recording: &mut Recording) -> Result<Lease, Error> {
-        let pool = self.pools.get(&ask.database)?;
+    pub(super) async fn lease(
+        &self,
+        project: &Project,
+        database: &str,
+        recording: &mut Recording,
+    ) -> Result<Lease, Error> {
+        let pool = self.pools.get(database)?;
         recording.waiting();
-        let leased = pool.acquire(self.settings.acquire_timeout).await;
+        let leased = self.ready_lease(&pool, project).await;
         recording.waited();
         leased
+    }
+
+    /// A connection whose session looks as this door expects. One that is found lost before anything of the caller's
+    /// was sent costs the caller nothing.
+    async fn ready_lease(&self, pool: &Arc<Pool>, project: &Project) -> Result<Lease, Error> {
+        let timeout = self.settings.acquire_timeout;
+        let mut lease = pool.acquire(project, 1.0, &self.profile, timeout).await?;
+        match lease.wear(&self.profile).await {
+            Err(error) if error.class() == ErrorClass::Unavailable => {
+                drop(lease);
+                lease = pool.acquire(project, 1.0, &self.profile, timeout).await?;
+                lease.wear(&self.profile).await?;
+            }
+            worn => worn?,
+        }
+        Ok(lease)
     }
 
     async fn query(
@@ -199,28 +276,17 @@ impl Sessions {
         recording.sent();
         let ended = read_rows(connection, ask, rows, recording).await;
         recording.answered();
-        if let Err(Error::Upstream(error)) = &ended
-            && connection.is_broken()
-            && error.class() == ErrorClass::Unavailable
-        {
-            lease.lost();
+        if let Err(error) = &ended {
+            note_loss(lease, error);
         }
         self.settle(lease).await?;
         let ReadOut { tag, rows, truncated } = ended?;
-        recording.event.rows = rows.unwrap_or(recording.event.rows);
-        Ok(Done {
-            command_tag: tag,
-            rows_affected: rows.unwrap_or_default(),
-            truncated,
-            queue_wait_us: recording.event.queue_wait_us,
-            server_us: recording.event.server_us,
-            total_us: 0,
-            fingerprint: statement.fingerprint.to_string(),
-        })
+        recording.figures.rows = rows.unwrap_or(recording.figures.rows);
+        Ok(done(ReadOut { tag, rows, truncated }, statement, recording))
     }
 
     /// A call is one transaction: one that is left open can be ended by nobody, so it is ended here.
-    async fn settle(&self, lease: &mut Lease) -> Result<(), Error> {
+    pub(super) async fn settle(&self, lease: &mut Lease) -> Result<(), Error> {
         let Some(connection) = lease.connection() else {
             return Ok(());
         };
@@ -232,10 +298,34 @@ impl Sessions {
     }
 }
 
+/// How a statement ended, as its recording has it.
+pub(super) fn done(read: ReadOut, statement: &Statement, recording: &Recording) -> Done {
+    Done {
+        command_tag: read.tag,
+        rows_affected: read.rows.unwrap_or_default(),
+        truncated: read.truncated,
+        queue_wait_us: recording.figures.queue_wait_us,
+        server_us: recording.figures.server_us,
+        total_us: recording.elapsed_us(),
+        fingerprint: statement.fingerprint.to_string(),
+    }
+}
+
+/// Where the server ended the connection, the pool is told.
+pub(super) fn note_loss(lease: &mut Lease, error: &Error) {
+    let is_broken = lease.connection().is_some_and(|connection| connection.is_broken());
+    if let Error::Upstream(error) = error
+        && is_broken
+        && error.class() == ErrorClass::Unavailable
+    {
+        lease.lost();
+    }
+}
+
 /// Whether a statement may leave something behind in its session: a setting, a temporary table, a lock, a cursor.
 ///
 /// A function of the user's own that changes its session cannot be seen from here.
-fn leaves_traces(statement: &Statement) -> bool {
+pub(super) fn leaves_traces(statement: &Statement) -> bool {
     match statement.kind {
         // Its writing is expected; what it calls besides is looked for by name.
         Kind::Insert | Kind::Update | Kind::Delete | Kind::Merge => statement.locks || names_a_setting(statement),
@@ -250,55 +340,6 @@ fn names_a_setting(statement: &Statement) -> bool {
     let Some(text) = &statement.text else { return true };
     let text = text.to_ascii_lowercase();
     text.contains("set_config") || text.contains("u&\"") || text.ends_with('…')
-}
-
-/// What is known of a reply when its rows have been read.
-struct ReadOut {
-    tag: String,
-    /// Rows returned or changed, where the command counts them.
-    rows: Option<u64>,
-    truncated: bool,
-}
-
-async fn read_rows(
-    connection: &mut Connection,
-    ask: &Ask,
-    rows: &mut impl Rows,
-    recording: &mut Recording,
-) -> Result<ReadOut, Error> {
-    let parameters: Vec<Parameter<'_>> = ask.arguments.iter().map(Argument::as_parameter).collect();
-    let limits = Limits {
-        row_bytes_max: rows.row_bytes_max(),
-        ..Limits::default()
-    };
-    let mut stream = connection.query(&ask.sql, &parameters).await?.limited(limits);
-    rows.columns(&stream.columns()).await?;
-    let mut truncated = false;
-    while !truncated && let Some(batch) = next_batch(&mut stream, limits).await? {
-        recording.event.bytes_out += batch.frames().len() as u64;
-        for row in batch.rows() {
-            truncated = !rows.row(row)?;
-            if truncated {
-                break;
-            }
-            recording.event.rows += 1;
-        }
-        recording.draining();
-        rows.make_room().await?;
-        recording.drained();
-    }
-    // A caller who wants no more rows still wants the statement to end well: a write must not be undone by a limit.
-    let Completion { tag, rows } = stream.finish().await?;
-    Ok(ReadOut { tag, rows, truncated })
-}
-
-async fn next_batch<'s>(stream: &'s mut RowStream<'_>, limits: Limits) -> Result<Option<Batch<'s>>, Error> {
-    stream.next_batch().await.map_err(|error| match error {
-        weir_upstream::Error::TooLarge { .. } => Error::ReplyTooLarge {
-            limit: reply_limit(limits.row_bytes_max),
-        },
-        error => error.into(),
-    })
 }
 
 /// The limit of a reply, in words.

@@ -2,22 +2,25 @@
 
 use std::sync::Arc;
 
+use weir_model::{Coded as _, ErrorClass};
 use weir_runtime::Stage;
 use weir_upstream::Connection;
 
 use super::Pool;
 use super::server::Server;
+use crate::error::Error;
+use crate::profile::Profile;
 
 /// A connection until it is dropped. What the drop does depends on the state it is left in.
 #[derive(Debug)]
 pub(crate) struct Lease {
-    server: Option<Server>,
+    server: Option<Box<Server>>,
     pool: Arc<Pool>,
     needs_reset: bool,
 }
 
 impl Lease {
-    pub(super) const fn new(server: Server, pool: Arc<Pool>) -> Self {
+    pub(super) const fn new(server: Box<Server>, pool: Arc<Pool>) -> Self {
         Self {
             server: Some(server),
             pool,
@@ -27,7 +30,26 @@ impl Lease {
 
     /// The connection. `None` never happens before the drop.
     pub(crate) fn connection(&mut self) -> Option<&mut Connection> {
-        self.server.as_mut().map(Server::connection)
+        self.server().map(Server::connection)
+    }
+
+    /// The connection with what is known of its session. `None` never happens before the drop.
+    pub(crate) fn server(&mut self) -> Option<&mut Server> {
+        self.server.as_deref_mut()
+    }
+
+    /// Makes the session look as its user expects it.
+    pub(crate) async fn wear(&mut self, profile: &Arc<Profile>) -> Result<(), Error> {
+        let worn = match self.server() {
+            Some(server) => server.wear(profile).await,
+            None => Ok(()),
+        };
+        if let Err(error) = &worn
+            && error.class() == ErrorClass::Unavailable
+        {
+            self.lost();
+        }
+        worn
     }
 
     /// The server ended this connection: the idle ones have most likely gone with it, and are not worth a caller's try.
@@ -38,6 +60,13 @@ impl Lease {
     /// Marks the session as changed (a `SET`, a temporary table, …): it is reset before the next caller gets it.
     pub(crate) const fn needs_reset(&mut self) {
         self.needs_reset = true;
+    }
+
+    /// Closes the connection instead of giving it back.
+    pub(crate) fn discard(mut self, reason: &'static str) {
+        if let Some(server) = self.server.take() {
+            server.close(reason);
+        }
     }
 }
 
@@ -56,16 +85,16 @@ impl Drop for Lease {
     }
 }
 
-async fn reset(pool: Arc<Pool>, mut server: Server) {
-    let limit = pool.common.connect_timeout;
-    match tokio::time::timeout(limit, server.connection().reset()).await {
+async fn reset(pool: Arc<Pool>, mut server: Box<Server>) {
+    let limit = pool.common.connect_timeout();
+    match tokio::time::timeout(limit, server.reset()).await {
         Ok(Ok(())) => give_back(&pool, server),
         _ => server.close("broken"),
     }
 }
 
 /// Hands a connection to the next caller, lets it rest, or closes it.
-pub(super) fn give_back(pool: &Pool, mut server: Server) {
+pub(super) fn give_back(pool: &Pool, mut server: Box<Server>) {
     if !server.is_fit() {
         let reason = server.flaw();
         return server.close(reason);

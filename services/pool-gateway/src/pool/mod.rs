@@ -1,43 +1,98 @@
-//! Server connections, shared: one pool for each database of the upstream.
+//! Server connections, shared: one pool for each database and role of the upstream.
 //!
-//! A freed connection goes straight to the caller who waits longest; otherwise it rests on top of the idle ones, so
+//! A freed connection goes straight to the caller whose turn it is; otherwise it rests on top of the idle ones, so
 //! that those below grow old and are closed. No connection is handed on unless its protocol state is known.
 
+mod breaker;
 mod lease;
+mod line;
+mod pools;
 mod queue;
 mod server;
 mod upkeep;
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashSet;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
-use weir_runtime::{Dependency, TaskResult, Tasks};
-use weir_upstream::Target;
+use weir_model::{Coded as _, ErrorClass, Project};
+use weir_runtime::Tasks;
+use weir_upstream::{ConnectOptions, Credentials, Target};
 
+pub(crate) use breaker::{Breaker, BreakerState};
 pub(crate) use lease::Lease;
-use queue::{Grant, Next, Queue, Turn};
-use server::{Place, Server};
+pub(crate) use pools::Pools;
+use queue::{Caller, Grant, Next, Queue, Turn};
+use server::Place;
+pub(crate) use server::{Server, Standing};
 
 use crate::error::Error;
 use crate::metrics::Metrics;
-use crate::settings::Bounds;
+use crate::profile::{Profile, Profiles};
+use crate::settings::GatewaySettings;
+use crate::workers::current_worker;
 
 /// What every pool of this gateway has in common.
 #[derive(Debug)]
 pub(crate) struct Common {
     pub(crate) target: Target,
-    pub(crate) bounds: Bounds,
-    pub(crate) waiting_max: usize,
-    pub(crate) pools_max: usize,
-    pub(crate) connect_timeout: Duration,
-    pub(crate) idle_timeout: Duration,
-    pub(crate) recycle_after: Duration,
+    pub(crate) upstream: String,
+    settings: RwLock<Arc<GatewaySettings>>,
+    pub(crate) breaker: Mutex<Breaker>,
     pub(crate) tasks: Tasks,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) profiles: Profiles,
+    /// Threads that serve clients, the common runtime included.
+    pub(crate) workers: usize,
+}
+
+impl Common {
+    pub(crate) fn new(target: Target, settings: GatewaySettings, tasks: Tasks, metrics: Arc<Metrics>) -> Self {
+        let upstream = format!("{}:{}", target.host(), target.port());
+        let breaker = Breaker::new(settings.breaker_failures, settings.breaker_recovery);
+        let workers = settings.workers() + 1;
+        Self {
+            target,
+            upstream,
+            settings: RwLock::new(Arc::new(settings)),
+            breaker: Mutex::new(breaker),
+            tasks,
+            metrics,
+            profiles: Profiles::new(),
+            workers,
+        }
+    }
+
+    /// The settings in force.
+    pub(crate) fn live(&self) -> Arc<GatewaySettings> {
+        self.settings.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Other settings from now on.
+    fn set_live(&self, settings: Arc<GatewaySettings>) {
+        self.with_breaker(|breaker| breaker.set_limits(settings.breaker_failures, settings.breaker_recovery));
+        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = settings;
+    }
+
+    fn connect_timeout(&self) -> Duration {
+        self.live().connect_timeout
+    }
+
+    pub(crate) fn with_breaker<T>(&self, act: impl FnOnce(&mut Breaker) -> T) -> T {
+        act(&mut self.breaker.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// What tells pools apart.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct PoolKey {
+    pub(crate) database: String,
+    pub(crate) user: String,
 }
 
 /// The state of one pool, for metrics and for people.
@@ -48,24 +103,50 @@ pub(crate) struct PoolState {
     pub(crate) waiting: usize,
     pub(crate) opened_total: u64,
     pub(crate) closed_total: u64,
+    pub(crate) paused: bool,
+    pub(crate) longest_wait: Duration,
 }
 
-/// The connections to one database.
+/// The connections to one database as one role.
 #[derive(Debug)]
 pub(crate) struct Pool {
-    database: String,
-    common: Arc<Common>,
+    pub(crate) key: PoolKey,
+    pub(crate) common: Arc<Common>,
     queue: Mutex<Queue>,
+    /// What the role logs in with; none for the role of the URL.
+    credentials: Mutex<Option<Credentials>>,
+    /// Goes up when somebody changes definitions, so that statements prepared before are prepared anew.
+    definitions: AtomicU64,
+    /// The user's functions that may change their session, as of an age of the definitions.
+    suspects: Mutex<Option<(u64, HashSet<Box<str>>)>>,
 }
 
 impl Pool {
-    fn new(database: String, common: Arc<Common>) -> Self {
-        let queue = Mutex::new(Queue::new(common.bounds, common.waiting_max));
+    fn new(key: PoolKey, common: Arc<Common>) -> Self {
+        let settings = common.live();
+        let queue = Queue::new(settings.bounds(), settings.waiting_max, common.workers);
         Self {
-            database,
+            key,
             common,
-            queue,
+            queue: Mutex::new(queue),
+            credentials: Mutex::default(),
+            definitions: AtomicU64::new(0),
+            suspects: Mutex::default(),
         }
+    }
+
+    /// Whether one of these functions may change its session; none where nobody has looked since the definitions
+    /// changed.
+    pub(crate) fn suspects(&self, definitions: u64, calls: &[Box<str>]) -> Option<bool> {
+        let suspects = self.suspects.lock().unwrap_or_else(PoisonError::into_inner);
+        let (_, names) = suspects.as_ref().filter(|(age, _)| *age == definitions)?;
+        let bare = |name: &str| name.rsplit('.').next().unwrap_or_default().to_owned();
+        Some(calls.iter().any(|call| names.contains(bare(call).as_str())))
+    }
+
+    /// Somebody has looked which functions may change their session.
+    pub(crate) fn remember_suspects(&self, definitions: u64, names: HashSet<Box<str>>) {
+        *self.suspects.lock().unwrap_or_else(PoisonError::into_inner) = Some((definitions, names));
     }
 
     /// The state now.
@@ -77,14 +158,88 @@ impl Pool {
         act(&mut self.queue.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// The role logs in with this from now on.
+    pub(crate) fn trust(&self, credentials: Credentials) {
+        *self.credentials.lock().unwrap_or_else(PoisonError::into_inner) = Some(credentials);
+    }
+
+    /// Who logs in upstream.
+    fn identity(&self) -> ConnectOptions {
+        let credentials = self.credentials.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        ConnectOptions {
+            user: (self.key.user != self.common.target.user()).then(|| self.key.user.clone()),
+            credentials,
+            ..ConnectOptions::default()
+        }
+    }
+
+    /// How old the definitions are that statements are parsed under; never 0.
+    pub(crate) fn definitions(&self) -> u64 {
+        self.definitions.load(Ordering::Acquire) + 1
+    }
+
+    /// Somebody changed definitions.
+    pub(crate) fn definitions_changed(&self) {
+        self.definitions.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Takes a place in the line, for those who wait without a task of their own.
+    pub(crate) fn line_up(self: &Arc<Self>, project: &Project, weight: f64, profile: &Profile) -> LinedUp {
+        let caller = Caller {
+            project,
+            weight,
+            worker: current_worker(),
+            profile: profile.id(),
+        };
+        match self.with_queue(|queue| queue.next(Turn::Behind(caller))) {
+            Next::Idle(server) => match self.fit(server) {
+                Some(server) => LinedUp::Served(Lease::new(server, self.clone())),
+                None => LinedUp::Otherwise,
+            },
+            Next::Wait(granted) => LinedUp::Waiting(Ticket {
+                granted,
+                pool: self.clone(),
+                since: Instant::now(),
+            }),
+            Next::Open => LinedUp::MayOpen(Right(Place::counted(self.clone()))),
+            // Whoever asks the long way hears why.
+            Next::Full { .. } | Next::Stopping => LinedUp::Otherwise,
+        }
+    }
+
+    /// Opens a connection, with the right to.
+    pub(crate) async fn open_with(self: &Arc<Self>, right: Right) -> Result<Lease, Error> {
+        let baseline = self.common.profiles.baseline();
+        let caller = Caller {
+            project: &Project::default(),
+            weight: 1.0,
+            worker: current_worker(),
+            profile: baseline.id(),
+        };
+        let server = self.open(right.0, Turn::Behind(caller)).await?;
+        Ok(Lease::new(server, self.clone()))
+    }
+
     /// Takes a connection: an idle one, a new one, or the next that is freed.
-    pub(crate) async fn acquire(self: &Arc<Self>, timeout: Duration) -> Result<Lease, Error> {
+    pub(crate) async fn acquire(
+        self: &Arc<Self>,
+        project: &Project,
+        weight: f64,
+        profile: &Profile,
+        timeout: Duration,
+    ) -> Result<Lease, Error> {
+        let caller = Caller {
+            project,
+            weight,
+            worker: current_worker(),
+            profile: profile.id(),
+        };
         let begun = Instant::now();
-        let server = tokio::time::timeout(timeout, self.next_server(Turn::Behind)).await;
+        let server = tokio::time::timeout(timeout, self.next_server(Turn::Behind(caller))).await;
         self.common
             .metrics
             .pool_wait_seconds
-            .with([&self.database])
+            .with([&self.key.database])
             .observe(begun.elapsed().as_secs_f64());
         match server {
             Ok(server) => Ok(Lease::new(server?, self.clone())),
@@ -92,22 +247,42 @@ impl Pool {
         }
     }
 
-    async fn next_server(self: &Arc<Self>, turn: Turn) -> Result<Server, Error> {
+    /// A connection of nobody's profile, for the gateway's own questions.
+    pub(crate) async fn borrow(self: &Arc<Self>, timeout: Duration) -> Result<Lease, Error> {
+        let baseline = self.common.profiles.baseline();
+        self.acquire(&Project::default(), 1.0, &baseline, timeout).await
+    }
+
+    /// An idle connection where it is needed, if it is worth using.
+    fn fit(&self, server: Box<Server>) -> Option<Box<Server>> {
+        let mut server = server;
+        let is_fit = server.is_fit() && server.connection().is_quiet(&mut Context::from_waker(Waker::noop()));
+        if !is_fit {
+            let reason = if server.is_fit() { "broken" } else { server.flaw() };
+            // Its place is given back when it is closed.
+            server.close(reason);
+            return None;
+        }
+        server.here()
+    }
+
+    async fn next_server(self: &Arc<Self>, turn: Turn<'_>) -> Result<Box<Server>, Error> {
         loop {
             match self.with_queue(|queue| queue.next(turn)) {
-                Next::Idle(server) if server.is_fit() => return Ok(server),
-                // Found unfit on the way out: its place is given back by the drop, and the queue is asked again.
                 Next::Idle(server) => {
-                    let reason = server.flaw();
-                    server.close(reason);
+                    if let Some(server) = self.fit(server) {
+                        return Ok(server);
+                    }
                 }
-                Next::Open => return Server::open(self, Place::counted(self.clone())).await,
+                Next::Open => return self.open(Place::counted(self.clone()), turn).await,
                 Next::Wait(granted) => {
-                    return self.granted(granted).await;
+                    if let Some(server) = self.granted(granted, turn).await? {
+                        return Ok(server);
+                    }
                 }
                 Next::Full { waiting } => {
                     return Err(Error::QueueFull {
-                        database: self.database.clone(),
+                        database: self.key.database.clone(),
                         waiting,
                     });
                 }
@@ -116,150 +291,157 @@ impl Pool {
         }
     }
 
-    async fn granted(self: &Arc<Self>, granted: oneshot::Receiver<Grant>) -> Result<Server, Error> {
-        let mut waiting = Waiting { granted, pool: self };
-        match (&mut waiting.granted).await {
-            Ok(Grant::Server(server)) => Ok(*server),
-            Ok(Grant::Place(place)) => Server::open(self, place).await,
+    /// Opens a connection, unless the breaker says that this is in vain. The upkeep always may try.
+    async fn open(self: &Arc<Self>, place: Place, turn: Turn<'_>) -> Result<Box<Server>, Error> {
+        if matches!(turn, Turn::Behind(_)) {
+            let admitted = self.common.with_breaker(|breaker| breaker.admit(Instant::now()));
+            admitted.map_err(|retry_after| Error::BreakerOpen {
+                upstream: self.common.upstream.clone(),
+                retry_after,
+            })?;
+        }
+        let opened = Server::open(self, place).await;
+        if let (Turn::Behind(_), Err(error)) = (turn, &opened) {
+            self.failed_to_open(error);
+        }
+        opened
+    }
+
+    /// `None`: what was granted was lost on the way here.
+    async fn granted(
+        self: &Arc<Self>,
+        granted: oneshot::Receiver<Grant>,
+        turn: Turn<'_>,
+    ) -> Result<Option<Box<Server>>, Error> {
+        let mut ticket = Ticket {
+            granted,
+            pool: self.clone(),
+            since: Instant::now(),
+        };
+        match (&mut ticket.granted).await {
+            Ok(Grant::Server(server)) => Ok(server.here()),
+            Ok(Grant::Place(place)) => self.open(place, turn).await.map(Some),
             Err(_) => Err(Error::Stopping),
         }
     }
 
+    /// A connection could not be opened for a caller.
+    fn failed_to_open(&self, error: &Error) {
+        if error.class() == ErrorClass::Unavailable {
+            self.common.with_breaker(|breaker| breaker.failed(Instant::now()));
+        }
+    }
+
     /// Closes all idle connections. The next callers open new ones.
-    fn distrust_idle(&self) {
+    pub(crate) fn distrust_idle(&self) {
         for server in self.with_queue(Queue::take_idle) {
             server.close("broken");
         }
     }
 
-    fn timed_out(&self, waited: Duration) -> Error {
+    /// Hands out no connection until [`Pool::resume`]; callers wait, as long as they may.
+    pub(crate) fn pause(&self) {
+        self.with_queue(Queue::pause);
+    }
+
+    /// Goes on.
+    pub(crate) fn resume(self: &Arc<Self>) {
+        for server in self.with_queue(Queue::resume) {
+            lease::give_back(self, server);
+        }
+        self.use_room();
+    }
+
+    /// Lets those who wait open connections, as far as there is room.
+    fn use_room(self: &Arc<Self>) {
+        let worker = current_worker();
+        while let Some(heir) = self.with_queue(|queue| queue.place_for_waiter(worker)) {
+            // One who has gone drops the place, and it goes to the next.
+            let _ = heir.send(Grant::Place(Place::counted(self.clone())));
+        }
+    }
+
+    /// Takes over changed settings.
+    fn adjust(self: &Arc<Self>, settings: &GatewaySettings) {
+        self.with_queue(|queue| queue.set_bounds(settings.bounds(), settings.waiting_max));
+        self.use_room();
+    }
+
+    /// How long one waited who waits no more.
+    pub(crate) fn waited(&self, since: Instant) {
+        let waits = self.common.metrics.pool_wait_seconds.with([&self.key.database]);
+        waits.observe(since.elapsed().as_secs_f64());
+    }
+
+    /// Why one who has waited so long got nothing.
+    pub(crate) fn timed_out(&self, waited: Duration) -> Error {
         let state = self.state();
         Error::PoolTimeout {
-            database: self.database.clone(),
+            database: self.key.database.clone(),
             waited,
             active: state.active,
-            max: self.common.bounds.max,
+            max: self.common.live().bounds().max,
             waiting: state.waiting,
         }
     }
 }
 
-/// Somebody in the queue. One who leaves it passes on what came in the same moment.
-struct Waiting<'p> {
-    granted: oneshot::Receiver<Grant>,
-    pool: &'p Pool,
+/// What came of lining up.
+pub(crate) enum LinedUp {
+    /// A connection was idle after all.
+    Served(Lease),
+    /// Somebody has to give one back first.
+    Waiting(Ticket),
+    /// A new connection may be opened.
+    MayOpen(Right),
+    /// Neither; [`Pool::acquire`] says why.
+    Otherwise,
 }
 
-impl Drop for Waiting<'_> {
+/// The right to open one connection. Dropped, it goes to the next.
+#[derive(Debug)]
+pub(crate) struct Right(Place);
+
+/// A place in the line. One who leaves it passes on what came in the same moment.
+#[derive(Debug)]
+pub(crate) struct Ticket {
+    granted: oneshot::Receiver<Grant>,
+    pool: Arc<Pool>,
+    since: Instant,
+}
+
+/// What one who waited is given.
+pub(crate) enum Served {
+    Lease(Lease),
+    MayOpen(Right),
+    /// What was granted was lost on the way, or the pool stops; one may ask again.
+    Nothing,
+}
+
+impl Ticket {
+    /// Since when it waits.
+    pub(crate) const fn since(&self) -> Instant {
+        self.since
+    }
+
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Served> {
+        let granted = std::task::ready!(Pin::new(&mut self.granted).poll(cx));
+        Poll::Ready(match granted {
+            Ok(Grant::Server(server)) => match server.here() {
+                Some(server) => Served::Lease(Lease::new(server, self.pool.clone())),
+                None => Served::Nothing,
+            },
+            Ok(Grant::Place(place)) => Served::MayOpen(Right(place)),
+            Err(_) => Served::Nothing,
+        })
+    }
+}
+
+impl Drop for Ticket {
     fn drop(&mut self) {
         self.granted.close();
         if let Ok(Grant::Server(server)) = self.granted.try_recv() {
-            lease::give_back(self.pool, *server);
+            lease::give_back(&self.pool, server);
         }
     }
-}
-
-/// All pools of the gateway.
-#[derive(Debug)]
-pub(crate) struct Pools {
-    common: Arc<Common>,
-    pools: Mutex<HashMap<String, Arc<Pool>>>,
-}
-
-impl Pools {
-    /// No pool yet but that of the upstream's own database.
-    pub(crate) fn new(common: Common) -> Arc<Self> {
-        let pools = Arc::new(Self {
-            common: Arc::new(common),
-            pools: Mutex::default(),
-        });
-        // One pool fits always: the limit is at least one.
-        let _ = pools.get("");
-        pools
-    }
-
-    /// The pool of a database; of the upstream's own where none is named.
-    pub(crate) fn get(&self, database: &str) -> Result<Arc<Pool>, Error> {
-        let database = if database.is_empty() {
-            self.common.target.database()
-        } else {
-            database
-        };
-        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(pool) = pools.get(database) {
-            return Ok(pool.clone());
-        }
-        if pools.len() >= self.common.pools_max.max(1) {
-            return Err(Error::TooManyPools {
-                database: database.to_owned(),
-                max: self.common.pools_max,
-            });
-        }
-        let pool = Arc::new(Pool::new(database.to_owned(), self.common.clone()));
-        pools.insert(database.to_owned(), pool.clone());
-        Ok(pool)
-    }
-
-    /// Forgets a pool that has no connection and no caller, such as one for a database that does not exist.
-    fn forget_if_empty(&self, database: &str) {
-        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
-        let unused = |pool: &Arc<Pool>| Arc::strong_count(pool) == 1 && pool.with_queue(|queue| queue.is_empty());
-        if database != self.common.target.database() && pools.get(database).is_some_and(unused) {
-            pools.remove(database);
-        }
-    }
-
-    /// Every pool with its database.
-    pub(crate) fn all(&self) -> Vec<(String, Arc<Pool>)> {
-        let pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
-        pools
-            .iter()
-            .map(|(database, pool)| (database.clone(), pool.clone()))
-            .collect()
-    }
-
-    /// The database that callers get who name none.
-    pub(crate) fn own_database(&self) -> String {
-        self.common.target.database().to_owned()
-    }
-
-    /// What the pools have in common.
-    pub(crate) fn common(&self) -> &Common {
-        &self.common
-    }
-
-    /// Sets the gauges that mirror the pools.
-    pub(crate) fn show(&self) {
-        for (database, pool) in self.all() {
-            let state = pool.state();
-            let set = |name, value: usize| {
-                self.common
-                    .metrics
-                    .pool_size
-                    .with([&database, name])
-                    .set(ratio_part(value));
-            };
-            set("idle", state.idle);
-            set("active", state.active);
-            set("waiting", state.waiting);
-            set("total", state.idle + state.active);
-            let utilization = ratio_part(state.active) / ratio_part(self.common.bounds.max);
-            self.common
-                .metrics
-                .pool_utilization_ratio
-                .with([&database])
-                .set(utilization);
-        }
-    }
-
-    /// Keeps the pools in shape until told to stop, then closes them.
-    pub(crate) async fn upkeep(self: Arc<Self>, upstream: Dependency, stop: CancellationToken) -> TaskResult {
-        upkeep::run(&self, &upstream, &stop).await;
-        Ok(())
-    }
-}
-
-/// Pool sizes are small; a float holds them exactly.
-fn ratio_part(value: usize) -> f64 {
-    f64::from(u32::try_from(value).unwrap_or(u32::MAX))
 }

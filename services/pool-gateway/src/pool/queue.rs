@@ -1,20 +1,23 @@
-//! Who gets a connection next. It is asked under a lock and never waits itself.
-//!
-//! Every open connection, and every one that is being opened, holds one place. A place is given back exactly once,
-//! by the drop of its [`Place`], and goes to the caller who waits longest.
+//! Who holds a connection, who rests, who waits. A plain state; the pool locks it for moments.
 
 use std::collections::VecDeque;
 
 use tokio::sync::oneshot;
+use tokio::time::Instant;
+use weir_model::Project;
 
 use super::PoolState;
+use super::line::{Line, Waiter};
 use super::server::{Place, Server};
 use crate::settings::Bounds;
 
-/// What a waiting caller is given.
+/// Idle connections that are looked at for one whose session fits without a change.
+const FITTING_AMONG: usize = 8;
+
+/// What somebody who waited is given.
 #[derive(Debug)]
 pub(super) enum Grant {
-    /// A connection that somebody has just given back.
+    /// A connection that was given back.
     Server(Box<Server>),
     /// The right to open one.
     Place(Place),
@@ -22,13 +25,9 @@ pub(super) enum Grant {
 
 /// What a caller does next.
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "it is moved once, and taken apart where it was made"
-)]
 pub(super) enum Next {
     /// Take this idle connection.
-    Idle(Server),
+    Idle(Box<Server>),
     /// Open one; the place is counted.
     Open,
     /// Wait for a grant.
@@ -39,59 +38,87 @@ pub(super) enum Next {
     Stopping,
 }
 
-/// Where somebody stands who has to wait.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Turn {
-    /// Behind all others, as every caller.
-    Behind,
-    /// Before them: the upkeep's question whether the server is there, which takes one round trip.
-    Before,
+/// One who wants a connection.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Caller<'c> {
+    pub(super) project: &'c Project,
+    pub(super) weight: f64,
+    /// The thread on which it runs.
+    pub(super) worker: usize,
+    /// The session that it would like to find.
+    pub(super) profile: u64,
 }
+
+/// Where somebody stands who has to wait.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Turn<'c> {
+    /// In line with all others, as every caller.
+    Behind(Caller<'c>),
+    /// Before them: the upkeep's question whether the server is there, which takes one round trip.
+    Before { worker: usize },
+}
+
+pub(super) type Claim = oneshot::Sender<Grant>;
 
 #[derive(Debug)]
 pub(super) struct Queue {
     bounds: Bounds,
     waiting_max: usize,
-    idle: VecDeque<Server>,
-    waiters: VecDeque<oneshot::Sender<Grant>>,
+    /// Idle connections, by the thread whose reactor watches them.
+    idle: Vec<VecDeque<Box<Server>>>,
+    waiters: Line<Claim>,
     /// The upkeep, where it waits. It is no caller and not counted as one.
-    upkeep: Option<oneshot::Sender<Grant>>,
+    upkeep: Option<Claim>,
     places: usize,
     /// Places of connections that are being closed.
     closing: usize,
     stopping: bool,
+    paused: bool,
     opened_total: u64,
     closed_total: u64,
 }
 
 impl Queue {
-    pub(super) const fn new(bounds: Bounds, waiting_max: usize) -> Self {
+    pub(super) fn new(bounds: Bounds, waiting_max: usize, workers: usize) -> Self {
         Self {
             bounds,
             waiting_max,
-            idle: VecDeque::new(),
-            waiters: VecDeque::new(),
+            idle: (0..workers.max(1)).map(|_| VecDeque::new()).collect(),
+            waiters: Line::new(),
             upkeep: None,
             places: 0,
             closing: 0,
             stopping: false,
+            paused: false,
             opened_total: 0,
             closed_total: 0,
         }
     }
 
+    fn idle(&self) -> usize {
+        self.idle.iter().map(VecDeque::len).sum()
+    }
+
     pub(super) fn state(&self) -> PoolState {
+        let idle = self.idle();
         PoolState {
-            idle: self.idle.len(),
-            active: self.staying().saturating_sub(self.idle.len()),
-            waiting: self.waiters.iter().filter(|waiter| !waiter.is_closed()).count(),
+            idle,
+            active: self.staying().saturating_sub(idle),
+            waiting: self.waiters.iter().filter(|waiter| !waiter.what.is_closed()).count(),
             opened_total: self.opened_total,
             closed_total: self.closed_total,
+            paused: self.paused,
+            longest_wait: self.longest_wait(),
         }
     }
 
+    fn longest_wait(&self) -> std::time::Duration {
+        let waiting = self.waiters.iter().filter(|waiter| !waiter.what.is_closed());
+        waiting.map(|waiter| waiter.since.elapsed()).max().unwrap_or_default()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
-        self.places == 0 && self.waiters.iter().all(oneshot::Sender::is_closed)
+        self.places == 0 && self.waiters.iter().all(|waiter| waiter.what.is_closed())
     }
 
     /// Places whose connection is not about to go.
@@ -99,27 +126,51 @@ impl Queue {
         self.places.saturating_sub(self.closing)
     }
 
+    fn take_idle_on(&mut self, worker: usize, profile: u64) -> Option<Box<Server>> {
+        let own = self.idle.get_mut(worker).and_then(|idle| take_fitting(idle, profile));
+        own.or_else(|| self.idle.iter_mut().find_map(|idle| take_fitting(idle, profile)))
+    }
+
     /// What one who wants a connection does next.
-    pub(super) fn next(&mut self, turn: Turn) -> Next {
+    pub(super) fn next(&mut self, turn: Turn<'_>) -> Next {
         if self.stopping {
             return Next::Stopping;
         }
-        if let Some(server) = self.idle.pop_back() {
-            return Next::Idle(server);
+        let (worker, profile, is_caller) = match turn {
+            Turn::Behind(caller) => (caller.worker, caller.profile, true),
+            Turn::Before { worker } => (worker, 0, false),
+        };
+        if !(self.paused && is_caller) {
+            if let Some(server) = self.take_idle_on(worker, profile) {
+                return Next::Idle(server);
+            }
+            if self.places < self.bounds.max {
+                self.places += 1;
+                return Next::Open;
+            }
         }
-        if self.places < self.bounds.max {
-            self.places += 1;
-            return Next::Open;
-        }
-        self.waiters.retain(|waiter| !waiter.is_closed());
-        let (waiter, granted) = oneshot::channel();
+        self.wait(turn)
+    }
+
+    fn wait(&mut self, turn: Turn<'_>) -> Next {
+        let (claim, granted) = oneshot::channel();
         match turn {
-            Turn::Before => self.upkeep = Some(waiter),
-            Turn::Behind if self.waiters.len() < self.waiting_max => self.waiters.push_back(waiter),
-            Turn::Behind => {
-                return Next::Full {
-                    waiting: self.waiters.len(),
+            Turn::Before { .. } => self.upkeep = Some(claim),
+            Turn::Behind(caller) => {
+                if self.waiters.len() >= self.waiting_max {
+                    self.waiters.retain(|claim| !claim.is_closed());
+                }
+                if self.waiters.len() >= self.waiting_max {
+                    return Next::Full {
+                        waiting: self.waiters.len(),
+                    };
+                }
+                let waiter = Waiter {
+                    what: claim,
+                    worker: caller.worker,
+                    since: Instant::now(),
                 };
+                self.waiters.join(caller.project, caller.weight, waiter);
             }
         }
         Next::Wait(granted)
@@ -132,17 +183,22 @@ impl Queue {
         below
     }
 
-    fn next_waiter(&mut self) -> Option<oneshot::Sender<Grant>> {
-        self.upkeep.take().or_else(|| self.waiters.pop_front())
+    fn next_waiter(&mut self, worker: usize) -> Option<Claim> {
+        let upkeep = self.upkeep.take();
+        if upkeep.is_some() || self.paused {
+            return upkeep;
+        }
+        self.waiters.next(worker).map(|waiter| waiter.what)
     }
 
     /// A fit connection comes back. What is returned must be closed, outside the lock.
-    pub(super) fn give_back(&mut self, server: Server) -> Option<(Server, &'static str)> {
+    pub(super) fn give_back(&mut self, server: Box<Server>) -> Option<(Box<Server>, &'static str)> {
         if self.stopping {
             return Some((server, "shutdown"));
         }
-        let mut grant = Grant::Server(Box::new(server));
-        while let Some(waiter) = self.next_waiter() {
+        let worker = server.worker();
+        let mut grant = Grant::Server(server);
+        while let Some(waiter) = self.next_waiter(worker) {
             match waiter.send(grant) {
                 Ok(()) => return None,
                 Err(refused) => grant = refused,
@@ -150,16 +206,23 @@ impl Queue {
         }
         let Grant::Server(server) = grant else { return None };
         if self.staying() > self.bounds.steady {
-            return Some((*server, "overflow"));
+            return Some((server, "overflow"));
         }
-        self.idle.push_back(*server);
+        match self.idle.get_mut(worker) {
+            Some(idle) => idle.push_back(server),
+            None => return Some((server, "broken")),
+        }
         None
     }
 
     /// A place is free again: the caller who waits longest is to be offered it; without one it is gone.
-    pub(super) fn heir(&mut self, was_closing: bool) -> Option<oneshot::Sender<Grant>> {
+    pub(super) fn heir(&mut self, was_closing: bool, worker: usize) -> Option<oneshot::Sender<Grant>> {
         self.closing = self.closing.saturating_sub(usize::from(was_closing));
-        let heir = self.next_waiter();
+        let heir = if self.places > self.bounds.max {
+            None
+        } else {
+            self.next_waiter(worker)
+        };
         self.places = self.places.saturating_sub(usize::from(heir.is_none()));
         heir
     }
@@ -175,8 +238,12 @@ impl Queue {
     }
 
     /// All idle connections, to be closed.
-    pub(super) fn take_idle(&mut self) -> Vec<Server> {
-        self.idle.drain(..).collect()
+    #[expect(
+        clippy::vec_box,
+        reason = "a connection is boxed for its whole life; taking it out would copy it"
+    )]
+    pub(super) fn take_idle(&mut self) -> Vec<Box<Server>> {
+        self.idle.iter_mut().flat_map(|idle| idle.drain(..)).collect()
     }
 
     /// Idle connections that are to be closed: too old, or idle too long while there are more than the minimum.
@@ -184,29 +251,82 @@ impl Queue {
         &mut self,
         is_old: impl Fn(&Server) -> bool,
         is_idle_long: impl Fn(&Server) -> bool,
-    ) -> Vec<(Server, &'static str)> {
+    ) -> Vec<(Box<Server>, &'static str)> {
         let mut expired = Vec::new();
-        let mut kept = VecDeque::with_capacity(self.idle.len());
         let mut spare = self.staying().saturating_sub(self.bounds.min);
-        for server in self.idle.drain(..) {
-            if is_old(&server) {
-                expired.push((server, "age"));
-            } else if spare > 0 && is_idle_long(&server) {
-                spare -= 1;
-                expired.push((server, "idle"));
-            } else {
-                kept.push_back(server);
+        for idle in &mut self.idle {
+            let mut kept = VecDeque::with_capacity(idle.len());
+            for server in idle.drain(..) {
+                if is_old(&server) {
+                    expired.push((server, "age"));
+                } else if spare > 0 && is_idle_long(&server) {
+                    spare -= 1;
+                    expired.push((server, "idle"));
+                } else {
+                    kept.push_back(server);
+                }
             }
+            *idle = kept;
         }
-        self.idle = kept;
         expired
     }
 
+    /// A place for somebody who waits, where there is room for one: after a pause, or when the bounds have grown.
+    pub(super) fn place_for_waiter(&mut self, worker: usize) -> Option<Claim> {
+        if self.paused || self.stopping || self.places >= self.bounds.max {
+            return None;
+        }
+        let heir = self.next_waiter(worker);
+        self.places += usize::from(heir.is_some());
+        heir
+    }
+
+    /// Hands out nothing until [`Queue::resume`]; who wants something waits.
+    pub(super) const fn pause(&mut self) {
+        self.paused = true;
+    }
+
+    /// Goes on. The idle connections are taken out, for whoever waits is to be offered them first.
+    #[expect(
+        clippy::vec_box,
+        reason = "a connection is boxed for its whole life; taking it out would copy it"
+    )]
+    pub(super) fn resume(&mut self) -> Vec<Box<Server>> {
+        self.paused = false;
+        self.take_idle()
+    }
+
+    /// Other bounds from now on. What is above them goes as it comes back.
+    pub(super) const fn set_bounds(&mut self, bounds: Bounds, waiting_max: usize) {
+        self.bounds = bounds;
+        self.waiting_max = waiting_max;
+    }
+
     /// Closes the pool: nobody is served any more, and the idle connections are handed out to be closed.
-    pub(super) fn stop(&mut self) -> Vec<Server> {
+    #[expect(
+        clippy::vec_box,
+        reason = "a connection is boxed for its whole life; taking it out would copy it"
+    )]
+    pub(super) fn stop(&mut self) -> Vec<Box<Server>> {
         self.stopping = true;
         self.waiters.clear();
         self.upkeep = None;
         self.take_idle()
+    }
+}
+
+/// The connection that was used last, or one near it whose session is as wanted.
+fn take_fitting(idle: &mut VecDeque<Box<Server>>, profile: u64) -> Option<Box<Server>> {
+    if idle.back().is_none_or(|server| server.profile_id() == profile) {
+        return idle.pop_back();
+    }
+    let fitting = idle
+        .iter()
+        .rev()
+        .take(FITTING_AMONG)
+        .position(|server| server.profile_id() == profile);
+    match fitting {
+        Some(from_back) => idle.remove(idle.len() - 1 - from_back),
+        None => idle.pop_back(),
     }
 }

@@ -1,8 +1,10 @@
-//! One server connection with the place it holds in its pool.
+//! One server connection with the place it holds in its pool, and what its session has been made to look like.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
+use lru::LruCache;
 use tokio::time::Instant;
 use weir_runtime::Stage;
 use weir_upstream::{ConnectOptions, Connection};
@@ -10,14 +12,8 @@ use weir_upstream::{ConnectOptions, Connection};
 use super::Pool;
 use super::queue::Grant;
 use crate::error::Error;
-
-/// What values look like does not depend on the settings of a role or a database.
-const SESSION: [(&str, &str); 4] = [
-    ("DateStyle", "ISO"),
-    ("IntervalStyle", "postgres"),
-    ("bytea_output", "hex"),
-    ("extra_float_digits", "1"),
-];
+use crate::profile::Profile;
+use crate::workers::current_worker;
 
 /// A place in a pool. Its drop offers it to the caller who waits longest.
 #[derive(Debug)]
@@ -40,8 +36,9 @@ impl Drop for Place {
     fn drop(&mut self) {
         let Some(pool) = self.pool.take() else { return };
         let mut was_closing = std::mem::take(&mut self.is_closing);
+        let worker = current_worker();
         // Outside the lock: what a caller refuses, because it has gone, comes back here and is offered to the next.
-        while let Some(heir) = pool.with_queue(|queue| queue.heir(std::mem::take(&mut was_closing))) {
+        while let Some(heir) = pool.with_queue(|queue| queue.heir(std::mem::take(&mut was_closing), worker)) {
             match heir.send(Grant::Place(Self::counted(pool.clone()))) {
                 Ok(()) => return,
                 Err(Grant::Place(mut refused)) => refused.pool = None,
@@ -51,45 +48,152 @@ impl Drop for Place {
     }
 }
 
+/// What is known of a statement that was prepared on a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Standing {
+    /// The age of the definitions that it was parsed under; 0 where nobody knows whether it is there at all.
+    pub(crate) definitions: u64,
+    /// The batch in which it was sent, until the server has said that it is there; then 0. An error in a batch makes
+    /// the server skip the rest of it.
+    pub(crate) batch: u64,
+}
+
+impl Standing {
+    /// Nobody knows whether it is there: it is closed and parsed anew before it is used.
+    pub(crate) const DOUBTED: Self = Self {
+        definitions: 0,
+        batch: 0,
+    };
+}
+
 /// A connection of a pool. Dropping it closes the socket and frees its place.
 #[derive(Debug)]
-pub(super) struct Server {
+pub(crate) struct Server {
     // The order matters: the connection is gone before the place is free.
     connection: Connection,
     place: Place,
     pool: Arc<Pool>,
     expires_at: Instant,
     idle_since: Instant,
+    /// The thread whose reactor watches the socket.
+    worker: usize,
+    profile: Arc<Profile>,
+    /// The statements prepared on it.
+    prepared: LruCache<u64, Standing>,
 }
 
 impl Server {
     /// Opens a connection on a place. The place is given back when this fails.
-    pub(super) async fn open(pool: &Arc<Pool>, place: Place) -> Result<Self, Error> {
+    pub(super) async fn open(pool: &Arc<Pool>, place: Place) -> Result<Box<Self>, Error> {
         let options = ConnectOptions {
-            timeout: Some(pool.common.connect_timeout),
+            timeout: Some(pool.common.connect_timeout()),
             application_name: Some("weir".to_owned()),
-            database: Some(pool.database.clone()),
-            parameters: SESSION
-                .iter()
-                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-                .collect(),
+            database: Some(pool.key.database.clone()),
+            ..pool.identity()
         };
-        let connection = Connection::connect(&pool.common.target, options).await?;
-        pool.with_queue(super::Queue::count_opened);
-        pool.common.metrics.connections_opened.with([&pool.database]).inc();
+        let target = &pool.common.target;
+        let connection = Box::pin(Connection::connect(target, options)).await;
+        let connection = connection?;
+        pool.opened();
         let opened_at = Instant::now();
-        let expires_at = opened_at + jittered(pool.common.recycle_after, connection.process_id());
-        Ok(Self {
+        let expires_at = opened_at + jittered(pool.common.live().recycle_after, connection.process_id());
+        let prepared_max = NonZeroUsize::new(pool.common.live().prepared_max).unwrap_or(NonZeroUsize::MIN);
+        Ok(Box::new(Self {
             connection,
             place,
             pool: pool.clone(),
             expires_at,
             idle_since: opened_at,
-        })
+            worker: current_worker(),
+            profile: pool.common.profiles.baseline(),
+            prepared: LruCache::new(prepared_max),
+        }))
     }
 
-    pub(super) const fn connection(&mut self) -> &mut Connection {
+    pub(crate) const fn connection(&mut self) -> &mut Connection {
         &mut self.connection
+    }
+
+    /// The thread whose reactor watches its socket.
+    pub(super) const fn worker(&self) -> usize {
+        self.worker
+    }
+
+    /// The same connection, watched by the thread that calls. `None`: it was lost on the way.
+    pub(super) fn here(self: Box<Self>) -> Option<Box<Self>> {
+        let worker = current_worker();
+        if self.worker == worker {
+            return Some(self);
+        }
+        let Self {
+            connection,
+            place,
+            pool,
+            expires_at,
+            idle_since,
+            profile,
+            prepared,
+            ..
+        } = *self;
+        let connection = connection.move_here().ok()?;
+        Some(Box::new(Self {
+            connection,
+            place,
+            pool,
+            expires_at,
+            idle_since,
+            worker,
+            profile,
+            prepared,
+        }))
+    }
+
+    /// What its session looks like now.
+    pub(crate) const fn profile(&self) -> &Arc<Profile> {
+        &self.profile
+    }
+
+    pub(super) fn profile_id(&self) -> u64 {
+        self.profile.id()
+    }
+
+    /// Its session looks like this from now on.
+    pub(crate) fn wears(&mut self, profile: Arc<Profile>) {
+        self.profile = profile;
+    }
+
+    /// Makes its session look as a client's does: one round trip, or none where it does already.
+    pub(crate) async fn wear(&mut self, profile: &Arc<Profile>) -> Result<(), Error> {
+        let Some(path) = self.profile.path_to(profile) else {
+            return Ok(());
+        };
+        self.connection.simple_query(&path).await?;
+        self.profile = profile.clone();
+        Ok(())
+    }
+
+    /// Ends what is open and forgets what was set, prepared and made in its session.
+    pub(crate) async fn reset(&mut self) -> Result<(), Error> {
+        self.connection.reset().await?;
+        self.forget();
+        Ok(())
+    }
+
+    /// The session was emptied.
+    pub(crate) fn forget(&mut self) {
+        self.profile = self.pool.common.profiles.baseline();
+        self.forget_prepared();
+    }
+
+    /// The server has forgotten all that was prepared on it.
+    pub(crate) fn forget_prepared(&mut self) {
+        self.prepared.clear();
+        self.connection.forget_all_prepared();
+    }
+
+    /// The statements prepared on it.
+    pub(crate) const fn prepared(&mut self) -> &mut LruCache<u64, Standing> {
+        &mut self.prepared
     }
 
     /// Whether it may serve another caller.
@@ -115,30 +219,36 @@ impl Server {
     }
 
     /// Closes the connection: a query that still runs on it is cancelled first, so that it does not outlive its caller.
-    pub(super) fn close(self, reason: &'static str) {
+    pub(super) fn close(self: Box<Self>, reason: &'static str) {
         let Self {
             connection,
             mut place,
             pool,
             ..
-        } = self;
+        } = *self;
         pool.with_queue(super::Queue::count_closing);
         place.is_closing = true;
         pool.common
             .metrics
             .connections_closed
-            .with([&pool.database, reason])
+            .with([&pool.key.database, reason])
             .inc();
-        pool.common
-            .tasks
-            .spawn_short(Stage::Flow, "close connection", async move {
-                if connection.is_broken() {
-                    // A server that is gone needs no cancel; then this fails, and the socket is closed all the same.
-                    let _ = connection.cancel_token().cancel().await;
-                }
-                connection.close().await;
-                drop(place);
-            });
+        let tasks = pool.common.tasks.clone();
+        tasks.spawn_short(Stage::Flow, "close connection", async move {
+            if connection.is_broken() {
+                // A server that is gone needs no cancel; then this fails, and the socket is closed all the same.
+                let _ = connection.cancel_token().cancel().await;
+            }
+            connection.close().await;
+            drop(place);
+        });
+    }
+}
+
+impl Pool {
+    fn opened(&self) {
+        self.with_queue(super::Queue::count_opened);
+        self.common.metrics.connections_opened.with([&self.key.database]).inc();
     }
 }
 

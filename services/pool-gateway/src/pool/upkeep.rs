@@ -8,8 +8,9 @@ use weir_runtime::Dependency;
 
 use super::lease::give_back;
 use super::server::{Place, Server};
-use super::{Lease, Pool, Pools, Queue, Turn};
+use super::{Breaker, Lease, Pool, Pools, Queue, Turn};
 use crate::error::Error;
+use crate::workers::current_worker;
 
 /// How often the pools are looked at.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -21,7 +22,7 @@ pub(super) async fn run(pools: &Pools, upstream: &Dependency, stop: &Cancellatio
             () = stop.cancelled() => {}
         }
     }
-    for (_, pool) in pools.all() {
+    for pool in pools.all() {
         for server in pool.with_queue(Queue::stop) {
             server.close("shutdown");
         }
@@ -29,12 +30,14 @@ pub(super) async fn run(pools: &Pools, upstream: &Dependency, stop: &Cancellatio
 }
 
 async fn round(pools: &Pools, upstream: &Dependency) {
-    for (database, pool) in pools.all() {
+    for pool in pools.all() {
         trim(&pool);
-        let own = database == pools.common().target.database();
-        if own {
+        if pools.is_own(&pool.key) {
             match probe(&pool).await {
-                Some(Ok(())) => upstream.up(),
+                Some(Ok(())) => {
+                    pool.common.with_breaker(Breaker::succeeded);
+                    upstream.up();
+                }
                 Some(Err(error)) => {
                     pool.distrust_idle();
                     upstream.down(format!("setting database.url: {error}"));
@@ -42,13 +45,14 @@ async fn round(pools: &Pools, upstream: &Dependency) {
                 None => {}
             }
         }
+        let key = pool.key.clone();
         drop(pool);
-        pools.forget_if_empty(&database);
+        pools.forget_if_empty(&key);
     }
 }
 
 fn trim(pool: &Arc<Pool>) {
-    let idle_timeout = pool.common.idle_timeout;
+    let idle_timeout = pool.common.live().idle_timeout;
     let expired = pool.with_queue(|queue| queue.expired(Server::is_old, |server| server.idle_for() >= idle_timeout));
     for (server, reason) in expired {
         server.close(reason);
@@ -62,8 +66,11 @@ async fn probe(pool: &Arc<Pool>) -> Option<Result<(), Error>> {
         return Some(Err(error));
     }
     // Long enough for one who opens a connection in vain to make room for this question.
-    let patience = pool.common.connect_timeout * 2;
-    match tokio::time::timeout(patience, pool.next_server(Turn::Before)).await {
+    let patience = pool.common.connect_timeout() * 2;
+    let turn = Turn::Before {
+        worker: current_worker(),
+    };
+    match tokio::time::timeout(patience, pool.next_server(turn)).await {
         Ok(Ok(server)) => Some(ping(pool, Lease::new(server, pool.clone())).await),
         Ok(Err(Error::Stopping)) | Err(_) => None,
         Ok(Err(error)) => Some(Err(error)),
@@ -71,7 +78,7 @@ async fn probe(pool: &Arc<Pool>) -> Option<Result<(), Error>> {
 }
 
 async fn fill(pool: &Arc<Pool>) -> Result<(), Error> {
-    for _ in 0..pool.common.bounds.min {
+    for _ in 0..pool.common.live().bounds().min {
         if !pool.with_queue(Queue::place_below_min) {
             break;
         }
@@ -82,7 +89,7 @@ async fn fill(pool: &Arc<Pool>) -> Result<(), Error> {
 }
 
 async fn ping(pool: &Pool, mut lease: Lease) -> Result<(), Error> {
-    let (limit, target) = (pool.common.connect_timeout, &pool.common.target);
+    let (limit, target) = (pool.common.connect_timeout(), &pool.common.target);
     let Some(connection) = lease.connection() else {
         return Ok(());
     };

@@ -27,7 +27,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) struct Gateway {
     pub(crate) client: GatewayServiceClient<Channel>,
     pub(crate) ground: Ground,
+    pub(crate) grpc_port: u16,
     pub(crate) ops_port: u16,
+    pub(crate) wire_port: u16,
 }
 
 /// What a call came to.
@@ -41,11 +43,12 @@ impl Gateway {
 
     /// The same on a given bus.
     pub(crate) async fn on_bus(bus: Bus, url: &str, settings: &[(&str, &str)]) -> Self {
-        let (grpc_port, ops_port) = (free_port(), free_port());
+        let (grpc_port, ops_port, wire_port) = (free_port(), free_port(), free_port());
         let own = [
             ("DATABASE_URL".to_owned(), url.to_owned()),
             ("WEIR_GATEWAY__GRPC_LISTEN".to_owned(), format!("127.0.0.1:{grpc_port}")),
             ("WEIR_GATEWAY__OPS_LISTEN".to_owned(), format!("127.0.0.1:{ops_port}")),
+            ("WEIR_GATEWAY__WIRE_LISTEN".to_owned(), format!("127.0.0.1:{wire_port}")),
         ];
         let given = settings
             .iter()
@@ -60,7 +63,9 @@ impl Gateway {
         let gateway = Self {
             client,
             ground,
+            grpc_port,
             ops_port,
+            wire_port,
         };
         gateway.until_ready(true).await;
         gateway

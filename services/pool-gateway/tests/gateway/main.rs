@@ -1,11 +1,22 @@
 //! The gateway as its callers see it: started in process, before a real PostgreSQL.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
+mod batch;
 mod endings;
 mod events;
+mod flight;
 mod gateway;
+mod once;
+mod prepare;
 mod queue;
 mod session;
 mod stream;
+mod transaction;
 mod upkeep;
 mod values;
+mod wire;

@@ -37,6 +37,11 @@ impl Certificates {
         self.make(name, &[key, &["-subj", "/CN=test", "-addext", &names]].concat())
     }
 
+    /// One with this subject.
+    pub(crate) fn named(&self, subject: &str) -> Certificate {
+        self.make("named", &[EC, &["-utf8", "-subj", subject]].concat())
+    }
+
     /// An authority.
     pub(crate) fn authority(&self, name: &str) -> Certificate {
         self.make(name, &[EC, &["-subj", &format!("/CN={name}")]].concat())

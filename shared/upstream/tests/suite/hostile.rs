@@ -186,7 +186,7 @@ fn log_ins_that_prove_nothing_are_refused() {
         ),
         (
             b"R\0\0\0\x17\0\0\0\x0aSCRAM-SHA-256\0\0R\0\0\0\x0c\0\0\0\x0cv=AA",
-            "invalid SCRAM state",
+            "it does not prove that it knows the password",
         ),
         (
             b"R\0\0\0\x0f\0\0\0\x0aOAUTH\0\0",
@@ -223,7 +223,7 @@ fn a_scram_challenge_that_asks_for_endless_work_is_refused() {
     assert!(
         error
             .to_string()
-            .contains("SCRAM iteration count exceeds the maximum allowed"),
+            .contains("SCRAM iteration count of 2000000000 exceeds the maximum of 100000"),
         "{error}"
     );
 }

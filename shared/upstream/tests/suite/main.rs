@@ -2,10 +2,12 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod certificates;
+mod credentials;
 mod encryption;
 mod hostile;
 mod interruption;
 mod login;
+mod pipeline;
 mod query;
 mod relay;
 mod simple;

@@ -1,0 +1,227 @@
+//! The client's half of a session: its pipe, its names, its settings, and what is told of its statements.
+
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use tokio::time::Instant;
+use weir_pgwire::backend::TransactionStatus;
+use weir_pgwire::reply;
+use weir_proto::events::v1::CacheOutcome;
+use weir_sql::Statement;
+
+use super::Door;
+use super::expect::Ongoing;
+use super::journal::{Change, Journal, Settings};
+use super::refusal::Refusal;
+use super::seat::Seat;
+use super::statements::Names;
+use super::stream::ClientStream;
+use crate::pool::{Pool, Server};
+use crate::profile::{IDENTITY, Profile};
+use crate::settings::PoolMode;
+use crate::tap::{Origin, Outcome, Record};
+
+/// A transaction that has no server yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Pending {
+    /// None.
+    Idle,
+    /// It was begun with this text; its first statement will bring a server.
+    Begun(Box<str>),
+    /// It was begun, and no server could be had for it.
+    Failed,
+}
+
+/// A statement that ended before it was read.
+#[derive(Debug)]
+pub(super) struct Unread {
+    pub(super) ongoing: Box<Ongoing>,
+    pub(super) in_block: bool,
+}
+
+/// The client's half of a session.
+#[derive(Debug)]
+pub(super) struct ClientSide {
+    pub(super) door: Arc<Door>,
+    pub(super) pool: Arc<Pool>,
+    pub(super) seat: Arc<Seat>,
+    pub(super) stream: ClientStream,
+    /// Bytes from the client that nobody has looked at.
+    pub(super) inbound: BytesMut,
+    /// So many bytes of the present frame are still to be dropped as they come.
+    pub(super) to_drop: usize,
+    /// Bytes that the client has not taken yet.
+    pub(super) outbound: BytesMut,
+    /// Since when the client takes nothing.
+    pub(super) blocked_since: Option<Instant>,
+    pub(super) origin: Arc<Origin>,
+    /// What its session looks like now, and what it looked like at first.
+    pub(super) profile: Arc<Profile>,
+    pub(super) first_profile: Arc<Profile>,
+    /// How names in its statements read: search path and role.
+    pub(super) scope: Arc<Profile>,
+    pub(super) names: Names,
+    pub(super) journal: Journal,
+    /// Settings whose values have to be asked of the server, once it is at rest.
+    pub(super) to_ask: Vec<Box<str>>,
+    /// Nobody knows what the server's session looks like.
+    pub(super) lost_track: bool,
+    /// Statements that were too long to be read on the spot; they are told of when they have been.
+    pub(super) unread: Vec<Unread>,
+    pub(super) pending: Pending,
+    pub(super) mode: PoolMode,
+    /// Frames are dropped up to the next Sync, because one before them failed.
+    pub(super) skips_to_sync: bool,
+    /// It has kept its server, whose session is reset before anybody else gets it.
+    pub(super) was_pinned: bool,
+    /// A batch is sent again: its statements are parsed for the second time.
+    pub(super) replays: bool,
+    /// It ends when the outbound bytes have left.
+    pub(super) ends: bool,
+}
+
+impl ClientSide {
+    /// The state of a session that has no server.
+    pub(super) const fn status(&self) -> TransactionStatus {
+        match self.pending {
+            Pending::Idle => TransactionStatus::Idle,
+            Pending::Begun(_) => TransactionStatus::InTransaction,
+            Pending::Failed => TransactionStatus::Failed,
+        }
+    }
+
+    /// Says no to what the client asked, and goes on.
+    pub(super) fn refuse(&mut self, refusal: &Refusal) {
+        refusal.write("ERROR", &mut self.outbound);
+    }
+
+    /// Says no, and ends the session.
+    pub(super) fn dismiss(&mut self, refusal: &Refusal) {
+        refusal.write("FATAL", &mut self.outbound);
+        self.ends = true;
+    }
+
+    /// Answers a Sync without a server.
+    pub(super) fn say_ready(&mut self) {
+        let status = self.status();
+        reply::ready_for_query(&mut self.outbound, status);
+    }
+
+    /// Answers a command without a server.
+    pub(super) fn say_complete(&mut self, tag: &str) {
+        // The tags are our own words.
+        let _ = reply::command_complete(&mut self.outbound, tag);
+        self.say_ready();
+    }
+
+    /// Begins the record of a statement.
+    pub(super) fn begin(&self, statement: Arc<Statement>, text_hash: u64, bytes_in: usize) -> Box<Ongoing> {
+        Box::new(Ongoing {
+            statement,
+            text_hash,
+            begun: Instant::now(),
+            started_unix_ms: self.door.clock.unix_ms(),
+            queue_wait_us: 0,
+            drain_us: 0,
+            bytes_in: bytes_in as u64,
+            bytes_out: 0,
+            rows: 0,
+            tagged_rows: None,
+            long_text: None,
+            sqlstate: [0; 5],
+        })
+    }
+
+    /// A transaction has ended: what became of the session's settings is written down, on both sides.
+    pub(super) fn transaction_ended(&mut self, committed: bool, server: &mut Server) {
+        if self.journal.is_blank() {
+            return;
+        }
+        if std::mem::take(&mut self.journal.definitions) && committed {
+            self.pool.definitions_changed();
+        }
+        if std::mem::take(&mut self.journal.deallocated) {
+            self.names.clear();
+            server.forget_prepared();
+        }
+        if std::mem::take(&mut self.journal.discarded) {
+            self.names.clear();
+            server.forget();
+            self.become_profile(self.first_profile.clone());
+        }
+        match self.journal.settle(committed) {
+            Settings::Same => {}
+            Settings::Changed(changes) => {
+                // A reset returns to what the client said at the start, and on the server to what that has itself.
+                server.wears(self.changed(&changes, &self.pool.common.profiles.baseline()));
+                self.become_profile(self.changed(&changes, &self.first_profile));
+            }
+            Settings::Ask(names) => self.to_ask.extend(names),
+            Settings::Unknown => self.lost_track = true,
+        }
+    }
+
+    /// The profile after some changes, where a reset returns to `first`.
+    fn changed(&self, changes: &[Change], first: &Profile) -> Arc<Profile> {
+        let profiles = &self.pool.common.profiles;
+        changes
+            .iter()
+            .fold(self.profile.clone(), |profile, change| match change {
+                Change::Set(name, setting) => profiles.with(&profile, name, setting.clone()),
+                Change::Reset(name) => match first.get(name) {
+                    Some(setting) => profiles.with(&profile, name, setting.clone()),
+                    None => profiles.without(&profile, name),
+                },
+                Change::ResetAll => {
+                    let kept = IDENTITY
+                        .iter()
+                        .filter_map(|name| Some(((*name).into(), profile.get(name)?.clone())));
+                    profiles.of(first.all().chain(kept.collect::<Vec<_>>()))
+                }
+            })
+    }
+
+    /// The session looks like this from now on.
+    pub(super) fn become_profile(&mut self, profile: Arc<Profile>) {
+        self.scope = self.pool.common.profiles.scope_of(&profile);
+        self.profile = profile;
+    }
+
+    /// Tells of a statement that has ended.
+    pub(super) fn tell(&self, ongoing: &Ongoing, outcome: Outcome) {
+        let sqlstate = match ongoing.sqlstate {
+            [0, ..] => "",
+            ref code => std::str::from_utf8(code).unwrap_or("XX000"),
+        };
+        let total = ongoing.begun.elapsed();
+        let total_us = crate::client::micros(total);
+        let spent_us = ongoing.queue_wait_us.saturating_add(ongoing.drain_us);
+        self.door.tap.record(&Record {
+            origin: &self.origin,
+            statement: &ongoing.statement,
+            text_hash: ongoing.text_hash,
+            outcome,
+            sqlstate,
+            traceparent: "",
+            started_unix_ms: ongoing.started_unix_ms,
+            queue_wait_us: ongoing.queue_wait_us,
+            server_us: total_us.saturating_sub(spent_us),
+            drain_us: ongoing.drain_us,
+            total,
+            rows: ongoing.tagged_rows.unwrap_or(ongoing.rows),
+            bytes_in: ongoing.bytes_in,
+            bytes_out: ongoing.bytes_out,
+            cache: CacheOutcome::Unspecified,
+        });
+    }
+
+    /// Tells of a statement that ended as its code says.
+    pub(super) fn tell_ended(&self, ongoing: &Ongoing) {
+        let outcome = match &ongoing.sqlstate {
+            [0, ..] => Outcome::Ok,
+            b"57014" => Outcome::Cancelled,
+            _ => Outcome::Error,
+        };
+        self.tell(ongoing, outcome);
+    }
+}

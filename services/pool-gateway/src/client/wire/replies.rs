@@ -1,0 +1,428 @@
+//! From the server to the client: frames are found, matched with what is awaited, and passed on as they lie.
+//!
+//! Nothing is copied while nothing has to be left out or put in. No row is looked into.
+
+use bytes::BytesMut;
+use weir_pgwire::backend::{Message, TransactionStatus, command_tag_rows, tag};
+use weir_pgwire::{Frame, Header, reply};
+
+use super::client_side::{ClientSide, Unread};
+use super::expect::{Expected, Ongoing};
+use super::link::Link;
+use super::refusal::{Refusal, says, sqlstate_of};
+use crate::pool::Standing;
+use crate::settings::PoolMode;
+
+/// A frame of another kind than a row is waited for as a whole up to this length; longer ones are passed on as they
+/// come.
+const WHOLE_BYTES_MAX: usize = 64 * 1024;
+/// PostgreSQL's words for a statement that ran too long.
+const OVERDUE: &str = "canceling statement due to statement timeout";
+
+/// The server broke the protocol, or what it sent cannot be understood.
+#[derive(Debug)]
+pub(super) struct OutOfStep;
+
+/// What is to be written to the client: a part of the bytes that were read, or what was put together.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Output {
+    /// These bytes of what was read, as they are.
+    AsRead(std::ops::Range<usize>),
+    /// What was appended to the buffer.
+    Edited,
+}
+
+/// What came of some bytes from the server.
+#[derive(Debug)]
+pub(super) struct Taken {
+    /// So many bytes are done with; the rest is the beginning of a frame.
+    pub(super) consumed: usize,
+    pub(super) output: Output,
+}
+
+/// What becomes of a frame.
+enum Fate {
+    /// It goes to the client as it is.
+    Pass,
+    /// The client does not see it.
+    Drop,
+}
+
+/// The bytes that go to the client, as a range of those read for as long as that will do.
+struct Editor<'a> {
+    data: &'a [u8],
+    /// What has been kept of the data and not been copied: from here to the present frame.
+    kept_from: usize,
+    out: &'a mut BytesMut,
+}
+
+impl Editor<'_> {
+    /// Copies what was kept up to `at`, to put something behind it.
+    fn copy_up_to(&mut self, at: usize) {
+        let kept = self.data.get(self.kept_from..at).unwrap_or_default();
+        self.out.extend_from_slice(kept);
+        self.kept_from = at;
+    }
+
+    /// Leaves out the frame from `at` to `end`.
+    fn leave_out(&mut self, at: usize, end: usize) {
+        self.copy_up_to(at);
+        self.kept_from = end;
+    }
+
+    fn finish(mut self, end: usize) -> Output {
+        if self.out.is_empty() {
+            return Output::AsRead(self.kept_from..end);
+        }
+        self.copy_up_to(end);
+        Output::Edited
+    }
+}
+
+impl Link {
+    /// Takes what the server sent. `out` is empty and is used where the bytes cannot be passed on as they are.
+    pub(super) fn replies(&mut self, me: &mut ClientSide, data: &[u8], out: &mut BytesMut) -> Result<Taken, OutOfStep> {
+        let mut at = self.skip_to_client.min(data.len());
+        self.skip_to_client -= at;
+        let mut editor = Editor {
+            data,
+            kept_from: 0,
+            out,
+        };
+        while let Some(rest) = data.get(at..).filter(|rest| !rest.is_empty()) {
+            let Some(header) = Header::read(rest).map_err(|_| OutOfStep)? else {
+                break;
+            };
+            let (tag, end) = (header.tag(), at + header.frame_bytes());
+            let body = rest.get(5..header.frame_bytes().min(rest.len())).unwrap_or_default();
+            let is_whole = end <= data.len();
+            if !is_whole && !passes_in_part(header) {
+                break;
+            }
+            self.say_what_is_due(tag, at, &mut editor);
+            if matches!(tag, tag::DATA_ROW | tag::COPY_DATA) {
+                self.count_row(header.frame_bytes());
+            }
+            match self.reply(me, Frame { tag, body }, at, &mut editor)? {
+                Fate::Pass => {}
+                Fate::Drop => editor.leave_out(at, end.min(data.len())),
+            }
+            if !is_whole {
+                self.skip_to_client = end - data.len();
+                at = data.len();
+                break;
+            }
+            at = end;
+        }
+        let output = editor.finish(at);
+        Ok(Taken { consumed: at, output })
+    }
+
+    /// Puts in what the gateway answers itself, before the frame that the server answers next.
+    fn say_what_is_due(&mut self, tag: u8, at: usize, editor: &mut Editor<'_>) {
+        if is_unasked(tag) || (tag == tag::ERROR_RESPONSE && self.replay.is_possible()) {
+            return;
+        }
+        while let Some(Expected::SayParse { .. } | Expected::SayClose) = self.expected.front() {
+            editor.copy_up_to(at);
+            self.say_next(editor.out);
+        }
+    }
+
+    fn say_next(&mut self, out: &mut BytesMut) {
+        match self.expected.pop() {
+            Some(Expected::SayParse { .. }) => reply::parse_complete(out),
+            Some(Expected::SayClose) => reply::close_complete(out),
+            _ => return,
+        }
+        self.replay.is_answered = true;
+    }
+
+    /// Answers what the gateway answers itself, where the client asked for the answers so far.
+    pub(super) fn say_at_flush(&mut self, out: &mut BytesMut) {
+        if std::mem::take(&mut self.flush_asked) {
+            while let Some(Expected::SayParse { .. } | Expected::SayClose) = self.expected.front() {
+                self.say_next(out);
+            }
+            self.flush_asked = !self.expected.is_empty();
+        }
+    }
+
+    fn reply(
+        &mut self,
+        me: &mut ClientSide,
+        frame: Frame<'_>,
+        at: usize,
+        editor: &mut Editor<'_>,
+    ) -> Result<Fate, OutOfStep> {
+        if is_unasked(frame.tag) {
+            return Ok(self.unasked(me, frame));
+        }
+        if self.replay.is_due {
+            return Ok(self.drop_up_to_ready(me, frame));
+        }
+        let hides =
+            |front: &mut Expected| front.is_hidden() && (frame.tag != tag::ERROR_RESPONSE || front.ends_with_ready());
+        let hidden = self.expected.front().is_some_and(hides);
+        let fate = match frame.tag {
+            tag::DATA_ROW | tag::COPY_DATA => Fate::Pass,
+            tag::COMMAND_COMPLETE => self.complete(me, frame.body),
+            tag::READY_FOR_QUERY => self.ready(me, frame.body)?,
+            tag::ERROR_RESPONSE => self.error(me, frame.body, at, editor)?,
+            _ => self.step(me, frame.tag)?,
+        };
+        if hidden {
+            return Ok(Fate::Drop);
+        }
+        self.replay.is_answered = true;
+        Ok(fate)
+    }
+
+    /// What a server says unasked: the client hears it, unless it is about a change that the gateway made.
+    fn unasked(&mut self, me: &ClientSide, frame: Frame<'_>) -> Fate {
+        if frame.tag == tag::PARAMETER_STATUS
+            && let Ok(message) = Message::parse(frame)
+            && let Some(connection) = self.lease.connection()
+        {
+            connection.hear(&message);
+        }
+        let hidden = self.expected.front().is_some_and(|front| front.is_hidden());
+        // Between statements nobody but a session that keeps its connection listens.
+        let nobody_listens =
+            frame.tag == tag::NOTIFICATION_RESPONSE && me.journal.pins == 0 && me.mode != PoolMode::Session;
+        if hidden || nobody_listens {
+            Fate::Drop
+        } else {
+            Fate::Pass
+        }
+    }
+
+    fn count_row(&mut self, bytes: usize) {
+        if let Some(Expected::Query(ongoing) | Expected::Execute(ongoing)) = self.expected.front() {
+            ongoing.rows += 1;
+            ongoing.bytes_out += bytes as u64;
+        }
+    }
+
+    /// CommandComplete.
+    fn complete(&mut self, me: &mut ClientSide, body: &[u8]) -> Fate {
+        let text = body.strip_suffix(b"\0").unwrap_or(body);
+        self.note_end_of_transaction(text);
+        let rows = command_tag_rows(text);
+        match self.expected.front() {
+            Some(Expected::Query(ongoing)) => {
+                if let Some(rows) = rows {
+                    ongoing.tagged_rows = Some(ongoing.tagged_rows.unwrap_or_default() + rows);
+                }
+            }
+            Some(Expected::Execute(ongoing)) => {
+                ongoing.tagged_rows = rows.or(ongoing.tagged_rows);
+                self.executed(me);
+            }
+            _ => {}
+        }
+        Fate::Pass
+    }
+
+    fn note_end_of_transaction(&mut self, command: &[u8]) {
+        match command {
+            b"ROLLBACK" => self.rolled_back = true,
+            b"COMMIT" | b"PREPARE TRANSACTION" => self.rolled_back = false,
+            _ => {}
+        }
+    }
+
+    /// The statement at the front has ended.
+    fn executed(&mut self, me: &mut ClientSide) {
+        if let Some(Expected::Execute(ongoing)) = self.expected.pop() {
+            self.note(me, &ongoing, false);
+            me.tell_ended(&ongoing);
+        }
+    }
+
+    fn note(&self, me: &mut ClientSide, ongoing: &Ongoing, failed: bool) {
+        let in_block = self.status != TransactionStatus::Idle;
+        me.journal.note(&ongoing.statement, in_block, failed);
+    }
+
+    /// Frames that answer one step each.
+    fn step(&mut self, me: &mut ClientSide, tag: u8) -> Result<Fate, OutOfStep> {
+        match (tag, self.expected.front()) {
+            (tag::PARSE_COMPLETE, Some(Expected::Parse { .. } | Expected::HideParse { .. })) => self.parsed(),
+            (tag::PARSE_COMPLETE, Some(Expected::ParseOnce))
+            | (tag::BIND_COMPLETE, Some(Expected::Bind))
+            | (tag::CLOSE_COMPLETE, Some(Expected::Close | Expected::HideClose { .. }))
+            | (tag::ROW_DESCRIPTION | tag::NO_DATA, Some(Expected::Describe)) => {
+                self.expected.pop();
+            }
+            (tag::EMPTY_QUERY_RESPONSE | tag::PORTAL_SUSPENDED, Some(Expected::Execute(_))) => self.executed(me),
+            (tag::COPY_IN_RESPONSE, _) => {
+                self.copies_in = self.expected.copy_in_begins();
+            }
+            (_, Some(Expected::Query(_) | Expected::HideQuery | Expected::Execute(_) | Expected::Describe)) => {}
+            _ => return Err(OutOfStep),
+        }
+        Ok(Fate::Pass)
+    }
+
+    /// A statement is there.
+    fn parsed(&mut self) {
+        let id = match self.expected.pop() {
+            Some(Expected::Parse { prepared, .. }) => prepared.id,
+            Some(Expected::HideParse { id: Some(id) }) => id,
+            _ => return,
+        };
+        if let Some(standing) = self.lease.server().and_then(|server| server.prepared().peek_mut(&id)) {
+            standing.batch = 0;
+        }
+    }
+
+    fn error(
+        &mut self,
+        me: &mut ClientSide,
+        body: &[u8],
+        at: usize,
+        editor: &mut Editor<'_>,
+    ) -> Result<Fate, OutOfStep> {
+        self.failed = true;
+        self.copies_in = false;
+        if self.is_our_fault(body) && self.replay.is_possible() && self.expected.is_one_batch() {
+            self.replay.is_due = true;
+            // Which statements are outdated nobody can say; all are parsed anew when they are needed.
+            me.pool.definitions_changed();
+            return Ok(Fate::Drop);
+        }
+        while let Some(Expected::SayParse { .. } | Expected::SayClose) = self.expected.front() {
+            editor.copy_up_to(at);
+            self.say_next(editor.out);
+        }
+        let sqlstate = sqlstate_of(body);
+        match self.expected.front() {
+            Some(Expected::Query(ongoing) | Expected::Execute(ongoing)) => ongoing.sqlstate = sqlstate,
+            // A server that is about to go says so before anything was asked.
+            None => return Ok(Fate::Pass),
+            _ => {}
+        }
+        self.skip(me, sqlstate);
+        if sqlstate == *b"57014" && std::mem::take(&mut self.overdue) {
+            editor.copy_up_to(at);
+            Refusal::new("57014", OVERDUE).write("ERROR", editor.out);
+            return Ok(Fate::Drop);
+        }
+        Ok(Fate::Pass)
+    }
+
+    /// Whether the statement failed because of how the gateway keeps statements prepared.
+    fn is_our_fault(&self, body: &[u8]) -> bool {
+        match &sqlstate_of(body) {
+            b"0A000" => says(body, b'R', b"RevalidateCachedQuery"),
+            b"26000" => contains(body, b"\"__weir_"),
+            _ => false,
+        }
+    }
+
+    /// The server skips everything up to the next Sync.
+    fn skip(&mut self, me: &mut ClientSide, sqlstate: [u8; 5]) {
+        let mut is_first = true;
+        while let Some(skipped) = self.expected.pop_skipped() {
+            match skipped {
+                Expected::Execute(mut ongoing) => {
+                    // What stood behind the statement that failed never began; PostgreSQL does not count it either.
+                    if is_first {
+                        ongoing.sqlstate = sqlstate;
+                        self.note(me, &ongoing, true);
+                        me.tell_ended(&ongoing);
+                    }
+                    is_first = false;
+                }
+                Expected::Parse { prepared, name } => {
+                    self.doubt(prepared.id);
+                    if let Some(name) = name {
+                        me.names.remove(&name);
+                    }
+                }
+                Expected::SayParse { name: Some(name) } => me.names.remove(&name),
+                Expected::HideParse { id: Some(id) } | Expected::HideClose { id } => self.doubt(id),
+                _ => {}
+            }
+        }
+    }
+
+    /// Nobody knows whether the server has this statement: it is closed and parsed anew before it is used.
+    fn doubt(&mut self, id: u64) {
+        if let Some(server) = self.lease.server() {
+            server.prepared().put(id, Standing::DOUBTED);
+        }
+    }
+
+    fn ready(&mut self, me: &mut ClientSide, body: &[u8]) -> Result<Fate, OutOfStep> {
+        let status = match body {
+            b"I" => TransactionStatus::Idle,
+            b"T" => TransactionStatus::InTransaction,
+            b"E" => TransactionStatus::Failed,
+            _ => return Err(OutOfStep),
+        };
+        match self.expected.pop() {
+            Some(Expected::Query(ongoing)) if ongoing.long_text.is_some() => {
+                let in_block = self.status != TransactionStatus::Idle;
+                me.unread.push(Unread { ongoing, in_block });
+            }
+            Some(Expected::Query(ongoing)) => {
+                self.note(me, &ongoing, ongoing.sqlstate != [0; 5]);
+                me.tell_ended(&ongoing);
+            }
+            Some(Expected::Sync | Expected::HideQuery | Expected::HideSync) => {}
+            _ => return Err(OutOfStep),
+        }
+        self.replay.begin();
+        self.copies_in = false;
+        self.overdue = false;
+        self.status = status;
+        let (failed, rolled_back) = (self.failed, self.rolled_back);
+        self.failed = false;
+        if status == TransactionStatus::Idle {
+            self.rolled_back = false;
+            self.portals.clear();
+            if let Some(server) = self.lease.server() {
+                me.transaction_ended(!failed && !rolled_back, server);
+            }
+        }
+        Ok(Fate::Pass)
+    }
+
+    /// The batch will be sent again; the rest of its answer is of no interest.
+    fn drop_up_to_ready(&mut self, me: &mut ClientSide, frame: Frame<'_>) -> Fate {
+        if frame.tag != tag::READY_FOR_QUERY {
+            return Fate::Drop;
+        }
+        while self.expected.pop_skipped().is_some() {}
+        self.expected.pop();
+        self.failed = false;
+        let batch = self.replay.take();
+        let rest = std::mem::take(&mut me.inbound);
+        me.inbound = BytesMut::from(batch.as_slice());
+        me.inbound.extend_from_slice(&rest);
+        me.replays = true;
+        Fate::Drop
+    }
+}
+
+/// Whether a frame may be passed on before it has arrived as a whole.
+fn passes_in_part(header: Header) -> bool {
+    match header.tag() {
+        tag::DATA_ROW | tag::COPY_DATA => true,
+        tag::READY_FOR_QUERY | tag::PARAMETER_STATUS => false,
+        _ => header.body_bytes() > WHOLE_BYTES_MAX,
+    }
+}
+
+const fn is_unasked(tag: u8) -> bool {
+    matches!(
+        tag,
+        tag::NOTICE_RESPONSE | tag::PARAMETER_STATUS | tag::NOTIFICATION_RESPONSE
+    )
+}
+
+fn contains(haystack: &[u8], needle: &[u8]) -> bool {
+    haystack.windows(needle.len()).any(|window| window == needle)
+}

@@ -1,0 +1,563 @@
+//! The life of one session of the PostgreSQL door, from its first request to its last.
+//!
+//! One task. It holds no buffer while it waits: what a socket gives is read into memory that all sessions of a thread
+//! share, and what cannot be passed on at once is the only thing that is kept.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io;
+use std::task::{Context, Poll};
+
+use bytes::{Buf as _, BytesMut};
+use tokio::time::Instant;
+use weir_pgwire::backend::TransactionStatus;
+
+use super::client_side::{ClientSide, Pending};
+use super::expect::Expected;
+use super::link::Link;
+use super::refusal::Refusal;
+use super::replies::Output;
+use super::requests::Fatal;
+use super::seat::{CANCEL, Doing, KILL, LEAVE, OVERDUE};
+use crate::pool::{Lease, Right, Ticket};
+use crate::settings::PoolMode;
+
+/// One read takes at most so much.
+const READ_BYTES: usize = 64 * 1024;
+/// What the shared buffers may keep for the next session.
+const KEPT_BYTES_MAX: usize = 256 * 1024;
+/// So often a session may go on before others of its thread have their turn.
+const ROUNDS_MAX: usize = 32;
+
+/// Memory that the sessions of a thread share. Nobody holds it while waiting.
+struct Scratch {
+    read: Box<[u8]>,
+    out: BytesMut,
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch {
+        read: vec![0; READ_BYTES].into_boxed_slice(),
+        out: BytesMut::new(),
+    });
+}
+
+/// What a session has to wait for outside its two pipes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// A server.
+    Link,
+    /// The server is at rest, and something is left to be put in order.
+    Settle,
+    /// It is over.
+    End,
+}
+
+/// What the line came to, for a session that has to do something before it can use it.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// A server whose session does not fit yet.
+    Lease(Lease),
+    /// The right to open one.
+    Right(Right),
+}
+
+/// One session.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) me: ClientSide,
+    pub(super) link: Option<Box<Link>>,
+    /// Its place in the line for a server.
+    pub(super) ticket: Option<Ticket>,
+    /// What was found, where something has to be done with it that takes its time.
+    pub(super) found: Option<Found>,
+}
+
+impl Session {
+    /// Serves the client until one of the two has had enough.
+    pub(super) async fn run(mut self: Box<Self>) {
+        loop {
+            match poll_fn(|cx| self.poll(cx)).await {
+                Turn::Link => Box::pin(self.find_server()).await,
+                Turn::Settle => Box::pin(self.settle()).await,
+                Turn::End => break,
+            }
+        }
+        Box::pin(self.leave()).await;
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Turn> {
+        self.me.seat.listen(cx.waker());
+        self.heed();
+        SCRATCH.with_borrow_mut(|scratch| {
+            let turn = self.relay(cx, scratch);
+            scratch.out.clear();
+            if scratch.out.capacity() > KEPT_BYTES_MAX {
+                scratch.out = BytesMut::new();
+            }
+            turn
+        })
+    }
+
+    /// Does what others ask.
+    fn heed(&mut self) {
+        let wishes = self.me.seat.wishes();
+        if wishes == 0 {
+            return;
+        }
+        if wishes & (CANCEL | OVERDUE) != 0 {
+            self.cancel(wishes & OVERDUE != 0);
+        }
+        let leaves =
+            wishes & LEAVE != 0 && self.link.is_none() && self.ticket.is_none() && self.me.pending == Pending::Idle;
+        if (wishes & KILL != 0 || leaves) && !self.me.ends {
+            let words = "terminating connection due to administrator command";
+            self.me.dismiss(&Refusal::new("57P01", words));
+        }
+    }
+
+    /// Cancels the statement that runs. Where it waits only, [`Session::find_server`] hears the wish itself.
+    fn cancel(&mut self, overdue: bool) {
+        if self.ticket.is_some() {
+            return self.give_up_waiting(overdue);
+        }
+        let Some(link) = &mut self.link else { return };
+        if overdue && !link.is_busy() {
+            let words = "terminating connection due to idle-in-transaction timeout";
+            return self.me.dismiss(&Refusal::new("25P03", words));
+        }
+        if !link.is_busy() {
+            return;
+        }
+        link.overdue = overdue;
+        let Some(connection) = link.lease.connection() else {
+            return;
+        };
+        let (token, (done, arrived)) = (connection.cancel_token(), tokio::sync::oneshot::channel());
+        link.cancels.push(arrived);
+        let tasks = &self.me.pool.common.tasks;
+        tasks.spawn_short(weir_runtime::Stage::Flow, "cancel", async move {
+            // A server that is gone needs no cancel.
+            let _ = token.cancel().await;
+            drop(done);
+        });
+    }
+
+    fn relay(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Poll<Turn> {
+        for _ in 0..ROUNDS_MAX {
+            let round = self.round(cx, scratch);
+            match round {
+                Ok(Poll::Ready(None)) => {}
+                Ok(Poll::Ready(Some(turn))) => return Poll::Ready(turn),
+                Ok(Poll::Pending) => return Poll::Pending,
+                Err(Broken::Client) => return Poll::Ready(Turn::End),
+                Err(Broken::Server(why)) => self.server_lost(&why),
+                Err(Broken::Protocol(refusal)) => self.me.dismiss(&refusal),
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Moves what can be moved, once in each direction. Ready without a turn: there may be more.
+    fn round(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Result<Poll<Option<Turn>>, Broken> {
+        self.me.push_out(cx)?;
+        if self.me.ends && self.me.outbound.is_empty() {
+            return Ok(Poll::Ready(Some(Turn::End)));
+        }
+        let mut moved = false;
+        if self.ticket.is_some() {
+            match self.wait_in_line(cx)? {
+                Poll::Ready(turn @ Some(_)) => return Ok(Poll::Ready(turn)),
+                Poll::Ready(None) => {}
+                Poll::Pending => return Ok(Poll::Pending),
+            }
+        }
+        if self.link.is_some() {
+            moved |= self.serve_server(cx, scratch)?;
+            if let Some(turn) = self.after_answers() {
+                return Ok(Poll::Ready(Some(turn)));
+            }
+        }
+        if !self.me.ends && self.me.outbound.is_empty() {
+            match self.serve_client(cx, scratch)? {
+                Served::Moved => moved = true,
+                Served::NeedsServer => return Ok(Poll::Ready(Some(Turn::Link))),
+                Served::Nothing => {}
+            }
+        }
+        // Bytes that the client could not take are waited for with everything else.
+        Ok(if moved { Poll::Ready(None) } else { Poll::Pending })
+    }
+
+    /// Sends the server what it did not take, and passes on what it answers.
+    fn serve_server(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Result<bool, Broken> {
+        let Some(link) = &mut self.link else { return Ok(false) };
+        let mut moved = link.push_to_server(cx)?;
+        if !self.me.outbound.is_empty() {
+            return Ok(moved);
+        }
+        if let Some(since) = self.me.blocked_since.take() {
+            link.drained(since);
+        }
+        scratch.out.clear();
+        link.say_at_flush(&mut scratch.out);
+        if !scratch.out.is_empty() {
+            self.me.send(cx, &scratch.out)?;
+            scratch.out.clear();
+        }
+        let Some(connection) = link.lease.connection() else {
+            return Ok(moved);
+        };
+        let Poll::Ready(count) = connection.poll_bytes(cx, &mut scratch.read).map_err(Broken::server)? else {
+            return Ok(moved);
+        };
+        if count == 0 {
+            return Err(Broken::Server("the server closed the connection".to_owned()));
+        }
+        moved = true;
+        self.answers(cx, count, scratch)?;
+        Ok(moved)
+    }
+
+    fn answers(&mut self, cx: &mut Context<'_>, count: usize, scratch: &mut Scratch) -> Result<(), Broken> {
+        let Some(link) = &mut self.link else { return Ok(()) };
+        let Scratch { read, out } = scratch;
+        let fresh = read.get(..count).unwrap_or_default();
+        let mut joined = std::mem::take(&mut link.from_server);
+        let data: &[u8] = if joined.is_empty() {
+            fresh
+        } else {
+            joined.extend_from_slice(fresh);
+            &joined
+        };
+        out.clear();
+        let taken = link.replies(&mut self.me, data, out);
+        let taken = taken.map_err(|_| Broken::Server("the server does not keep to the protocol".to_owned()))?;
+        let output = match taken.output {
+            Output::AsRead(range) => data.get(range).unwrap_or_default(),
+            Output::Edited => out,
+        };
+        if !output.is_empty() {
+            self.me.send(cx, output)?;
+        }
+        if joined.is_empty() {
+            link.from_server
+                .extend_from_slice(fresh.get(taken.consumed..).unwrap_or_default());
+        } else {
+            joined.advance(taken.consumed);
+            link.from_server = joined;
+        }
+        if link.from_server.is_empty() {
+            link.from_server = BytesMut::new();
+        }
+        Ok(())
+    }
+
+    /// The server has answered something: gives it back, or says what is left to be done first.
+    fn after_answers(&mut self) -> Option<Turn> {
+        let link = self.link.as_mut()?;
+        if !link.is_in_step() || link.is_fresh {
+            return None;
+        }
+        if self.me.ends {
+            return None;
+        }
+        if self.must_settle() {
+            return Some(Turn::Settle);
+        }
+        let link = self.link.as_mut()?;
+        if link.status != TransactionStatus::Idle {
+            self.me.seat.does_from(Doing::Active, Doing::Holding);
+            return None;
+        }
+        if self.keeps_server() {
+            self.me.seat.does_from(Doing::Active, Doing::Idle);
+            return None;
+        }
+        self.release();
+        // Somebody may have asked it to leave as soon as it holds nothing.
+        self.heed();
+        None
+    }
+
+    /// Whether something has to be put in order while the server is at rest.
+    fn must_settle(&self) -> bool {
+        let Some(link) = &self.link else { return false };
+        let me = &self.me;
+        let at_end = link.status == TransactionStatus::Idle;
+        let waits = !me.unread.is_empty();
+        let asks = !me.to_ask.is_empty() || me.journal.unlocked || !me.journal.calls.is_empty();
+        let pins = me.journal.pins != 0 && !me.was_pinned;
+        let leaves_dirt = link.has_foreign_names || me.lost_track || me.was_pinned || me.journal.is_dirty();
+        let cancels = !link.cancels.is_empty();
+        waits || (at_end && (asks || pins || cancels || (leaves_dirt && !self.keeps_server())))
+    }
+
+    /// Whether the session keeps its server beyond the transaction.
+    pub(super) fn keeps_server(&self) -> bool {
+        self.me.mode == PoolMode::Session || self.me.journal.pins != 0
+    }
+
+    /// Gives the server back to the pool.
+    pub(super) fn release(&mut self) {
+        let Some(mut link) = self.link.take() else { return };
+        if let Some(connection) = link.lease.connection() {
+            connection.left_at(link.status);
+        }
+        self.me.seat.does(Doing::Idle);
+    }
+
+    /// Takes what the client sends.
+    fn serve_client(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Result<Served, Broken> {
+        if self.link.as_ref().is_some_and(|link| !link.has_room()) {
+            return Ok(Served::Nothing);
+        }
+        if self.must_wear() {
+            return Ok(if self.me.inbound.is_empty() {
+                self.read_more(cx, scratch)?
+            } else {
+                Served::NeedsServer
+            });
+        }
+        if !self.me.inbound.is_empty() {
+            let waiting = std::mem::take(&mut self.me.inbound);
+            let (consumed, needs_server) = self.requests(cx, &waiting, &mut scratch.out)?;
+            // A batch that is to be sent again stands in front by now.
+            let mut rest = waiting;
+            rest.advance(consumed);
+            self.me.put_back(rest);
+            if needs_server {
+                return Ok(Served::NeedsServer);
+            }
+            // One who stands in line now has to look whether it is served, so that it is woken when it is.
+            if consumed > 0 || self.ticket.is_some() {
+                return Ok(Served::Moved);
+            }
+        }
+        self.read_more(cx, scratch)
+    }
+
+    /// Whether the server's session has to be made to fit before the next request: the client emptied it.
+    fn must_wear(&mut self) -> bool {
+        let wanted = self.me.profile.id();
+        let Some(link) = &mut self.link else { return false };
+        link.is_at_rest()
+            && link
+                .lease
+                .server()
+                .is_some_and(|server| server.profile().id() != wanted)
+    }
+
+    fn read_more(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Result<Served, Broken> {
+        let Scratch { read, out } = scratch;
+        let polled = self.me.stream.poll_bytes(cx, read).map_err(|_| Broken::Client)?;
+        let Poll::Ready(count) = polled else {
+            return Ok(Served::Nothing);
+        };
+        if count == 0 {
+            return Err(Broken::Client);
+        }
+        let fresh = read.get(..count).unwrap_or_default();
+        if !self.me.inbound.is_empty() || self.must_wear() {
+            self.me.inbound.extend_from_slice(fresh);
+            return Ok(Served::Moved);
+        }
+        let (consumed, needs_server) = self.requests(cx, fresh, out)?;
+        self.me
+            .inbound
+            .extend_from_slice(fresh.get(consumed..).unwrap_or_default());
+        Ok(if needs_server {
+            Served::NeedsServer
+        } else {
+            Served::Moved
+        })
+    }
+
+    /// Takes requests from `data`. Returns how much is done with, and whether the rest needs a server.
+    fn requests(&mut self, cx: &mut Context<'_>, data: &[u8], out: &mut BytesMut) -> Result<(usize, bool), Broken> {
+        let mut at = 0;
+        if self.link.is_none() {
+            let heard = self.me.hear(data)?;
+            at = heard.consumed;
+            if !heard.needs_server {
+                return Ok((at, false));
+            }
+            match self.line_up() {
+                Lined::Linked => {}
+                Lined::Waits => return Ok((at, false)),
+                Lined::TakesTime => return Ok((at, true)),
+            }
+        }
+        let Some(link) = &mut self.link else {
+            return Ok((at, true));
+        };
+        out.clear();
+        let consumed = link.requests(&mut self.me, data.get(at..).unwrap_or_default(), out)?;
+        at += consumed;
+        if link.is_busy() {
+            self.me.seat.does(Doing::Active);
+        }
+        link.send_to_server(cx, out)?;
+        Ok((at, false))
+    }
+
+    /// The server is gone. A client that has seen a part of an answer, or is in a transaction, has to go too.
+    fn server_lost(&mut self, why: &str) {
+        let Some(mut link) = self.link.take() else { return };
+        let said = format!("the connection to the server was lost: {why}");
+        let mut lost = Refusal::new("08006", said);
+        if link.status != TransactionStatus::Idle {
+            lost = lost.with_hint("The transaction was rolled back, unless its COMMIT was under way.");
+        }
+        let mid_answer = link.skip_to_client > 0 || link.replay.is_answered;
+        let in_transaction = link.status != TransactionStatus::Idle;
+        let was_pinned = self.me.journal.pins != 0;
+        let (mut queries, mut syncs) = (0, 0);
+        for expected in link.expected.drain() {
+            match expected {
+                Expected::Query(mut ongoing) => {
+                    ongoing.sqlstate = *b"08006";
+                    self.me.tell_ended(&ongoing);
+                    queries += 1;
+                }
+                Expected::Execute(mut ongoing) => {
+                    ongoing.sqlstate = *b"08006";
+                    self.me.tell_ended(&ongoing);
+                }
+                Expected::Sync => syncs += 1,
+                _ => {}
+            }
+        }
+        link.lease.lost();
+        self.me.journal.pins = 0;
+        if mid_answer || in_transaction || was_pinned || self.me.mode == PoolMode::Session || queries + syncs != 1 {
+            return self.me.dismiss(&lost);
+        }
+        self.me.refuse(&lost);
+        self.me.say_ready();
+        self.me.seat.does(Doing::Idle);
+    }
+}
+
+/// Which half broke, and how.
+pub(super) enum Broken {
+    Client,
+    Server(String),
+    Protocol(Fatal),
+}
+
+impl Broken {
+    pub(super) fn server(error: io::Error) -> Self {
+        Self::Server(error.to_string())
+    }
+}
+
+impl From<Fatal> for Broken {
+    fn from(refusal: Fatal) -> Self {
+        Self::Protocol(refusal)
+    }
+}
+
+/// What came of asking for a server.
+pub(super) enum Lined {
+    Linked,
+    /// It has a place in the line.
+    Waits,
+    /// Something has to be waited for outside the line.
+    TakesTime,
+}
+
+/// What came of looking at the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Served {
+    Moved,
+    Nothing,
+    NeedsServer,
+}
+
+impl ClientSide {
+    /// Sends the client what it did not take before.
+    fn push_out(&mut self, cx: &mut Context<'_>) -> Result<(), Broken> {
+        while !self.outbound.is_empty() {
+            let sent = self.stream.poll_send(cx, &self.outbound).map_err(|_| Broken::Client)?;
+            let Poll::Ready(count) = sent else {
+                self.blocked_since.get_or_insert_with(Instant::now);
+                return Ok(());
+            };
+            self.outbound.advance(count);
+        }
+        if self.outbound.capacity() > 0 {
+            self.outbound = BytesMut::new();
+        }
+        self.stream.push(cx).map_err(|_| Broken::Client)
+    }
+
+    /// Sends bytes to the client; what it does not take is kept.
+    fn send(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Result<(), Broken> {
+        let mut rest = bytes;
+        while self.outbound.is_empty() && !rest.is_empty() {
+            match self.stream.poll_send(cx, rest).map_err(|_| Broken::Client)? {
+                Poll::Ready(count) => rest = rest.get(count..).unwrap_or_default(),
+                Poll::Pending => break,
+            }
+        }
+        self.outbound.extend_from_slice(rest);
+        self.stream.push(cx).map_err(|_| Broken::Client)
+    }
+
+    /// Puts bytes behind those that came to stand in front meanwhile.
+    fn put_back(&mut self, rest: BytesMut) {
+        if self.inbound.is_empty() {
+            self.inbound = if rest.is_empty() { BytesMut::new() } else { rest };
+        } else {
+            self.inbound.extend_from_slice(&rest);
+        }
+    }
+}
+
+impl Link {
+    /// Sends the server what it did not take before.
+    fn push_to_server(&mut self, cx: &mut Context<'_>) -> Result<bool, Broken> {
+        let mut moved = false;
+        while !self.to_server.is_empty() {
+            let Some(connection) = self.lease.connection() else {
+                break;
+            };
+            let Poll::Ready(count) = connection.poll_send(cx, &self.to_server).map_err(Broken::server)? else {
+                break;
+            };
+            self.sent(count);
+            moved = true;
+        }
+        self.push_encrypted(cx)?;
+        Ok(moved)
+    }
+
+    /// Sends bytes to the server; what it does not take is kept.
+    fn send_to_server(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Result<(), Broken> {
+        let mut rest = bytes;
+        while self.to_server.is_empty() && !rest.is_empty() {
+            let Some(connection) = self.lease.connection() else {
+                break;
+            };
+            match connection.poll_send(cx, rest).map_err(Broken::server)? {
+                Poll::Ready(count) => rest = rest.get(count..).unwrap_or_default(),
+                Poll::Pending => break,
+            }
+        }
+        self.to_server.extend_from_slice(rest);
+        self.push_encrypted(cx)
+    }
+
+    /// Pushes out what encryption holds back. Where the socket is full, the next round tries again.
+    fn push_encrypted(&mut self, cx: &mut Context<'_>) -> Result<(), Broken> {
+        match self.lease.connection() {
+            Some(connection) if connection.is_encrypted() => match connection.poll_flush(cx) {
+                Poll::Ready(Err(error)) => Err(Broken::server(error)),
+                _ => Ok(()),
+            },
+            _ => Ok(()),
+        }
+    }
+}

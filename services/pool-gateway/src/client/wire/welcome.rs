@@ -1,0 +1,190 @@
+//! What a client is told when it has come in: the settings that its server reports, as they are for this client.
+
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::BytesMut;
+use lru::LruCache;
+use tokio::time::Instant;
+use weir_model::Project;
+use weir_pgwire::reply;
+
+use super::Door;
+use super::lobby::Introduction;
+use super::refusal::Refusal;
+use crate::error::Error;
+use crate::pool::{Pool, PoolKey};
+use crate::profile::{Profile, Setting};
+
+/// Welcomes that are remembered.
+const REMEMBERED: NonZeroUsize = match NonZeroUsize::new(1_000) {
+    Some(number) => number,
+    None => NonZeroUsize::MIN,
+};
+/// How long one is remembered: a server may come back as a newer one.
+const LIVES_FOR: Duration = Duration::from_secs(30);
+/// The setting that names the project of a session.
+const PROJECT: &str = "weir.project";
+/// What every program names differently, and no other setting depends on.
+const APPLICATION: &str = "application_name";
+
+/// Settings by name.
+type Settings = Vec<(Box<str>, Setting)>;
+type Reported = Arc<[(String, String)]>;
+
+/// The settings that a server reports, by pool and profile.
+#[derive(Debug)]
+pub(super) struct Welcomes(Mutex<LruCache<(PoolKey, u64), (Reported, Instant)>>);
+
+impl Welcomes {
+    pub(super) fn new() -> Self {
+        Self(Mutex::new(LruCache::new(REMEMBERED)))
+    }
+
+    fn recall(&self, key: &(PoolKey, u64)) -> Option<Reported> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (reported, at) = known.get(key)?;
+        (at.elapsed() < LIVES_FOR).then(|| reported.clone())
+    }
+
+    fn remember(&self, key: (PoolKey, u64), reported: Reported) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.put(key, (reported, Instant::now()));
+    }
+}
+
+/// What a client is told.
+#[derive(Debug)]
+pub(super) struct Welcome(Reported);
+
+/// What the server reports to a client with this profile. A setting that the server does not accept is its error.
+pub(super) async fn of(door: &Door, pool: &Arc<Pool>, profile: &Arc<Profile>) -> Result<Welcome, Error> {
+    let profile = pool.common.profiles.without(profile, APPLICATION);
+    let key = (pool.key.clone(), profile.id());
+    if let Some(reported) = door.welcomes.recall(&key) {
+        return Ok(Welcome(reported));
+    }
+    let settings = pool.common.live();
+    let mut lease = pool
+        .acquire(&settings.default_project, 1.0, &profile, settings.acquire_timeout)
+        .await?;
+    if let Err(error) = lease.wear(&profile).await {
+        lease.needs_reset();
+        return Err(error);
+    }
+    let Some(connection) = lease.connection() else {
+        return Err(Error::Stopping);
+    };
+    let reported: Reported = connection
+        .parameters()
+        .filter(|(name, _)| *name != APPLICATION)
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    door.welcomes.remember(key, reported.clone());
+    Ok(Welcome(reported))
+}
+
+impl Welcome {
+    pub(super) fn write(&self, who: &Introduction, out: &mut BytesMut) {
+        let application = who.settings.iter().find(|(name, _)| name == APPLICATION);
+        let application = application.map_or("", |(_, value)| value.as_str());
+        let own = [(APPLICATION, application)];
+        let reported = self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        for (name, value) in reported.chain(own) {
+            // Neither the server's words nor those of a start-up frame have a zero byte in them.
+            let _ = reply::parameter_status(out, name, value);
+        }
+    }
+}
+
+/// The project of a client, and the settings that it starts with.
+pub(super) fn client_settings(who: &Introduction, default: &Project) -> Result<(Project, Settings), Refusal> {
+    let mut project = default.clone();
+    let mut settings = Vec::new();
+    let options = who.options.as_deref().map(options).transpose()?.unwrap_or_default();
+    // As at PostgreSQL, what stands in the options comes after the rest.
+    for (name, value) in who.settings.iter().cloned().chain(options) {
+        if name == PROJECT {
+            project = Project::parse(&value).map_err(|error| Refusal::new("22023", error.to_string()))?;
+        } else {
+            settings.push((name.into_boxed_str(), Setting::Value(value.into_boxed_str())));
+        }
+    }
+    Ok((project, settings))
+}
+
+/// The settings in a start-up packet's `options`, which are written as on PostgreSQL's command line.
+fn options(text: &str) -> Result<Vec<(String, String)>, Refusal> {
+    let mut words = words(text).into_iter();
+    let mut settings = Vec::new();
+    while let Some(word) = words.next() {
+        let setting = match word.strip_prefix("-c") {
+            Some("") => words.next(),
+            Some(setting) => Some(setting.to_owned()),
+            None => word.strip_prefix("--").map(str::to_owned),
+        };
+        let Some((name, value)) = setting.as_deref().and_then(|setting| setting.split_once('=')) else {
+            let said = format!("invalid command-line argument for server process: {word}");
+            return Err(Refusal::new("42601", said));
+        };
+        settings.push((name.replace('-', "_").to_ascii_lowercase(), value.to_owned()));
+    }
+    Ok(settings)
+}
+
+/// Words divided by white space; a backslash takes the next character as it is.
+fn words(text: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut word: Option<String> = None;
+    let mut characters = text.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '\\' => word.get_or_insert_default().extend(characters.next()),
+            space if space.is_ascii_whitespace() => words.extend(word.take()),
+            other => word.get_or_insert_default().push(other),
+        }
+    }
+    words.extend(word);
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn who(options: &str) -> Introduction {
+        Introduction {
+            options: Some(options.to_owned()),
+            settings: vec![("datestyle".to_owned(), "ISO".to_owned())],
+            ..Introduction::default()
+        }
+    }
+
+    #[test]
+    fn options_are_read_as_on_the_command_line() {
+        let read = |text: &str| options(text).unwrap();
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(
+            read("-c geqo=off -cstatement_timeout=5min --search-path=a\\ b"),
+            [
+                pair("geqo", "off"),
+                pair("statement_timeout", "5min"),
+                pair("search_path", "a b")
+            ]
+        );
+        assert_eq!(read("  "), []);
+        assert!(options("-x 1").unwrap_err().message.contains("-x"));
+        assert!(options("-c").is_err() && options("-c geqo").is_err());
+    }
+
+    #[test]
+    fn the_project_is_a_setting_of_ours_alone() {
+        let (project, settings) =
+            client_settings(&who("-c weir.project=shop -c geqo=off"), &Project::default()).unwrap();
+        assert_eq!(project.as_str(), "shop");
+        let names: Vec<&str> = settings.iter().map(|(name, _)| &**name).collect();
+        assert_eq!(names, ["datestyle", "geqo"]);
+        assert!(client_settings(&who("-c weir.project=No!"), &Project::default()).is_err());
+    }
+}

@@ -1,0 +1,115 @@
+//! Prepared statements over a pool whose connections change between transactions.
+
+use super::{Stage, extended, value};
+
+#[tokio::test]
+async fn a_repeated_text_is_prepared_once_and_answers_as_before() {
+    let stage = Stage::with_pool(1).await;
+    let mut client = stage.client().await;
+    for _ in 0..5 {
+        assert_eq!(
+            extended(&mut client, "select 1 + 1").await.unwrap().as_deref(),
+            Some("2")
+        );
+    }
+    let known = "select count(*) from pg_prepared_statements where statement = 'select 1 + 1'";
+    assert_eq!(value(&mut client, known).await.as_deref(), Some("1"));
+}
+
+#[tokio::test]
+async fn changed_definitions_never_reach_a_client_as_an_error() {
+    let stage = Stage::with_pool(1).await;
+    stage
+        .database
+        .psql("create table t (a int); insert into t values (7)")
+        .await;
+    let mut client = stage.client().await;
+    for _ in 0..3 {
+        assert_eq!(
+            extended(&mut client, "select * from t").await.unwrap().as_deref(),
+            Some("7")
+        );
+    }
+    // Nobody tells the gateway.
+    stage
+        .database
+        .psql("alter table t alter a type text using 'now ' || a")
+        .await;
+    assert_eq!(
+        extended(&mut client, "select * from t").await.unwrap().as_deref(),
+        Some("now 7")
+    );
+    // Through the gateway, from another client.
+    let mut other = stage.client().await;
+    other.simple_query("alter table t add b int").await.unwrap();
+    for _ in 0..3 {
+        assert_eq!(
+            extended(&mut client, "select * from t").await.unwrap().as_deref(),
+            Some("now 7")
+        );
+    }
+}
+
+#[tokio::test]
+async fn one_text_means_what_the_search_path_says() {
+    let stage = Stage::with_pool(1).await;
+    stage
+        .database
+        .psql("create schema one; create schema two; create table one.t as select 'in one'::text as a; create table two.t as select 2 as a")
+        .await;
+    let (mut one, mut two) = (stage.client().await, stage.client().await);
+    one.simple_query("set search_path = one").await.unwrap();
+    two.simple_query("set search_path = two").await.unwrap();
+    for _ in 0..4 {
+        assert_eq!(
+            extended(&mut one, "select a from t").await.unwrap().as_deref(),
+            Some("in one")
+        );
+        assert_eq!(
+            extended(&mut two, "select a from t").await.unwrap().as_deref(),
+            Some("2")
+        );
+    }
+}
+
+#[tokio::test]
+async fn more_statements_than_a_connection_keeps_are_prepared_again() {
+    let stage = Stage::with(&[("pool_max", "1"), ("pool_min", "0"), ("prepared_max", "3")]).await;
+    let mut client = stage.client().await;
+    for round in 0..4 {
+        for number in 0..10 {
+            let sql = format!("select {number}::int");
+            let seen = extended(&mut client, &sql).await.unwrap();
+            assert_eq!(seen, Some(number.to_string()), "round {round}");
+        }
+    }
+    let kept = value(&mut client, "select count(*) from pg_prepared_statements")
+        .await
+        .unwrap();
+    assert!(kept.parse::<u32>().unwrap() <= 3, "{kept} are kept");
+}
+
+#[tokio::test]
+async fn statements_that_somebody_threw_away_are_prepared_again() {
+    let stage = Stage::with_pool(1).await;
+    let (mut client, mut other) = (stage.client().await, stage.client().await);
+    for _ in 0..3 {
+        extended(&mut client, "select 5").await.unwrap();
+    }
+    // In a text of several statements nobody looks for it.
+    for away in [
+        "deallocate all",
+        "do $$ begin deallocate all; end $$",
+        "select 1; deallocate all",
+    ] {
+        other
+            .simple_query(away)
+            .await
+            .unwrap_or_else(|error| panic!("{away}: {error}"));
+        assert_eq!(
+            extended(&mut client, "select 5").await.unwrap().as_deref(),
+            Some("5"),
+            "after {away}"
+        );
+    }
+}
