@@ -24,7 +24,8 @@ pub async fn pool<DB: Database>() -> anyhow::Result<Pool<DB>> {
     Ok(options.test_before_acquire(true).connect(&url()?).await?)
 }
 
-/// As text and as a parameter.
+/// As text and as a parameter. With `~=` the server compares shapes, which have no other equality; with `@=` arrays of
+/// them, as text.
 #[macro_export]
 macro_rules! test_type {
     ($name:ident<$ty:ty>($db:ident, $sql:literal, $($text:literal == $value:expr),+ $(,)?)) => {
@@ -34,6 +35,12 @@ macro_rules! test_type {
     ($name:ident<$ty:ty>($db:ident, $($text:literal == $value:expr),+ $(,)?)) => {
         $crate::test_prepared_type!($name<$ty>($db, $($text == $value),+));
         $crate::test_unprepared_type!($name<$ty>($db, $($text == $value),+));
+    };
+    ($name:ident<$ty:ty>($db:ident, $($text:literal ~= $value:expr),+ $(,)?)) => {
+        $crate::test_type!($name<$ty>($db, "SELECT ({0} ~= $1)::int4, {0}, $2", $($text == $value),+));
+    };
+    ($name:ident<$ty:ty>($db:ident, $($text:literal @= $value:expr),+ $(,)?)) => {
+        $crate::test_type!($name<$ty>($db, "SELECT ({0}::text = $1::text)::int4, {0}, $2", $($text == $value),+));
     };
     ($name:ident($db:ident, $($text:literal == $value:expr),+ $(,)?)) => {
         $crate::test_type!($name<$name>($db, $($text == $value),+));
