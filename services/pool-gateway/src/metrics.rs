@@ -17,6 +17,8 @@ weir_telemetry::metrics! {
         breaker_state: Gauges<2> = "weir_circuit_breaker_state" ["upstream", "state"],
         /// Clients of the PostgreSQL door that are logged in.
         clients: Gauges<0> = "weir_clients" [],
+        /// Threads that serve clients of the PostgreSQL door at present: as many as the load needs.
+        wire_workers: Gauges<0> = "weir_wire_workers" [],
         /// Clients of the PostgreSQL door that came, by what became of them: accepted, refused, cancel.
         logins: Counters<1> = "weir_client_logins_total" ["outcome"],
         /// Sessions that keep their server connection beyond a transaction, by the reason: listen, temporary, cursor, advisory_lock, prepare, load, session.

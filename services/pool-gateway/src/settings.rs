@@ -17,8 +17,10 @@ weir_config::section! {
         ops_listen: SocketAddr = "127.0.0.1:8001",
         /// Where PostgreSQL's own protocol is served.
         wire_listen: SocketAddr = "127.0.0.1:6432",
-        /// Threads that serve the PostgreSQL door, each with its own share of clients; the pool is common to all.
+        /// Threads that may serve the PostgreSQL door, each with its own share of clients; the pool is common to all.
         workers: usize = computed("cores", default_workers),
+        /// Threads that serve the PostgreSQL door even when there is little to do; more join as the load needs them.
+        workers_min: usize = "1",
         /// How long a client keeps a connection: for a `transaction`, for its whole `session`, or for one `statement`.
         pool_mode: PoolMode = "transaction",
         /// Clients of the PostgreSQL door at once at most.

@@ -159,6 +159,7 @@ impl Drop for Recording {
         self.waited();
         self.answered();
         let figures = &self.figures;
+        let ended = Instant::now();
         self.tap.record(&Record {
             origin: &self.origin,
             statement: &self.statement,
@@ -167,10 +168,11 @@ impl Drop for Recording {
             sqlstate: &self.sqlstate,
             traceparent: &self.traceparent,
             started_unix_ms: figures.started_unix_ms,
+            ended,
             queue_wait_us: figures.queue_wait_us,
             server_us: figures.server_us,
             drain_us: figures.drain_us,
-            total: self.begun.elapsed(),
+            total: ended.duration_since(self.begun),
             rows: figures.rows,
             bytes_in: figures.bytes_in,
             bytes_out: figures.bytes_out,

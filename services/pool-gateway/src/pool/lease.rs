@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tokio::time::Instant;
 use weir_model::{Coded as _, ErrorClass};
 use weir_runtime::Stage;
 use weir_upstream::Connection;
@@ -62,6 +63,15 @@ impl Lease {
         self.needs_reset = true;
     }
 
+    /// Gives the connection back, as the drop does, for those who know the time.
+    pub(crate) fn give_back(mut self, now: Instant) {
+        if !self.needs_reset
+            && let Some(server) = self.server.take()
+        {
+            give_back(&self.pool, server, now);
+        }
+    }
+
     /// Closes the connection instead of giving it back.
     pub(crate) fn discard(mut self, reason: &'static str) {
         if let Some(server) = self.server.take() {
@@ -73,14 +83,15 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         let Some(server) = self.server.take() else { return };
-        if self.needs_reset && server.is_fit() {
+        let now = Instant::now();
+        if self.needs_reset && server.is_fit(now) {
             let pool = self.pool.clone();
             self.pool
                 .common
                 .tasks
                 .spawn_short(Stage::Flow, "reset connection", reset(pool, server));
         } else {
-            give_back(&self.pool, server);
+            give_back(&self.pool, server, now);
         }
     }
 }
@@ -88,18 +99,18 @@ impl Drop for Lease {
 async fn reset(pool: Arc<Pool>, mut server: Box<Server>) {
     let limit = pool.common.connect_timeout();
     match tokio::time::timeout(limit, server.reset()).await {
-        Ok(Ok(())) => give_back(&pool, server),
+        Ok(Ok(())) => give_back(&pool, server, Instant::now()),
         _ => server.close("broken"),
     }
 }
 
 /// Hands a connection to the next caller, lets it rest, or closes it.
-pub(super) fn give_back(pool: &Pool, mut server: Box<Server>) {
-    if !server.is_fit() {
+pub(super) fn give_back(pool: &Pool, mut server: Box<Server>, now: Instant) {
+    if !server.is_fit(now) {
         let reason = server.flaw();
         return server.close(reason);
     }
-    server.touch();
+    server.touch(now);
     if let Some((server, reason)) = pool.with_queue(|queue| queue.give_back(server)) {
         server.close(reason);
     }

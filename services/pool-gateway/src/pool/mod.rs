@@ -22,6 +22,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 use weir_model::{Coded as _, ErrorClass, Project};
 use weir_runtime::Tasks;
+use weir_telemetry::Histogram;
 use weir_upstream::{ConnectOptions, Credentials, Target};
 
 pub(crate) use breaker::{Breaker, BreakerState};
@@ -119,15 +120,18 @@ pub(crate) struct Pool {
     definitions: AtomicU64,
     /// The user's functions that may change their session, as of an age of the definitions.
     suspects: Mutex<Option<(u64, HashSet<Box<str>>)>>,
+    waits: Histogram,
 }
 
 impl Pool {
     fn new(key: PoolKey, common: Arc<Common>) -> Self {
         let settings = common.live();
         let queue = Queue::new(settings.bounds(), settings.waiting_max, common.workers);
+        let waits = common.metrics.pool_wait_seconds.with([&key.database]);
         Self {
             key,
             common,
+            waits,
             queue: Mutex::new(queue),
             credentials: Mutex::default(),
             definitions: AtomicU64::new(0),
@@ -184,22 +188,29 @@ impl Pool {
     }
 
     /// Takes a place in the line, for those who wait without a task of their own.
-    pub(crate) fn line_up(self: &Arc<Self>, project: &Project, weight: f64, profile: &Profile) -> LinedUp {
+    pub(crate) fn line_up(
+        self: &Arc<Self>,
+        project: &Project,
+        weight: f64,
+        profile: &Profile,
+        now: Instant,
+    ) -> LinedUp {
         let caller = Caller {
             project,
             weight,
             worker: current_worker(),
             profile: profile.id(),
+            now,
         };
         match self.with_queue(|queue| queue.next(Turn::Behind(caller))) {
-            Next::Idle(server) => match self.fit(server) {
+            Next::Idle(server) => match self.fit(server, now) {
                 Some(server) => LinedUp::Served(Lease::new(server, self.clone())),
                 None => LinedUp::Otherwise,
             },
             Next::Wait(granted) => LinedUp::Waiting(Ticket {
                 granted,
                 pool: self.clone(),
-                since: Instant::now(),
+                since: now,
             }),
             Next::Open => LinedUp::MayOpen(Right(Place::counted(self.clone()))),
             // Whoever asks the long way hears why.
@@ -215,6 +226,7 @@ impl Pool {
             weight: 1.0,
             worker: current_worker(),
             profile: baseline.id(),
+            now: Instant::now(),
         };
         let server = self.open(right.0, Turn::Behind(caller)).await?;
         Ok(Lease::new(server, self.clone()))
@@ -228,19 +240,16 @@ impl Pool {
         profile: &Profile,
         timeout: Duration,
     ) -> Result<Lease, Error> {
+        let begun = Instant::now();
         let caller = Caller {
             project,
             weight,
             worker: current_worker(),
             profile: profile.id(),
+            now: begun,
         };
-        let begun = Instant::now();
         let server = tokio::time::timeout(timeout, self.next_server(Turn::Behind(caller))).await;
-        self.common
-            .metrics
-            .pool_wait_seconds
-            .with([&self.key.database])
-            .observe(begun.elapsed().as_secs_f64());
+        self.waited(begun.elapsed());
         match server {
             Ok(server) => Ok(Lease::new(server?, self.clone())),
             Err(_) => Err(self.timed_out(timeout)),
@@ -254,11 +263,11 @@ impl Pool {
     }
 
     /// An idle connection where it is needed, if it is worth using.
-    fn fit(&self, server: Box<Server>) -> Option<Box<Server>> {
+    fn fit(&self, server: Box<Server>, now: Instant) -> Option<Box<Server>> {
         let mut server = server;
-        let is_fit = server.is_fit() && server.connection().is_quiet(&mut Context::from_waker(Waker::noop()));
+        let is_fit = server.is_fit(now) && server.connection().is_quiet(&mut Context::from_waker(Waker::noop()));
         if !is_fit {
-            let reason = if server.is_fit() { "broken" } else { server.flaw() };
+            let reason = if server.is_fit(now) { "broken" } else { server.flaw() };
             // Its place is given back when it is closed.
             server.close(reason);
             return None;
@@ -270,7 +279,7 @@ impl Pool {
         loop {
             match self.with_queue(|queue| queue.next(turn)) {
                 Next::Idle(server) => {
-                    if let Some(server) = self.fit(server) {
+                    if let Some(server) = self.fit(server, Instant::now()) {
                         return Ok(server);
                     }
                 }
@@ -347,7 +356,7 @@ impl Pool {
     /// Goes on.
     pub(crate) fn resume(self: &Arc<Self>) {
         for server in self.with_queue(Queue::resume) {
-            lease::give_back(self, server);
+            lease::give_back(self, server, Instant::now());
         }
         self.use_room();
     }
@@ -368,9 +377,8 @@ impl Pool {
     }
 
     /// How long one waited who waits no more.
-    pub(crate) fn waited(&self, since: Instant) {
-        let waits = self.common.metrics.pool_wait_seconds.with([&self.key.database]);
-        waits.observe(since.elapsed().as_secs_f64());
+    pub(crate) fn waited(&self, waited: Duration) {
+        self.waits.observe(waited.as_secs_f64());
     }
 
     /// Why one who has waited so long got nothing.
@@ -441,7 +449,7 @@ impl Drop for Ticket {
     fn drop(&mut self) {
         self.granted.close();
         if let Ok(Grant::Server(server)) = self.granted.try_recv() {
-            lease::give_back(&self.pool, server);
+            lease::give_back(&self.pool, server, Instant::now());
         }
     }
 }

@@ -47,6 +47,7 @@ pub(super) struct Caller<'c> {
     pub(super) worker: usize,
     /// The session that it would like to find.
     pub(super) profile: u64,
+    pub(super) now: Instant,
 }
 
 /// Where somebody stands who has to wait.
@@ -168,7 +169,7 @@ impl Queue {
                 let waiter = Waiter {
                     what: claim,
                     worker: caller.worker,
-                    since: Instant::now(),
+                    since: caller.now,
                 };
                 self.waiters.join(caller.project, caller.weight, waiter);
             }

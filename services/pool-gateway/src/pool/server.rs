@@ -197,16 +197,16 @@ impl Server {
     }
 
     /// Whether it may serve another caller.
-    pub(super) fn is_fit(&self) -> bool {
-        self.connection.is_clean() && !self.is_old()
+    pub(super) fn is_fit(&self, now: Instant) -> bool {
+        self.connection.is_clean() && !self.is_old(now)
     }
 
-    pub(super) fn is_old(&self) -> bool {
-        Instant::now() >= self.expires_at
+    pub(super) fn is_old(&self, now: Instant) -> bool {
+        now >= self.expires_at
     }
 
-    pub(super) fn idle_for(&self) -> Duration {
-        self.idle_since.elapsed()
+    pub(super) fn idle_for(&self, now: Instant) -> Duration {
+        now.duration_since(self.idle_since)
     }
 
     /// Why it is closed when it is not fit.
@@ -214,8 +214,8 @@ impl Server {
         if self.connection.is_clean() { "age" } else { "broken" }
     }
 
-    pub(super) fn touch(&mut self) {
-        self.idle_since = Instant::now();
+    pub(super) fn touch(&mut self, now: Instant) {
+        self.idle_since = now;
     }
 
     /// Closes the connection: a query that still runs on it is cancelled first, so that it does not outlive its caller.

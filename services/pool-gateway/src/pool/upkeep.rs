@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use weir_runtime::Dependency;
 
@@ -53,7 +54,9 @@ async fn round(pools: &Pools, upstream: &Dependency) {
 
 fn trim(pool: &Arc<Pool>) {
     let idle_timeout = pool.common.live().idle_timeout;
-    let expired = pool.with_queue(|queue| queue.expired(Server::is_old, |server| server.idle_for() >= idle_timeout));
+    let now = Instant::now();
+    let is_idle_long = |server: &Server| server.idle_for(now) >= idle_timeout;
+    let expired = pool.with_queue(|queue| queue.expired(|server| server.is_old(now), is_idle_long));
     for (server, reason) in expired {
         server.close(reason);
     }
@@ -83,7 +86,7 @@ async fn fill(pool: &Arc<Pool>) -> Result<(), Error> {
             break;
         }
         let place = Place::counted(pool.clone());
-        give_back(pool, Server::open(pool, place).await?);
+        give_back(pool, Server::open(pool, place).await?, Instant::now());
     }
     Ok(())
 }

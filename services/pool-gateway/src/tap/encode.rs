@@ -121,6 +121,7 @@ mod tests {
             sqlstate: "23503",
             traceparent: "00-aa-bb-01",
             started_unix_ms: 1_700_000_000_123,
+            ended: tokio::time::Instant::now(),
             queue_wait_us: 1,
             server_us: 200,
             drain_us: 30_000,

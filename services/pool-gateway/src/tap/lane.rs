@@ -60,8 +60,8 @@ pub(super) struct Lane {
 struct Told {
     batch: Batch,
     shapes: HashMap<Fingerprint, Instant>,
-    /// Handles that are looked up by labels once.
-    counters: HashMap<(Kind, Outcome), Counter>,
+    /// Handles that are looked up by labels once; few enough to be searched.
+    counters: Vec<((Kind, Outcome), Counter)>,
 }
 
 impl Lane {
@@ -84,7 +84,7 @@ impl Lane {
             self.projects.push(Told {
                 batch: Batch::of(project.clone()),
                 shapes: HashMap::new(),
-                counters: HashMap::new(),
+                counters: Vec::new(),
             });
             self.projects.len() - 1
         });
@@ -93,15 +93,18 @@ impl Lane {
 
     pub(super) fn count(&mut self, record: &Record<'_>, metrics: &Metrics) {
         self.durations.observe(record.total.as_secs_f64());
-        let (kind, outcome) = (record.statement.kind, record.outcome);
         let Some(told) = self.told(&record.origin.project) else {
             return;
         };
-        let counter = told.counters.entry((kind, outcome)).or_insert_with(|| {
-            let labels = [record.origin.project.as_str(), kind.as_str(), outcome.as_str()];
-            metrics.queries.with(labels)
-        });
+        let key = (record.statement.kind, record.outcome);
+        if let Some((_, counter)) = told.counters.iter().find(|(known, _)| *known == key) {
+            counter.inc();
+            return;
+        }
+        let (project, (kind, outcome)) = (record.origin.project.as_str(), key);
+        let counter = metrics.queries.with([project, kind.as_str(), outcome.as_str()]);
         counter.inc();
+        told.counters.push((key, counter));
     }
 
     pub(super) fn push(&mut self, record: &Record<'_>) {
@@ -141,7 +144,7 @@ impl Told {
         if self.shapes.len() > SHAPES_REMEMBERED_MAX {
             self.shapes.clear();
         }
-        let now = Instant::now();
+        let now = record.ended;
         let told = self.shapes.entry(record.statement.fingerprint);
         let mut is_new = false;
         let at = told.or_insert_with(|| {

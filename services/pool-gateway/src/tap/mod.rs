@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use weir_bus::Bus;
 use weir_model::{Clock, Project};
 use weir_proto::events::v1::{CacheOutcome, Door};
@@ -77,6 +78,7 @@ pub(crate) struct Record<'r> {
     pub(crate) sqlstate: &'r str,
     pub(crate) traceparent: &'r str,
     pub(crate) started_unix_ms: i64,
+    pub(crate) ended: Instant,
     pub(crate) queue_wait_us: u64,
     pub(crate) server_us: u64,
     pub(crate) drain_us: u64,

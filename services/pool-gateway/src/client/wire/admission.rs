@@ -335,6 +335,7 @@ impl Applicant {
             pool: entry.pool,
             seat,
             stream,
+            now: Instant::now(),
             inbound,
             to_drop: 0,
             outbound,

@@ -13,7 +13,7 @@ use super::Door;
 use super::expect::Ongoing;
 use super::journal::{Change, Journal, Settings};
 use super::refusal::Refusal;
-use super::seat::Seat;
+use super::seat::{Doing, Seat};
 use super::statements::Names;
 use super::stream::ClientStream;
 use crate::pool::{Pool, Server};
@@ -35,7 +35,7 @@ pub(super) enum Pending {
 /// A statement that ended before it was read.
 #[derive(Debug)]
 pub(super) struct Unread {
-    pub(super) ongoing: Box<Ongoing>,
+    pub(super) ongoing: Ongoing,
     pub(super) in_block: bool,
 }
 
@@ -46,6 +46,8 @@ pub(super) struct ClientSide {
     pub(super) pool: Arc<Pool>,
     pub(super) seat: Arc<Seat>,
     pub(super) stream: ClientStream,
+    /// The time of its present turn: the clock is read once for all that happens in one.
+    pub(super) now: Instant,
     /// Bytes from the client that nobody has looked at.
     pub(super) inbound: BytesMut,
     /// So many bytes of the present frame are still to be dropped as they come.
@@ -90,6 +92,15 @@ impl ClientSide {
         }
     }
 
+    /// Whether nothing of it is under way, so that another thread can take it over. An encrypted pipe stays where it is.
+    pub(super) fn rests(&self) -> bool {
+        self.pending == Pending::Idle
+            && self.inbound.is_empty()
+            && self.outbound.is_empty()
+            && self.to_drop == 0
+            && !(self.skips_to_sync || self.ends || self.stream.is_encrypted())
+    }
+
     /// Says no to what the client asked, and goes on.
     pub(super) fn refuse(&mut self, refusal: &Refusal) {
         refusal.write("ERROR", &mut self.outbound);
@@ -114,13 +125,27 @@ impl ClientSide {
         self.say_ready();
     }
 
+    /// Looks at the clock, for the turn that begins or after something was waited for.
+    pub(super) fn look_at_clock(&mut self) {
+        self.now = Instant::now();
+    }
+
+    /// Lets others see that it does something else.
+    pub(super) fn does(&self, doing: Doing) {
+        self.seat.does(doing, self.now);
+    }
+
+    /// Does something else, if it did what it is thought to do.
+    pub(super) fn does_from(&self, from: Doing, to: Doing) {
+        self.seat.does_from(from, to, self.now);
+    }
+
     /// Begins the record of a statement.
-    pub(super) fn begin(&self, statement: Arc<Statement>, text_hash: u64, bytes_in: usize) -> Box<Ongoing> {
-        Box::new(Ongoing {
+    pub(super) fn begin(&self, statement: Arc<Statement>, text_hash: u64, bytes_in: usize) -> Ongoing {
+        Ongoing {
             statement,
             text_hash,
-            begun: Instant::now(),
-            started_unix_ms: self.door.clock.unix_ms(),
+            begun: self.now,
             queue_wait_us: 0,
             drain_us: 0,
             bytes_in: bytes_in as u64,
@@ -129,7 +154,7 @@ impl ClientSide {
             tagged_rows: None,
             long_text: None,
             sqlstate: [0; 5],
-        })
+        }
     }
 
     /// A transaction has ended: what became of the session's settings is written down, on both sides.
@@ -193,7 +218,7 @@ impl ClientSide {
             [0, ..] => "",
             ref code => std::str::from_utf8(code).unwrap_or("XX000"),
         };
-        let total = ongoing.begun.elapsed();
+        let total = self.now.duration_since(ongoing.begun);
         let total_us = crate::client::micros(total);
         let spent_us = ongoing.queue_wait_us.saturating_add(ongoing.drain_us);
         self.door.tap.record(&Record {
@@ -203,7 +228,8 @@ impl ClientSide {
             outcome,
             sqlstate,
             traceparent: "",
-            started_unix_ms: ongoing.started_unix_ms,
+            started_unix_ms: self.door.wall.unix_ms(ongoing.begun),
+            ended: self.now,
             queue_wait_us: ongoing.queue_wait_us,
             server_us: total_us.saturating_sub(spent_us),
             drain_us: ongoing.drain_us,

@@ -17,7 +17,6 @@ pub(super) struct Ongoing {
     pub(super) statement: Arc<Statement>,
     pub(super) text_hash: u64,
     pub(super) begun: Instant,
-    pub(super) started_unix_ms: i64,
     pub(super) queue_wait_us: u64,
     pub(super) drain_us: u64,
     pub(super) bytes_in: u64,
@@ -35,7 +34,7 @@ pub(super) struct Ongoing {
 #[derive(Debug)]
 pub(super) enum Expected {
     /// A simple query, or a function call: everything up to ReadyForQuery.
-    Query(Box<Ongoing>),
+    Query(Ongoing),
     /// ParseComplete. The client's name is set where the client named it.
     Parse {
         prepared: Arc<Prepared>,
@@ -48,7 +47,7 @@ pub(super) enum Expected {
     /// RowDescription or NoData, of a statement after its ParameterDescription.
     Describe,
     /// The rows of a portal and how it ended.
-    Execute(Box<Ongoing>),
+    Execute(Ongoing),
     /// CloseComplete.
     Close,
     /// The client ended its COPY data here. Nothing answers that by itself.
@@ -163,11 +162,10 @@ mod tests {
     use super::*;
 
     fn execute() -> Expected {
-        Expected::Execute(Box::new(Ongoing {
+        Expected::Execute(Ongoing {
             statement: Arc::new(analyse("copy t from stdin", Limits::default())),
             text_hash: 0,
             begun: Instant::now(),
-            started_unix_ms: 0,
             queue_wait_us: 0,
             drain_us: 0,
             bytes_in: 0,
@@ -176,7 +174,7 @@ mod tests {
             tagged_rows: None,
             long_text: None,
             sqlstate: [0; 5],
-        }))
+        })
     }
 
     fn of(entries: impl IntoIterator<Item = Expected>) -> Expectations {

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use bytes::{Buf as _, BytesMut};
 use tokio::sync::oneshot;
-use tokio::time::Instant;
 use weir_pgwire::backend::TransactionStatus;
 
 use super::expect::{Expectations, Expected};
@@ -187,9 +186,9 @@ impl Link {
         }
     }
 
-    /// Adds what the client waited for since this moment to the statement that runs.
-    pub(super) fn drained(&mut self, since: Instant) {
-        let micros = crate::client::micros(since.elapsed());
+    /// The client has kept the statement that runs waiting for so long.
+    pub(super) fn drained(&mut self, waited: Duration) {
+        let micros = crate::client::micros(waited);
         if let Some(Expected::Query(ongoing) | Expected::Execute(ongoing)) = self.expected.front() {
             ongoing.drain_us += micros;
         }

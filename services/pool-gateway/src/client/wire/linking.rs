@@ -44,11 +44,11 @@ impl Session {
     /// Takes a server whose session fits as it is, or a place in the line. Nothing is waited for.
     pub(super) fn line_up(&mut self) -> Lined {
         let me = &self.me;
-        match me.pool.line_up(&me.origin.project, 1.0, &me.profile) {
+        match me.pool.line_up(&me.origin.project, 1.0, &me.profile, me.now) {
             LinedUp::Served(lease) => self.use_lease(lease, Duration::ZERO),
             LinedUp::Waiting(ticket) => {
                 self.ticket = Some(ticket);
-                self.me.seat.does(Doing::Waiting);
+                self.me.does(Doing::Waiting);
                 Lined::Waits
             }
             LinedUp::MayOpen(right) => {
@@ -82,11 +82,11 @@ impl Session {
                 Poll::Pending => Ok(Poll::Pending),
             };
         };
-        let since = ticket.since();
+        let waited = self.me.now.duration_since(ticket.since());
         self.ticket = None;
-        self.me.pool.waited(since);
+        self.me.pool.waited(waited);
         let lined = match served {
-            Served::Lease(lease) => self.use_lease(lease, since.elapsed()),
+            Served::Lease(lease) => self.use_lease(lease, waited),
             Served::MayOpen(right) => {
                 self.found = Some(Found::Right(right));
                 Lined::TakesTime
@@ -99,20 +99,21 @@ impl Session {
     /// Leaves the line, because the client wants no more or has waited too long.
     pub(super) fn give_up_waiting(&mut self, overdue: bool) {
         let Some(ticket) = self.ticket.take() else { return };
-        self.me.pool.waited(ticket.since());
+        let waited = self.me.now.duration_since(ticket.since());
+        self.me.pool.waited(waited);
         let refusal = if overdue {
-            Refusal::from(&self.me.pool.timed_out(ticket.since().elapsed()))
+            Refusal::from(&self.me.pool.timed_out(waited))
         } else {
             Refusal::new("57014", CANCELLED)
         };
         drop(ticket);
         self.me.refuse_request(&refusal);
-        self.me.seat.does(Doing::Idle);
+        self.me.does(Doing::Idle);
     }
 
     /// Waits for a server, and makes its session look as the client's. Where a link exists already, that alone.
     pub(super) async fn find_server(&mut self) {
-        let begun = Instant::now();
+        let begun = self.me.now;
         let found = match self.link.take() {
             // The session of a connection that is kept was emptied.
             Some(link) => Waited::For(Ok(link.into_lease())),
@@ -133,8 +134,9 @@ impl Session {
             Waited::Cancelled => self.me.refuse_request(&Refusal::new("57014", CANCELLED)),
             Waited::ClientGone => self.me.ends = true,
         }
+        self.me.look_at_clock();
         if self.link.is_none() {
-            self.me.seat.does(Doing::Idle);
+            self.me.does(Doing::Idle);
         }
     }
 
@@ -144,7 +146,7 @@ impl Session {
             Some(Found::Right(right)) => return Waited::For(self.me.pool.open_with(right).await),
             None => {}
         }
-        self.me.seat.does(Doing::Waiting);
+        self.me.does(Doing::Waiting);
         let (pool, project, profile) = (
             self.me.pool.clone(),
             self.me.origin.project.clone(),
@@ -183,13 +185,15 @@ impl Session {
             let connection = lease.connection().ok_or(Error::Stopping)?;
             connection.simple_query(&text).await?;
             self.me.pending = Pending::Idle;
-            self.belong(lease, begun.elapsed());
+            self.me.look_at_clock();
+            self.belong(lease, self.me.now.duration_since(begun));
             if let Some(link) = &mut self.link {
                 link.status = TransactionStatus::InTransaction;
             }
             return Ok(());
         }
-        self.belong(lease, begun.elapsed());
+        self.me.look_at_clock();
+        self.belong(lease, self.me.now.duration_since(begun));
         Ok(())
     }
 
@@ -206,7 +210,7 @@ impl Session {
             self.me.pending = Pending::Idle;
         }
         self.link = Some(link);
-        self.me.seat.does(Doing::Active);
+        self.me.does(Doing::Active);
     }
 
     /// Puts in order what the last transaction left, while the server is at rest.
@@ -220,6 +224,7 @@ impl Session {
             connection.left_at(link.status);
         }
         let settled = self.me.settle(&mut link).await;
+        self.me.look_at_clock();
         match settled {
             Ok(After::Keep) => {
                 if let Some(connection) = link.lease.connection() {
@@ -237,7 +242,7 @@ impl Session {
             Err(_) => link.lease.discard("broken"),
         }
         if self.link.is_none() {
-            self.me.seat.does(Doing::Idle);
+            self.me.does(Doing::Idle);
         }
     }
 

@@ -7,11 +7,13 @@
 mod admin;
 mod admission;
 mod client_side;
+mod crew;
 mod expect;
 mod journal;
 mod link;
 mod linking;
 mod lobby;
+mod outgoing;
 mod refusal;
 mod replies;
 mod requests;
@@ -21,11 +23,11 @@ mod statements;
 mod stream;
 mod sweep;
 mod unlinked;
+mod wall;
 mod welcome;
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -44,8 +46,11 @@ use crate::shapes::Shapes;
 use crate::tap::Tap;
 use crate::workers::set_current_worker;
 use admission::Guest;
+use crew::{Crew, Newcomer, Post, Stopwatch};
 use seat::{LEAVE, Seats};
+use session::Session;
 use statements::Library;
+use wall::Wall;
 use welcome::Welcomes;
 
 /// Users whose verifiers are remembered while they log in.
@@ -56,8 +61,6 @@ const VERIFIERS_MAX: NonZeroUsize = match NonZeroUsize::new(1_000) {
 /// How long a verifier serves for later log-ins of the same user: not at all, so that a changed password counts at
 /// once. Those who log in together share a look-up all the same.
 const VERIFIERS_LIVE_FOR: Duration = Duration::ZERO;
-/// Clients that may wait for a worker to take them.
-const ARRIVALS_MAX: usize = 1_024;
 /// How long accepting rests when the process has no more file handles.
 const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(50);
 
@@ -68,10 +71,11 @@ pub(crate) struct Door {
     pub(crate) shapes: Shapes,
     pub(crate) tap: Tap,
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) clock: Clock,
+    wall: Wall,
     pub(crate) environment: Environment,
     pub(crate) tls: Option<Tls>,
     pub(crate) seats: Seats,
+    crew: Crew,
     sources: watch::Receiver<Sources>,
     library: Library,
     strangers: Strangers,
@@ -95,16 +99,18 @@ pub(crate) struct DoorParts {
 impl Door {
     pub(crate) fn new(parts: DoorParts) -> Result<Arc<Self>, StartError> {
         let metrics = parts.pools.common().metrics.clone();
+        let workers = parts.pools.common().live().workers();
         let strangers = Strangers::random().map_err(|refusal| refusal.message(""))?;
         Ok(Arc::new(Self {
             pools: parts.pools,
             shapes: parts.shapes,
             tap: parts.tap,
             metrics,
-            clock: parts.clock,
+            wall: Wall::new(parts.clock),
             environment: parts.environment,
             tls: parts.tls,
             seats: Seats::new(),
+            crew: Crew::new(workers),
             sources: parts.sources,
             library: Library::new(),
             strangers,
@@ -133,27 +139,16 @@ impl Door {
     /// Serves clients from this listener until the shutdown. Those in a transaction finish it; the others are told.
     pub(crate) fn serve(self: &Arc<Self>, ground: &Ground, listener: TcpListener) -> Result<(), StartError> {
         let workers = self.pools.common().live().workers();
-        let mut lines = Vec::with_capacity(workers);
-        let mut arrivals = Vec::with_capacity(workers);
-        for _ in 0..workers {
-            let (line, arriving) = mpsc::channel(ARRIVALS_MAX);
-            let load = Arc::new(AtomicUsize::new(0));
-            lines.push(Line {
-                line,
-                load: load.clone(),
-            });
-            arrivals.push(Mutex::new(Some(Arriving { arriving, load })));
-        }
         let door = self.clone();
         ground
             .tasks
             .spawn_workers(Stage::Doors, "wire worker", workers, move |worker| {
-                let arrivals = arrivals.get(worker.index).and_then(|slot| slot.lock().ok()?.take());
-                door.clone().work(worker, arrivals)
+                door.clone().work(worker)
             })?;
+        let door = self.clone();
         ground
             .tasks
-            .spawn(Stage::Doors, "wire door", |stop| accept(listener, lines, stop));
+            .spawn(Stage::Doors, "wire door", |stop| door.accept(listener, stop));
         let door = self.clone();
         ground
             .tasks
@@ -162,91 +157,106 @@ impl Door {
     }
 
     /// The life of one worker.
-    async fn work(self: Arc<Self>, worker: Worker, arrivals: Option<Arriving>) {
+    async fn work(self: Arc<Self>, worker: Worker) {
         set_current_worker(worker.index + 1);
-        let Some(Arriving { mut arriving, load }) = arrivals else {
+        let Some((post, mut arriving)) = self.post(worker.index) else {
             return;
         };
+        let (mut stopwatch, mut looks) = (Stopwatch::new(), tokio::time::interval(sweep::PERIOD));
         loop {
             tokio::select! {
                 arrived = arriving.recv() => match arrived {
-                    Some((tcp, peer)) => self.take_in(&worker, tcp, peer, load.clone()),
+                    Some(newcomer) => self.take_in(&worker, newcomer, &post),
                     None => break,
                 },
+                _ = looks.tick() => post.was_busy(stopwatch.share()),
                 () = worker.stop.cancelled() => break,
             }
         }
         worker.stop.cancelled().await;
+        // Those who were on their way here are told like all others.
+        arriving.close();
+        while let Ok(newcomer) = arriving.try_recv() {
+            self.take_in(&worker, newcomer, &post);
+        }
         for seat in self.seats.all() {
             seat.wish(LEAVE);
         }
         worker.until_alone().await;
     }
 
-    fn take_in(self: &Arc<Self>, worker: &Worker, tcp: std::net::TcpStream, peer: SocketAddr, load: Arc<AtomicUsize>) {
-        let door = self.clone();
-        // The loop that takes clients in is the worker's own, and so is the reactor that watches the socket.
-        let Ok(tcp) = TcpStream::from_std(tcp) else { return };
-        load.fetch_add(1, Ordering::Relaxed);
-        let stop = worker.stop.clone();
+    fn post(&self, index: usize) -> Option<(Arc<Post>, mpsc::Receiver<Newcomer>)> {
+        let post = self.crew.post(index)?;
+        Some((post.clone(), post.arriving()?))
+    }
+
+    /// To be called on the worker's own thread, whose reactor is to watch the socket.
+    fn take_in(self: &Arc<Self>, worker: &Worker, newcomer: Newcomer, post: &Arc<Post>) {
+        let (door, counted, stop) = (self.clone(), post.counts(), worker.stop.clone());
         worker.spawn(async move {
-            let guest = tokio::select! {
-                guest = Box::pin(lobby::admit(door, tcp, peer)) => guest,
-                () = stop.cancelled() => None,
-            };
-            match guest {
-                Some(Guest::Client(session)) => session.run().await,
-                Some(Guest::Operator(console)) => tokio::select! {
-                    () = Box::pin(console.run()) => {}
-                    () = stop.cancelled() => {}
-                },
-                None => {}
+            match newcomer {
+                Newcomer::Stranger(tcp, peer) => door.receive(tcp, peer, stop).await,
+                Newcomer::Session(session) => {
+                    if let Some(session) = session.move_here() {
+                        door.serve_session(session).await;
+                    }
+                }
             }
-            load.fetch_sub(1, Ordering::Relaxed);
+            drop(counted);
         });
     }
-}
 
-/// The way to one worker.
-struct Line {
-    line: mpsc::Sender<(std::net::TcpStream, SocketAddr)>,
-    load: Arc<AtomicUsize>,
-}
-
-/// A worker's end of it.
-struct Arriving {
-    arriving: mpsc::Receiver<(std::net::TcpStream, SocketAddr)>,
-    load: Arc<AtomicUsize>,
-}
-
-/// Accepts clients and gives each to the worker that has the fewest.
-async fn accept(listener: TcpListener, lines: Vec<Line>, stop: CancellationToken) -> TaskResult {
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = stop.cancelled() => return Ok(()),
+    async fn receive(self: Arc<Self>, tcp: std::net::TcpStream, peer: SocketAddr, stop: CancellationToken) {
+        let Ok(tcp) = TcpStream::from_std(tcp) else { return };
+        let guest = tokio::select! {
+            guest = Box::pin(lobby::admit(self.clone(), tcp, peer)) => guest,
+            () = stop.cancelled() => None,
         };
-        match accepted {
-            Ok((tcp, peer)) => deal(tcp, peer, &lines).await,
-            // Out of file handles, or the client has gone again: the door stays open.
-            Err(error) => {
-                tracing::warn!(error = %error, "a client could not be accepted");
-                tokio::time::sleep(ACCEPT_AGAIN_AFTER).await;
+        match guest {
+            Some(Guest::Client(session)) => self.serve_session(session).await,
+            Some(Guest::Operator(console)) => tokio::select! {
+                () = Box::pin(console.run()) => {}
+                () = stop.cancelled() => {}
+            },
+            None => {}
+        }
+    }
+
+    /// Serves a client until it leaves, or until another thread does.
+    async fn serve_session(&self, session: Box<Session>) {
+        let mut session = session;
+        while let Some(moving) = session.run().await {
+            let Some(stays) = Box::pin(self.crew.hand_over(moving)).await else {
+                return;
+            };
+            session = stays;
+            session.stay();
+        }
+    }
+
+    /// Accepts clients and deals them out.
+    async fn accept(self: Arc<Self>, listener: TcpListener, stop: CancellationToken) -> TaskResult {
+        loop {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                () = stop.cancelled() => return Ok(()),
+            };
+            match accepted {
+                Ok((tcp, peer)) => self.deal(tcp, peer).await,
+                // Out of file handles, or the client has gone again: the door stays open.
+                Err(error) => {
+                    tracing::warn!(error = %error, "a client could not be accepted");
+                    tokio::time::sleep(ACCEPT_AGAIN_AFTER).await;
+                }
             }
         }
     }
-}
 
-async fn deal(tcp: TcpStream, peer: SocketAddr, lines: &[Line]) {
-    // Without it every second small answer would wait for an acknowledgement.
-    let ready = tcp.set_nodelay(true).and_then(|()| tcp.into_std());
-    let Ok(tcp) = ready else { return };
-    let load = |line: &&Line| {
-        let queued = line.line.max_capacity() - line.line.capacity();
-        line.load.load(Ordering::Relaxed) + queued
-    };
-    if let Some(line) = lines.iter().min_by_key(load) {
-        // A worker that is gone takes nobody; the client sees its connection closed.
-        let _ = line.line.send((tcp, peer)).await;
+    async fn deal(&self, tcp: TcpStream, peer: SocketAddr) {
+        // Without it every second small answer would wait for an acknowledgement.
+        let ready = tcp.set_nodelay(true).and_then(|()| tcp.into_std());
+        if let Ok(tcp) = ready {
+            self.crew.deal(tcp, peer).await;
+        }
     }
 }

@@ -99,8 +99,15 @@ pub(super) fn protocol(error: &WireError) -> Fatal {
 }
 
 impl Link {
-    /// Takes what the client sent, as far as it can be understood. Returns how many bytes are done with.
-    pub(super) fn requests(&mut self, me: &mut ClientSide, data: &[u8], out: &mut BytesMut) -> Result<usize, Fatal> {
+    /// Takes what the client sent, as far as it can be understood. Returns how many bytes are done with. `query` is
+    /// the statement of the query at the front, where somebody has looked at it already.
+    pub(super) fn requests(
+        &mut self,
+        me: &mut ClientSide,
+        data: &[u8],
+        mut query: Option<Arc<Statement>>,
+        out: &mut BytesMut,
+    ) -> Result<usize, Fatal> {
         let mut at = self.skip_to_server.min(data.len());
         self.skip_to_server -= at;
         out.extend_from_slice(data.get(..at).unwrap_or_default());
@@ -113,17 +120,23 @@ impl Link {
             at += incoming.frame.len();
             self.is_fresh = false;
             self.skip_to_server = incoming.bytes - incoming.frame.len();
-            self.request(me, incoming, out)?;
+            self.request(me, incoming, query.take(), out)?;
         }
         Ok(at)
     }
 
-    fn request(&mut self, me: &mut ClientSide, incoming: Incoming<'_>, out: &mut BytesMut) -> Result<(), Fatal> {
+    fn request(
+        &mut self,
+        me: &mut ClientSide,
+        incoming: Incoming<'_>,
+        query: Option<Arc<Statement>>,
+        out: &mut BytesMut,
+    ) -> Result<(), Fatal> {
         if me.skips_to_sync && incoming.tag != tag::SYNC {
             return Ok(());
         }
         match incoming.tag {
-            tag::QUERY => return self.query(me, incoming, out),
+            tag::QUERY => return self.query(me, incoming, query, out),
             tag::PARSE => self.parse(me, incoming, out)?,
             tag::BIND => self.bind(me, incoming, out)?,
             tag::DESCRIBE => self.describe(me, incoming, out)?,
@@ -154,14 +167,20 @@ impl Link {
         Ok(())
     }
 
-    fn query(&mut self, me: &mut ClientSide, incoming: Incoming<'_>, out: &mut BytesMut) -> Result<(), Fatal> {
+    fn query(
+        &mut self,
+        me: &mut ClientSide,
+        incoming: Incoming<'_>,
+        known: Option<Arc<Statement>>,
+        out: &mut BytesMut,
+    ) -> Result<(), Fatal> {
         let text = if incoming.is_whole() {
             let sql = request::query(incoming.body).map_err(|error| protocol(&error))?;
             std::str::from_utf8(sql).ok()
         } else {
             None
         };
-        let known = text.and_then(|text| me.door.shapes.at_once(text));
+        let known = known.or_else(|| text.and_then(|text| me.door.shapes.at_once(text)));
         let statement = known.unwrap_or_else(|| me.door.shapes.unread(text.unwrap_or_default()));
         self.make_names_real(me, &statement, true, out);
         let text_hash = text.map_or(0, weir_sql::text_hash);

@@ -1,12 +1,14 @@
 //! What others may know of a session, and how they reach it: to cancel, to end it, to look at it.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
 
 use futures_util::task::AtomicWaker;
 use tokio::time::Instant;
+
+use crate::workers::current_worker;
 
 /// What a session is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,9 +49,21 @@ pub(crate) struct Seat {
     /// Since when it did what it was found overdue for, and one more.
     overdue_ms: AtomicU64,
     epoch: Instant,
+    /// The thread that is to serve it.
+    home: AtomicUsize,
 }
 
 impl Seat {
+    /// The thread that is to serve it.
+    pub(super) fn home(&self) -> usize {
+        self.home.load(Ordering::Relaxed)
+    }
+
+    /// Another thread is to serve it, from the next time on that it holds nothing.
+    pub(super) fn moves_to(&self, home: usize) {
+        self.home.store(home, Ordering::Relaxed);
+    }
+
     /// What a cancel request has to know.
     pub(super) fn key(&self) -> &[u8] {
         &self.key
@@ -75,9 +89,9 @@ impl Seat {
     }
 
     /// Does something else, if it did what it is thought to do.
-    pub(super) fn does_from(&self, from: Doing, to: Doing) {
+    pub(super) fn does_from(&self, from: Doing, to: Doing, now: Instant) {
         if self.doing.load(Ordering::Relaxed) == from as u8 {
-            self.does(to);
+            self.does(to, now);
         }
     }
 
@@ -87,9 +101,9 @@ impl Seat {
         self.overdue_ms.swap(since, Ordering::Relaxed) != since
     }
 
-    pub(super) fn does(&self, doing: Doing) {
+    pub(super) fn does(&self, doing: Doing, now: Instant) {
         self.doing.store(doing as u8, Ordering::Relaxed);
-        let since = u64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let since = u64::try_from(now.duration_since(self.epoch).as_millis()).unwrap_or(u64::MAX);
         self.since_ms.store(since, Ordering::Relaxed);
     }
 
@@ -149,6 +163,7 @@ impl Seats {
                 since_ms: AtomicU64::new(0),
                 overdue_ms: AtomicU64::new(0),
                 epoch: self.epoch,
+                home: AtomicUsize::new(current_worker()),
             });
             seats.insert(id, seat.clone());
             seat

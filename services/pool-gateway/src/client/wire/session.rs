@@ -9,7 +9,6 @@ use std::io;
 use std::task::{Context, Poll};
 
 use bytes::{Buf as _, BytesMut};
-use tokio::time::Instant;
 use weir_pgwire::backend::TransactionStatus;
 
 use super::client_side::{ClientSide, Pending};
@@ -21,6 +20,7 @@ use super::requests::Fatal;
 use super::seat::{CANCEL, Doing, KILL, LEAVE, OVERDUE};
 use crate::pool::{Lease, Right, Ticket};
 use crate::settings::PoolMode;
+use crate::workers::current_worker;
 
 /// One read takes at most so much.
 const READ_BYTES: usize = 64 * 1024;
@@ -49,6 +49,8 @@ pub(super) enum Turn {
     Link,
     /// The server is at rest, and something is left to be put in order.
     Settle,
+    /// Another thread is to serve it.
+    Move,
     /// It is over.
     End,
 }
@@ -74,21 +76,62 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Serves the client until one of the two has had enough.
-    pub(super) async fn run(mut self: Box<Self>) {
+    /// Serves the client until one of the two has had enough. Returned, it goes on on another thread.
+    pub(super) async fn run(mut self: Box<Self>) -> Option<Box<Self>> {
         loop {
             match poll_fn(|cx| self.poll(cx)).await {
                 Turn::Link => Box::pin(self.find_server()).await,
                 Turn::Settle => Box::pin(self.settle()).await,
+                Turn::Move => return Some(self),
                 Turn::End => break,
             }
         }
         Box::pin(self.leave()).await;
+        None
+    }
+
+    /// The thread that is to serve it.
+    pub(super) fn home(&self) -> usize {
+        self.me.seat.home()
+    }
+
+    /// It is served by this thread after all.
+    pub(super) fn stay(&self) {
+        self.me.seat.moves_to(current_worker());
+    }
+
+    /// The same session, served by the thread that calls from now on. `None`: its client was lost on the way.
+    pub(super) fn move_here(mut self: Box<Self>) -> Option<Box<Self>> {
+        self.stay();
+        match self.me.stream.move_here() {
+            Ok(stream) => {
+                self.me.stream = stream;
+                Some(self)
+            }
+            Err(_) => {
+                self.me.door.seats.leave(self.me.seat.id);
+                None
+            }
+        }
+    }
+
+    /// Whether another thread is to serve it, and may: it holds nothing that belongs to this one.
+    fn is_to_move(&self) -> bool {
+        let me = &self.me;
+        self.home() != current_worker()
+            && self.link.is_none()
+            && self.ticket.is_none()
+            && self.found.is_none()
+            && me.rests()
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Turn> {
+        self.me.look_at_clock();
         self.me.seat.listen(cx.waker());
         self.heed();
+        if self.is_to_move() {
+            return Poll::Ready(Turn::Move);
+        }
         SCRATCH.with_borrow_mut(|scratch| {
             let turn = self.relay(cx, scratch);
             scratch.out.clear();
@@ -144,7 +187,11 @@ impl Session {
     }
 
     fn relay(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Poll<Turn> {
-        for _ in 0..ROUNDS_MAX {
+        for rounds in 0..ROUNDS_MAX {
+            // What took one round or two took no time worth telling.
+            if rounds > 1 {
+                self.me.look_at_clock();
+            }
             let round = self.round(cx, scratch);
             match round {
                 Ok(Poll::Ready(None)) => {}
@@ -198,7 +245,7 @@ impl Session {
             return Ok(moved);
         }
         if let Some(since) = self.me.blocked_since.take() {
-            link.drained(since);
+            link.drained(self.me.now.duration_since(since));
         }
         scratch.out.clear();
         link.say_at_flush(&mut scratch.out);
@@ -268,11 +315,11 @@ impl Session {
         }
         let link = self.link.as_mut()?;
         if link.status != TransactionStatus::Idle {
-            self.me.seat.does_from(Doing::Active, Doing::Holding);
+            self.me.does_from(Doing::Active, Doing::Holding);
             return None;
         }
         if self.keeps_server() {
-            self.me.seat.does_from(Doing::Active, Doing::Idle);
+            self.me.does_from(Doing::Active, Doing::Idle);
             return None;
         }
         self.release();
@@ -305,7 +352,8 @@ impl Session {
         if let Some(connection) = link.lease.connection() {
             connection.left_at(link.status);
         }
-        self.me.seat.does(Doing::Idle);
+        link.lease.give_back(self.me.now);
+        self.me.does(Doing::Idle);
     }
 
     /// Takes what the client sends.
@@ -376,10 +424,11 @@ impl Session {
 
     /// Takes requests from `data`. Returns how much is done with, and whether the rest needs a server.
     fn requests(&mut self, cx: &mut Context<'_>, data: &[u8], out: &mut BytesMut) -> Result<(usize, bool), Broken> {
-        let mut at = 0;
+        let (mut at, mut query) = (0, None);
         if self.link.is_none() {
             let heard = self.me.hear(data)?;
             at = heard.consumed;
+            query = heard.query;
             if !heard.needs_server {
                 return Ok((at, false));
             }
@@ -393,10 +442,10 @@ impl Session {
             return Ok((at, true));
         };
         out.clear();
-        let consumed = link.requests(&mut self.me, data.get(at..).unwrap_or_default(), out)?;
+        let consumed = link.requests(&mut self.me, data.get(at..).unwrap_or_default(), query, out)?;
         at += consumed;
         if link.is_busy() {
-            self.me.seat.does(Doing::Active);
+            self.me.does(Doing::Active);
         }
         link.send_to_server(cx, out)?;
         Ok((at, false))
@@ -436,7 +485,7 @@ impl Session {
         }
         self.me.refuse(&lost);
         self.me.say_ready();
-        self.me.seat.does(Doing::Idle);
+        self.me.does(Doing::Idle);
     }
 }
 
@@ -474,90 +523,4 @@ enum Served {
     Moved,
     Nothing,
     NeedsServer,
-}
-
-impl ClientSide {
-    /// Sends the client what it did not take before.
-    fn push_out(&mut self, cx: &mut Context<'_>) -> Result<(), Broken> {
-        while !self.outbound.is_empty() {
-            let sent = self.stream.poll_send(cx, &self.outbound).map_err(|_| Broken::Client)?;
-            let Poll::Ready(count) = sent else {
-                self.blocked_since.get_or_insert_with(Instant::now);
-                return Ok(());
-            };
-            self.outbound.advance(count);
-        }
-        if self.outbound.capacity() > 0 {
-            self.outbound = BytesMut::new();
-        }
-        self.stream.push(cx).map_err(|_| Broken::Client)
-    }
-
-    /// Sends bytes to the client; what it does not take is kept.
-    fn send(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Result<(), Broken> {
-        let mut rest = bytes;
-        while self.outbound.is_empty() && !rest.is_empty() {
-            match self.stream.poll_send(cx, rest).map_err(|_| Broken::Client)? {
-                Poll::Ready(count) => rest = rest.get(count..).unwrap_or_default(),
-                Poll::Pending => break,
-            }
-        }
-        self.outbound.extend_from_slice(rest);
-        self.stream.push(cx).map_err(|_| Broken::Client)
-    }
-
-    /// Puts bytes behind those that came to stand in front meanwhile.
-    fn put_back(&mut self, rest: BytesMut) {
-        if self.inbound.is_empty() {
-            self.inbound = if rest.is_empty() { BytesMut::new() } else { rest };
-        } else {
-            self.inbound.extend_from_slice(&rest);
-        }
-    }
-}
-
-impl Link {
-    /// Sends the server what it did not take before.
-    fn push_to_server(&mut self, cx: &mut Context<'_>) -> Result<bool, Broken> {
-        let mut moved = false;
-        while !self.to_server.is_empty() {
-            let Some(connection) = self.lease.connection() else {
-                break;
-            };
-            let Poll::Ready(count) = connection.poll_send(cx, &self.to_server).map_err(Broken::server)? else {
-                break;
-            };
-            self.sent(count);
-            moved = true;
-        }
-        self.push_encrypted(cx)?;
-        Ok(moved)
-    }
-
-    /// Sends bytes to the server; what it does not take is kept.
-    fn send_to_server(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Result<(), Broken> {
-        let mut rest = bytes;
-        while self.to_server.is_empty() && !rest.is_empty() {
-            let Some(connection) = self.lease.connection() else {
-                break;
-            };
-            match connection.poll_send(cx, rest).map_err(Broken::server)? {
-                Poll::Ready(count) => rest = rest.get(count..).unwrap_or_default(),
-                Poll::Pending => break,
-            }
-        }
-        self.to_server.extend_from_slice(rest);
-        self.push_encrypted(cx)
-    }
-
-    /// Pushes out what encryption holds back. Where the socket is full, the next round tries again.
-    fn push_encrypted(&mut self, cx: &mut Context<'_>) -> Result<(), Broken> {
-        match self.lease.connection() {
-            Some(connection) if connection.is_encrypted() => match connection.poll_flush(cx) {
-                Poll::Ready(Err(error)) => Err(Broken::server(error)),
-                _ => Ok(()),
-            },
-            _ => Ok(()),
-        }
-    }
 }

@@ -21,6 +21,14 @@ impl ClientStream {
         matches!(self, Self::Tls(_))
     }
 
+    /// Has the present runtime's reactor watch the socket. An encrypted one stays where it is, and works from everywhere.
+    pub(super) fn move_here(self) -> io::Result<Self> {
+        Ok(match self {
+            Self::Tcp(pipe) => Self::Tcp(TcpStream::from_std(pipe.into_std()?)?),
+            Self::Tls(pipe) => Self::Tls(pipe),
+        })
+    }
+
     /// Reads what has come. 0 is the end of the stream.
     pub(super) fn poll_bytes(&mut self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
         let mut buffer = ReadBuf::new(room);

@@ -11,12 +11,15 @@ use super::seat::{Doing, OVERDUE, Seat};
 use crate::settings::{GatewaySettings, PoolMode};
 
 /// How often all sessions are looked at. A time-out is late by so much at most.
-const PERIOD: Duration = Duration::from_millis(200);
+pub(super) const PERIOD: Duration = Duration::from_millis(200);
 
 pub(super) async fn run(door: Arc<Door>, stop: CancellationToken) -> TaskResult {
     while !stop.is_cancelled() {
         let settings = door.pools.common().live();
         door.metrics.clients.with([]).set(count(door.seats.len()));
+        door.wall.compare();
+        door.crew.look(settings.workers_min, &door.seats);
+        door.metrics.wire_workers.with([]).set(count(door.crew.serving()));
         door.seats.each(|seat| look_at(seat, &settings));
         tokio::select! {
             () = tokio::time::sleep(PERIOD) => {}

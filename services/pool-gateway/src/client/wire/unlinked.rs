@@ -3,6 +3,8 @@
 //! A transaction takes no server until its first statement, and what only concerns the gateway's own book-keeping takes
 //! none at all.
 
+use std::sync::Arc;
+
 use bytes::Buf as _;
 use weir_pgwire::reply;
 use weir_pgwire::request::{self, Target, tag};
@@ -18,12 +20,21 @@ use crate::tap::Outcome;
 const ABORTED: &str = "current transaction is aborted, commands ignored until end of transaction block";
 
 /// What came of some bytes of a client that holds no server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct Heard {
     /// So many bytes are done with.
     pub(super) consumed: usize,
     /// What follows needs a server.
     pub(super) needs_server: bool,
+    /// The statement of the query that follows, where it has been looked at.
+    pub(super) query: Option<Arc<Statement>>,
+}
+
+/// What came of one frame.
+enum Answer {
+    Given,
+    /// It needs a server. A query has been looked at to find that out.
+    NeedsServer(Option<Arc<Statement>>),
 }
 
 impl ClientSide {
@@ -31,43 +42,46 @@ impl ClientSide {
     pub(super) fn hear(&mut self, data: &[u8]) -> Result<Heard, Fatal> {
         let mut consumed = self.to_drop.min(data.len());
         self.to_drop -= consumed;
-        let mut needs_server = false;
+        let (mut needs_server, mut query) = (false, None);
         while let Some(rest) = data.get(consumed..).filter(|rest| !rest.is_empty() && !self.ends) {
             let Some(incoming) = incoming(rest, self)? else { break };
-            if !self.answers(incoming, rest)? {
+            if let Answer::NeedsServer(looked_at) = self.answers(incoming, rest)? {
                 needs_server = true;
+                query = looked_at;
                 break;
             }
             consumed += incoming.frame.len();
             self.to_drop = incoming.bytes - incoming.frame.len();
         }
-        Ok(Heard { consumed, needs_server })
+        Ok(Heard {
+            consumed,
+            needs_server,
+            query,
+        })
     }
 
-    /// Answers one frame. False: it needs a server.
-    fn answers(&mut self, incoming: Incoming<'_>, rest: &[u8]) -> Result<bool, Fatal> {
+    /// Answers one frame, unless it needs a server.
+    fn answers(&mut self, incoming: Incoming<'_>, rest: &[u8]) -> Result<Answer, Fatal> {
         match incoming.tag {
             tag::TERMINATE => {
                 self.ends = true;
-                Ok(true)
             }
             tag::SYNC => {
                 self.skips_to_sync = false;
                 self.say_ready();
-                Ok(true)
             }
             // Nothing is outstanding, and nobody copies any more.
-            tag::FLUSH | tag::COPY_DATA | tag::COPY_DONE | tag::COPY_FAIL => Ok(true),
-            _ if self.skips_to_sync => Ok(true),
-            tag::CLOSE if !self.is_session() => Ok(self.closes_alone(incoming, rest)),
-            tag::QUERY if incoming.is_whole() && !self.is_session() => self.answers_query(incoming),
+            tag::FLUSH | tag::COPY_DATA | tag::COPY_DONE | tag::COPY_FAIL => {}
+            _ if self.skips_to_sync => {}
+            tag::CLOSE if !self.is_session() && self.closes_alone(incoming, rest) => {}
+            tag::QUERY if incoming.is_whole() && !self.is_session() => return self.answers_query(incoming),
             _ if self.pending == Pending::Failed => {
                 self.refuse(&Refusal::new("25P02", ABORTED));
                 self.skips_to_sync = true;
-                Ok(true)
             }
-            _ => Ok(false),
+            _ => return Ok(Answer::NeedsServer(None)),
         }
+        Ok(Answer::Given)
     }
 
     const fn is_session(&self) -> bool {
@@ -88,16 +102,16 @@ impl ClientSide {
         true
     }
 
-    fn answers_query(&mut self, incoming: Incoming<'_>) -> Result<bool, Fatal> {
+    fn answers_query(&mut self, incoming: Incoming<'_>) -> Result<Answer, Fatal> {
         let sql = request::query(incoming.body).map_err(|error| protocol(&error))?;
         let Some(statement) = std::str::from_utf8(sql)
             .ok()
             .and_then(|sql| self.door.shapes.at_once(sql))
         else {
-            return Ok(false);
+            return Ok(Answer::NeedsServer(None));
         };
         let Some(answer) = self.own_answer(&statement, sql) else {
-            return Ok(false);
+            return Ok(Answer::NeedsServer(Some(statement)));
         };
         let text = String::from_utf8_lossy(sql);
         let mut ongoing = self.begin(statement, weir_sql::text_hash(&text), incoming.bytes);
@@ -113,7 +127,7 @@ impl ClientSide {
                 self.tell(&ongoing, Outcome::Error);
             }
         }
-        Ok(true)
+        Ok(Answer::Given)
     }
 
     /// The tag with which a statement is answered without a server, or the error; none where it needs one.
