@@ -2,8 +2,12 @@
 
 use std::process::ExitCode;
 
+use tikv_jemallocator::Jemalloc;
 use weir_bus::Bus;
 use weir_pool_gateway::{SERVICE, start};
+
+#[global_allocator]
+static MEMORY: Jemalloc = Jemalloc;
 
 fn main() -> ExitCode {
     weir_runtime::service_main(SERVICE, |ground| async {
