@@ -34,6 +34,12 @@ pub(crate) enum Error {
         /// When a caller may try again.
         retry_after: Duration,
     },
+    /// Another server is the primary by now; nothing was sent.
+    #[error("postgres at {from} is not the primary any more")]
+    PrimaryMoved {
+        /// The address of the one that was.
+        from: String,
+    },
     /// Too many callers wait already.
     #[error("{waiting} callers already wait for a connection to database {database}; try again later")]
     QueueFull {
@@ -136,12 +142,26 @@ pub(crate) enum Error {
     Unauthenticated(String),
 }
 
+impl Error {
+    /// Whether no server could be had, and nothing was sent to any.
+    pub(crate) fn is_without_server(&self) -> bool {
+        use weir_upstream::Error::{Io, Refused, Timeout, Tls, Unreachable};
+        match self {
+            Self::BreakerOpen { .. } | Self::PrimaryMoved { .. } => true,
+            Self::Upstream(Unreachable { .. } | Timeout { .. } | Io { .. } | Tls { .. }) => true,
+            // It is starting, stopping, or not open for queries yet.
+            Self::Upstream(Refused { server, .. }) => server.sqlstate.starts_with("57P"),
+            _ => false,
+        }
+    }
+}
+
 impl Coded for Error {
     fn class(&self) -> ErrorClass {
         match self {
             Self::Upstream(error) => error.class(),
             Self::PoolTimeout { .. } | Self::QueueFull { .. } | Self::TooManyPools { .. } => ErrorClass::Exhausted,
-            Self::BreakerOpen { .. } => ErrorClass::Unavailable,
+            Self::BreakerOpen { .. } | Self::PrimaryMoved { .. } => ErrorClass::Unavailable,
             Self::ReplyTooLarge { .. } => ErrorClass::Exhausted,
             Self::StatementTooLong { .. } | Self::Parameter { .. } | Self::Request(_) => ErrorClass::InvalidInput,
             Self::TransactionLeftOpen => ErrorClass::Conflict,
@@ -167,6 +187,7 @@ impl Coded for Error {
             Self::PoolTimeout { .. } => "pool-timeout",
             Self::QueueFull { .. } => "pool-queue-full",
             Self::BreakerOpen { .. } => "upstream-breaker-open",
+            Self::PrimaryMoved { .. } => "upstream-moved",
             Self::TooManyPools { .. } => "pool-too-many",
             Self::StatementTooLong { .. } => "statement-too-long",
             Self::ReplyTooLarge { .. } => "reply-too-large",

@@ -7,6 +7,7 @@ mod error;
 mod metrics;
 mod pool;
 mod profile;
+mod route;
 mod settings;
 mod shapes;
 mod tap;
@@ -22,7 +23,7 @@ use weir_proto::gateway::v1::gateway_service_server::GatewayServiceServer;
 use weir_runtime::{Ground, GrpcDoor, Service, Stage, StartError, bind, serve_ops};
 use weir_sql::Limits;
 
-use client::{Door, DoorParts, Flight, Sessions, look, tls};
+use client::{Door, DoorParts, Flight, Sessions, Writes, look, tls};
 use metrics::Metrics;
 use pool::{Common, Pools};
 use shapes::Shapes;
@@ -47,14 +48,14 @@ pub const SERVICE: Service = Service {
 
 /// Starts the gateway on its ground: ports first, then what serves them.
 pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
-    let (settings, target) = check(&ground.sources)?;
+    let (settings, targets) = check(&ground.sources)?;
     let grpc = bind(&ground, "gateway.grpc_listen", settings.grpc_listen).await?;
     let wire = bind(&ground, "gateway.wire_listen", settings.wire_listen).await?;
     let ops = bind(&ground, "gateway.ops_listen", settings.ops_listen).await?;
     let metrics = Arc::new(Metrics::register(&ground.registry));
 
-    let common = Common::new(target, settings.clone(), ground.tasks.clone(), metrics.clone());
-    let pools = Pools::new(common);
+    let common = Common::new(targets, settings.clone(), ground.tasks.clone(), metrics.clone());
+    let pools = Pools::new(common.ok_or("there is no server to stand before")?);
     let tap = open_tap(&ground, &settings, pools.common().workers, bus.clone(), metrics);
     let shapes = Shapes::new(limits(&settings), pools.common().workers);
     keep_up(&ground, &pools);
@@ -65,6 +66,7 @@ pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
     open_wire_door(&ground, wire, &pools, &shapes, &tap)?;
     let sessions = Sessions {
         profile: look(&pools.common().profiles),
+        writes: Writes::new(pools.common()),
         user: pools.common().target.user().to_owned(),
         pools,
         shapes,
@@ -94,6 +96,7 @@ const fn limits(settings: &GatewaySettings) -> Limits {
 fn keep_up(ground: &Ground, pools: &Arc<Pools>) {
     let shown = pools.clone();
     ground.registry.before_scrape(move || shown.show());
+    pools.watch();
     let (pools, upstream) = (pools.clone(), ground.readiness.needs("upstream"));
     ground
         .tasks

@@ -11,10 +11,22 @@ weir_telemetry::metrics! {
         pool_wait_seconds: Histograms<1> = "weir_pool_wait_seconds" ["database"],
         /// Server connections opened.
         connections_opened: Counters<1> = "weir_pool_connections_opened_total" ["database"],
-        /// Server connections closed, by reason: idle, age, broken, overflow, shutdown.
+        /// Server connections closed, by reason: idle, age, broken, overflow, moved, shutdown.
         connections_closed: Counters<2> = "weir_pool_connections_closed_total" ["database", "reason"],
         /// The circuit breaker of each upstream: 1 for the state it is in (closed, open, half_open).
         breaker_state: Gauges<2> = "weir_circuit_breaker_state" ["upstream", "state"],
+        /// What each of several servers is: 1 for its role (primary, standby, unknown).
+        upstream_role: Gauges<2> = "weir_upstream_role" ["upstream", "role"],
+        /// How far each replica is behind the primary; NaN where that is not known.
+        replica_lag_seconds: Gauges<1> = "weir_replica_lag_seconds" ["upstream"],
+        /// Whether a replica answers no reads at present: 1 if so.
+        replica_banned: Gauges<1> = "weir_replica_banned" ["upstream"],
+        /// Times that a replica ceased to answer reads, by reason: down, lag, failed.
+        replica_bans: Counters<2> = "weir_replica_bans_total" ["upstream", "reason"],
+        /// Reads that may leave the primary, by who answered and why: replica (fit), primary (not_fresh, none_fit, sent_again).
+        reads_routed: Counters<2> = "weir_reads_routed_total" ["target", "reason"],
+        /// Times that another server became the primary.
+        failovers: Counters<0> = "weir_failovers_total" [],
         /// Clients of the PostgreSQL door that are logged in.
         clients: Gauges<0> = "weir_clients" [],
         /// Threads that serve clients of the PostgreSQL door at present: as many as the load needs.

@@ -1,5 +1,7 @@
 //! The `[gateway]` section, and what it means for a pool.
 
+mod cluster;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,6 +9,9 @@ use std::time::Duration;
 use weir_config::{DatabaseSettings, Error, Origin, Setting, Sources, computed, unset};
 use weir_model::Project;
 use weir_upstream::Target;
+
+pub(crate) use cluster::Reads;
+use cluster::Replicas;
 
 weir_config::section! {
     /// The data path: doors, pool, events.
@@ -67,6 +72,14 @@ weir_config::section! {
         breaker_failures: u32 = "5", also ["CIRCUIT_BREAKER_FAILURE_THRESHOLD" in ""],
         /// Time until a caller may try again; the gateway itself asks all the time.
         breaker_recovery: Duration = "30s", also ["CIRCUIT_BREAKER_RECOVERY_TIMEOUT" in "s"],
+        /// Further servers of the same cluster (`host:port`, divided by commas), with role, password, encryption and database as in `database.url`; which of all is the primary is watched. A change takes a restart.
+        replicas: Replicas = "",
+        /// Who answers what only reads: a replica where one is fit (`replicas`), or always the `primary`.
+        reads: Reads = "replicas",
+        /// A replica further behind the primary than this answers nobody.
+        replica_lag_max: Duration = "10s",
+        /// How long a caller waits for a new primary while the present one cannot be reached, where there are several servers; at most as long as for a connection.
+        failover_wait: Duration = "10s",
         /// Longest statement text that is accepted, in bytes.
         statement_bytes_max: usize = "1048576",
         /// Largest reply of a call that returns all rows at once, in bytes; larger ones are for the streaming call.
@@ -186,8 +199,8 @@ fn size(number: u32) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
 
-/// Validates the settings as the start would, and finds the database.
-pub fn check(sources: &Sources) -> Result<(GatewaySettings, Target), Error> {
+/// Validates the settings as the start would, and finds the servers: that of the URL, then the others.
+pub fn check(sources: &Sources) -> Result<(GatewaySettings, Vec<Target>), Error> {
     let settings: GatewaySettings = sources.section()?;
     let bounds = settings.bounds();
     let wrong = |key, reason: String| Err(Error::invalid(key, Origin::File, reason));
@@ -218,9 +231,10 @@ pub fn check(sources: &Sources) -> Result<(GatewaySettings, Target), Error> {
         return wrong("database.url", reason.to_owned());
     };
     let target = Target::parse(url.secret().expose());
-    match target {
-        Ok(target) => Ok((settings, target)),
-        Err(error) => Err(Error::Refused(format!("setting database.url: {error}"))),
+    let first = target.map_err(|error| Error::Refused(format!("setting database.url: {error}")))?;
+    match settings.replicas.targets(&first) {
+        Ok(others) => Ok((settings, std::iter::once(first).chain(others).collect())),
+        Err(reason) => wrong("gateway.replicas", reason),
     }
 }
 
@@ -274,6 +288,7 @@ mod tests {
             (&[("DB_POOL_MAX", "2"), ("DB_POOL_MIN", "3")], "gateway.pool_min"),
             (&[("DATABASE_POOL_SIZE", "2"), ("DB_POOL_MIN", "3")], "gateway.pool_min"),
             (&[("DATABASE_POOL_RECYCLE", "0")], "gateway.recycle_after"),
+            (&[("WEIR_GATEWAY__REPLICAS", "h:port")], "gateway.replicas"),
         ] {
             let error = check(&sources(environment)).unwrap_err().to_string();
             assert!(error.contains(key), "{error}");

@@ -20,6 +20,7 @@
 //! in attribute notation, `(x).f`), so whoever sends reads elsewhere asks the catalogue too. And a session that sets
 //! `standard_conforming_strings = off` quotes by other rules than the ones used here.
 
+mod anywhere;
 mod builtin;
 mod calls;
 mod deeds;
@@ -88,6 +89,9 @@ pub struct Statement {
     pub keeps_literals: bool,
     /// What it does to its session or connection, in order; nothing for a plain statement.
     pub deeds: Box<[Deed]>,
+    /// Whether it only reads, and every server of a cluster that has the same data gives the same answer, unless a
+    /// function among the [deeds](Deed::Calls) has other effects. False where that is not known.
+    pub anywhere: bool,
 }
 
 /// What a statement does, as coarse as a metric's label needs it.
@@ -170,6 +174,8 @@ fn understood(sql: &str, tokens: &[scan::Token<'_>], limits: Limits) -> Statemen
     }
     let effect = effect::of(sql, tokens);
     let statements = split::whole(sql, tokens);
+    let deeds = deeds::of(&statements);
+    let reads = effect.kind == Kind::Select && !effect.writes && !effect.locks && statements.len() == 1;
     Statement {
         fingerprint,
         text_hash: text_hash(sql),
@@ -180,7 +186,8 @@ fn understood(sql: &str, tokens: &[scan::Token<'_>], limits: Limits) -> Statemen
         parsed,
         statements: statements.len(),
         keeps_literals: literals::matter(sql, &statements),
-        deeds: deeds::of(&statements),
+        anywhere: reads && anywhere::of(tokens, &deeds),
+        deeds,
     }
 }
 
@@ -197,5 +204,6 @@ fn opaque(sql: &str) -> Statement {
         statements: 1,
         keeps_literals: true,
         deeds: deeds::unknown(),
+        anywhere: false,
     }
 }

@@ -17,7 +17,7 @@ pub use options::PostgresOptions;
 use crate::blocking::blocking;
 use crate::place::unique;
 use crate::server::Server;
-use cluster::Cluster;
+use cluster::{Cluster, Primary};
 use database::Door;
 
 /// A PostgreSQL cluster of its own: data directory, port, socket directory; user `postgres` needs no password.
@@ -47,12 +47,33 @@ impl Postgres {
 
     async fn open(options: PostgresOptions) -> Self {
         let roles = options.role_statements();
-        let server = Arc::new(blocking(move || Server::start(Cluster::new(options))).await);
-        let door = Door::new(server.kind().psql(), server.dir(), server.port());
+        let opened = Self::launch(move || Cluster::new(options)).await;
         if !roles.is_empty() {
-            door.psql("postgres", &roles).await;
+            opened.door.psql("postgres", &roles).await;
         }
+        opened
+    }
+
+    async fn launch(cluster: impl FnOnce() -> Cluster + Send + 'static) -> Self {
+        let server = Arc::new(blocking(move || Server::start(cluster())).await);
+        let door = Door::new(server.kind().psql(), server.dir(), server.port());
         Self { server, door }
+    }
+
+    /// A standby that follows this cluster by streaming under the given name, ready for queries. With
+    /// `synchronous_standby_names` set to that name here, a commit waits for it.
+    pub async fn standby(&self, name: &str) -> Self {
+        let primary = Primary {
+            socket_dir: self.socket_dir(),
+            port: self.port(),
+        };
+        let name = name.to_owned();
+        Self::launch(move || Cluster::standby_of(primary, &name, PostgresOptions::new())).await
+    }
+
+    /// Makes a standby a primary, and returns when it is one.
+    pub async fn promote(&self) {
+        self.psql("postgres", "select pg_promote()").await;
     }
 
     /// The port on 127.0.0.1, the same over its whole life.
@@ -91,6 +112,11 @@ impl Postgres {
 
     /// Stops it at once, as a crash does: connections break, and committed data stays.
     pub async fn stop(&mut self) {
+        self.kill().await;
+    }
+
+    /// The same under those who share it.
+    pub async fn kill(&self) {
         let server = Arc::clone(&self.server);
         blocking(move || server.stop()).await;
     }

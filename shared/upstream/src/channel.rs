@@ -72,14 +72,15 @@ impl Channel {
     /// Whether nothing has come since the last reply, or nothing but words that need no answer.
     pub(crate) fn is_quiet(&mut self, cx: &mut Context<'_>) -> bool {
         self.let_go();
-        if self.inbox.bytes().is_empty() {
-            return match self.inbox.poll_peek(cx, &mut self.stream) {
-                Poll::Pending => true,
-                Poll::Ready(Ok(1..)) => self.is_small_talk(),
-                Poll::Ready(_) => false,
-            };
+        // A server that crashes says a word that needs no answer, and then ends the connection.
+        while self.is_small_talk() {
+            match self.inbox.poll_peek(cx, &mut self.stream) {
+                Poll::Pending => return true,
+                Poll::Ready(Ok(1..)) => {}
+                Poll::Ready(_) => return false,
+            }
         }
-        self.is_small_talk()
+        false
     }
 
     /// Whether all that has come are whole frames that may come at any time. They stay to be read.

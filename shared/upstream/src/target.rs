@@ -133,6 +133,12 @@ impl Target {
         url::read(url)
     }
 
+    /// The same user, password, encryption and database at another server of the same cluster: `host:port`, with the
+    /// port left out where it is 5432.
+    pub fn at(&self, door: &str) -> Result<Self, TargetError> {
+        url::at(self, door)
+    }
+
     /// The host's name or address, or the directory of its socket.
     pub fn host(&self) -> &str {
         match &self.host {

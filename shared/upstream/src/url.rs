@@ -68,6 +68,30 @@ pub(crate) fn read(url: &str) -> Result<Target, TargetError> {
     pieces.into_target()
 }
 
+/// The same target at another door, which is written as `host:port`, `[address]:port` or a socket's directory.
+pub(crate) fn at(target: &Target, door: &str) -> Result<Target, TargetError> {
+    let mut pieces = Pieces::default();
+    if door.starts_with('/') {
+        pieces.host = Some(Cow::Borrowed(door));
+    } else {
+        pieces.read_door(door)?;
+    }
+    let host = pieces.host.ok_or(TargetError::Form("names no host"))?;
+    Ok(Target {
+        host: host_of(&host),
+        port: pieces.port.unwrap_or(PORT),
+        ..target.clone()
+    })
+}
+
+fn host_of(host: &str) -> Host {
+    if host.starts_with('/') {
+        Host::Unix(PathBuf::from(host))
+    } else {
+        Host::Tcp(host.to_owned())
+    }
+}
+
 /// Percent-decodes a piece; `None` where it is empty.
 fn decoded(piece: &str) -> Result<Option<Cow<'_, str>>, TargetError> {
     let text = percent_decode_str(piece).decode_utf8();
@@ -146,13 +170,8 @@ impl<'u> Pieces<'u> {
         let host = self.host.ok_or(TargetError::Form(
             "names no host; a socket's directory is named by ?host=/directory",
         ))?;
-        let host = if host.starts_with('/') {
-            Host::Unix(PathBuf::from(&*host))
-        } else {
-            Host::Tcp(host.into_owned())
-        };
         Ok(Target {
-            host,
+            host: host_of(&host),
             port: self.port.unwrap_or(PORT),
             database: self.database.map_or_else(|| user.clone(), Cow::into_owned),
             user,

@@ -11,6 +11,7 @@ use super::session::{Argument, Ask, Sessions};
 use super::transaction::Scope;
 use super::types;
 use crate::error::Error;
+use crate::pool::Lsn;
 
 /// Names in PostgreSQL are no longer.
 const DATABASE_BYTES_MAX: usize = 63;
@@ -35,6 +36,8 @@ pub(crate) struct Checked {
     pub(crate) traceparent: String,
     pub(crate) operation: String,
     pub(crate) timeout: Option<Duration>,
+    /// The token, as a position in the log.
+    pub(crate) min_position: Option<Lsn>,
 }
 
 /// The same within a transaction, which has its own limits.
@@ -46,6 +49,7 @@ pub(crate) fn within(scope: &Scope) -> Checked {
         traceparent: scope.traceparent.clone(),
         operation: String::new(),
         timeout: None,
+        min_position: None,
     }
 }
 
@@ -74,7 +78,7 @@ impl Sessions {
         if common.operation.len() > OPERATION_BYTES_MAX {
             return wrong(format!("operation has at most {OPERATION_BYTES_MAX} bytes"));
         }
-        // The primary has everything that was ever written, so a token asks for nothing more there.
+        // The primary has everything that was ever written, so a token asks for nothing more there than for a form.
         if !common.min_token.is_empty() && !is_token(&common.min_token) {
             return wrong("min_token is none that an answer had".to_owned());
         }
@@ -85,6 +89,7 @@ impl Sessions {
             traceparent: weir_telemetry::traceparent().unwrap_or_default(),
             operation: common.operation,
             timeout: common.timeout,
+            min_position: Lsn::parse(&common.min_token).map(Lsn::end_of_last),
         })
     }
 
@@ -124,6 +129,7 @@ impl Sessions {
             traceparent: common.traceparent,
             operation: common.operation,
             prepared,
+            min_position: common.min_position,
         })
     }
 }

@@ -200,7 +200,7 @@ impl Sessions {
             .map(|pool| {
                 let state = pool.state();
                 Pool {
-                    upstream: pool.common.upstream.clone(),
+                    upstream: pool.member.name.clone(),
                     database: pool.key.database.clone(),
                     role: pool.key.user.clone(),
                     total: count(state.idle + state.active),

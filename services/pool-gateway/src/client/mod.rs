@@ -4,6 +4,7 @@ mod asking;
 mod batch;
 mod batches;
 mod catalogue;
+mod causal;
 mod declaring;
 mod decode;
 mod encode;
@@ -24,6 +25,7 @@ mod transaction;
 mod types;
 mod wire;
 
+pub(crate) use causal::Writes;
 pub(crate) use flight::Flight;
 pub(crate) use recording::{kind_code, micros, shape};
 pub(crate) use session::{Sessions, look};

@@ -12,6 +12,7 @@ use weir_proto::common::v1::StatementKind;
 use weir_proto::events::v1::{CacheOutcome, QueryShape};
 use weir_sql::{Kind, Statement};
 
+use super::causal::Writes;
 use crate::error::Error;
 use crate::tap::{Origin, Outcome, Record, Tap};
 
@@ -39,6 +40,8 @@ pub(crate) struct Recording {
     text_hash: u64,
     statement: Arc<Statement>,
     tap: Tap,
+    /// Told of what may have written.
+    writes: Option<Arc<Writes>>,
     sqlstate: String,
     outcome: Outcome,
 }
@@ -63,6 +66,7 @@ impl Recording {
         text_hash: u64,
         statement: Arc<Statement>,
         tap: Tap,
+        writes: Option<Arc<Writes>>,
     ) -> Self {
         Self {
             figures: Figures::default(),
@@ -76,6 +80,7 @@ impl Recording {
             text_hash,
             statement,
             tap,
+            writes,
             sqlstate: SQLSTATE_CANCELLED.to_owned(),
             outcome: Outcome::Cancelled,
         }
@@ -84,6 +89,11 @@ impl Recording {
     /// The statement has been read after all.
     pub(crate) fn is_of(&mut self, statement: Arc<Statement>) {
         self.statement = statement;
+    }
+
+    /// This server answers it, or is to.
+    pub(crate) fn is_answered_by(&mut self, origin: Arc<Origin>) {
+        self.origin = origin;
     }
 
     /// A connection is waited for.
@@ -158,6 +168,9 @@ impl Drop for Recording {
     fn drop(&mut self) {
         self.waited();
         self.answered();
+        if let Some(writes) = &self.writes {
+            writes.note(&self.origin.project, &self.statement);
+        }
         let figures = &self.figures;
         let ended = Instant::now();
         self.tap.record(&Record {

@@ -112,6 +112,10 @@ impl Rows for Collected {
         self.bytes_max
     }
 
+    fn is_untouched(&self) -> bool {
+        self.rows.is_empty()
+    }
+
     async fn make_room(&mut self) -> Result<(), Error> {
         Ok(())
     }
@@ -126,6 +130,9 @@ pub(crate) struct Streamed<M> {
     rows_max: u64,
     rows_sent: u64,
     bytes_max: usize,
+    /// The columns, until there is a row or the end.
+    header: Option<Vec<api::Column>>,
+    is_header_sent: bool,
     /// Batches that are to be sent.
     full: Vec<Vec<api::Row>>,
     /// The next batch, and its bytes.
@@ -143,6 +150,8 @@ impl<M: Send + 'static> Streamed<M> {
             rows_max,
             rows_sent: 0,
             bytes_max,
+            header: None,
+            is_header_sent: false,
             full: Vec::new(),
             held: Vec::new(),
             bytes_held: 0,
@@ -163,12 +172,23 @@ impl<M: Send + 'static> Streamed<M> {
 
     /// Sends what is still held. To be called when the statement has ended well.
     pub(crate) async fn flush(&mut self) -> Result<(), Error> {
+        self.send_header().await?;
         self.make_room().await?;
         let rows = std::mem::take(&mut self.held);
         if rows.is_empty() {
             return Ok(());
         }
         self.send(Part::Rows(api::RowBatch { rows })).await
+    }
+
+    async fn send_header(&mut self) -> Result<(), Error> {
+        match self.header.take() {
+            Some(columns) => {
+                self.is_header_sent = true;
+                self.send(Part::Columns(api::ColumnHeader { columns })).await
+            }
+            None => Ok(()),
+        }
     }
 
     pub(crate) async fn send(&self, part: Part) -> Result<(), Error> {
@@ -179,8 +199,8 @@ impl<M: Send + 'static> Streamed<M> {
 
 impl<M: Send + 'static> Rows for Streamed<M> {
     async fn columns(&mut self, columns: &RowDescription<'_>) -> Result<(), Error> {
-        let columns = self.columns.learn(columns);
-        self.send(Part::Columns(api::ColumnHeader { columns })).await
+        self.header = Some(self.columns.learn(columns));
+        Ok(())
     }
 
     fn row(&mut self, row: DataRow<'_>) -> Result<bool, Error> {
@@ -201,7 +221,14 @@ impl<M: Send + 'static> Rows for Streamed<M> {
         self.bytes_max
     }
 
+    fn is_untouched(&self) -> bool {
+        self.rows_sent == 0 && !self.is_header_sent
+    }
+
     async fn make_room(&mut self) -> Result<(), Error> {
+        if self.rows_sent > 0 {
+            self.send_header().await?;
+        }
         for rows in std::mem::take(&mut self.full) {
             self.send(Part::Rows(api::RowBatch { rows })).await?;
         }

@@ -42,6 +42,7 @@ pub(crate) fn retry(error: &Error, is_kept: bool) -> Retry {
         Error::PoolTimeout { .. } | Error::QueueFull { .. } | Error::TooManyPools { .. } | Error::Stopping => {
             Retry::After(SOON_MS)
         }
+        Error::PrimaryMoved { .. } => Retry::Safe,
         Error::StatementTimeout(_) | Error::CallerGone | Error::OperationCancelled => unknown,
         // Rolled back for certain.
         Error::TransactionIdle(_) => Retry::Safe,

@@ -10,11 +10,12 @@ use weir_sql::{Kind, Statement, text_hash};
 use weir_upstream::{Column, DataRow, Format, Parameter, RowDescription, TransactionStatus};
 
 use super::catalogue::Catalogue;
+use super::causal::Writes;
 use super::operations::Operations;
 use super::reading::{ReadOut, read_rows};
 use super::recording::Recording;
 use crate::error::Error;
-use crate::pool::{Lease, Pool, Pools};
+use crate::pool::{Lease, Lsn, Pool, Pools};
 use crate::profile::{Profile, Profiles, Setting};
 use crate::settings::GatewaySettings;
 use crate::shapes::Shapes;
@@ -22,6 +23,9 @@ use crate::tap::{Origin, Tap};
 
 /// As much of a calling program's name as PostgreSQL keeps.
 const APPLICATION_CHARS_MAX: usize = 63;
+
+/// How long a call waits before it looks again whether there is a primary.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(50);
 
 /// The value of a parameter, as text.
 #[derive(Debug, Clone)]
@@ -57,6 +61,8 @@ pub(crate) struct Ask {
     pub(crate) operation: String,
     /// Whether the server shall keep it prepared for the next time.
     pub(crate) prepared: bool,
+    /// Up to where the log has to be replayed where it is answered.
+    pub(crate) min_position: Option<Lsn>,
 }
 
 impl Ask {
@@ -83,6 +89,10 @@ pub(crate) trait Rows: Send {
     fn row(&mut self, row: DataRow<'_>) -> Result<bool, Error>;
     /// The longest row that can be taken, in bytes.
     fn row_bytes_max(&self) -> usize;
+    /// Whether nothing of a result has gone on yet, so that another one may take its place.
+    fn is_untouched(&self) -> bool {
+        false
+    }
     /// Makes room before more rows are read; this is where a slow caller is waited for.
     fn make_room(&mut self) -> impl Future<Output = Result<(), Error>> + Send;
 }
@@ -110,6 +120,8 @@ pub(crate) struct Sessions {
     pub(crate) user: String,
     pub(crate) operations: Arc<Operations>,
     pub(crate) catalogue: Arc<Catalogue>,
+    /// When calls wrote; none where there are no replicas.
+    pub(crate) writes: Option<Arc<Writes>>,
     /// What a session looks like to the calls of this door.
     pub(crate) profile: Arc<Profile>,
 }
@@ -186,24 +198,29 @@ impl Sessions {
         }
     }
 
-    pub(super) fn recording(&self, ask: &Ask, begun: Instant, statement: Arc<Statement>) -> Recording {
+    /// Who asks, and who answers.
+    pub(super) fn origin(&self, ask: &Ask, upstream: &str) -> Arc<Origin> {
         let database = if ask.database.is_empty() {
             self.pools.own_database()
         } else {
             ask.database.clone()
         };
         let application: String = ask.application.chars().take(APPLICATION_CHARS_MAX).collect();
-        let upstream = &self.pools.common().upstream;
-        let origin = Origin::new(
+        Origin::new(
             ask.project.clone(),
             &database,
             &self.user,
             &application,
             upstream,
             Door::Grpc,
-        );
+        )
+    }
+
+    pub(super) fn recording(&self, ask: &Ask, begun: Instant, statement: Arc<Statement>) -> Recording {
+        let origin = self.origin(ask, &self.pools.common().members.primary().name);
         let (text_hash, traceparent) = (text_hash(&ask.sql), ask.traceparent.clone());
-        let mut recording = Recording::begin(begun, origin, traceparent, text_hash, statement, self.tap.clone());
+        let (tap, writes) = (self.tap.clone(), self.writes.clone());
+        let mut recording = Recording::begin(begun, origin, traceparent, text_hash, statement, tap, writes);
         recording.figures.started_unix_ms = self.clock.unix_ms();
         let arguments: usize = ask
             .arguments
@@ -226,6 +243,9 @@ impl Sessions {
             None => self.shapes.read(&ask.sql).await,
         };
         recording.is_of(statement.clone());
+        if let Some(ended) = self.try_replica(ask, &statement, rows, recording).await {
+            return ended;
+        }
         let mut lease = self.lease(&ask.project, &ask.database, recording).await?;
         if leaves_traces(&statement) {
             lease.needs_reset();
@@ -241,16 +261,32 @@ impl Sessions {
         database: &str,
         recording: &mut Recording,
     ) -> Result<Lease, Error> {
-        let pool = self.pools.get(database)?;
         recording.waiting();
-        let leased = self.ready_lease(&pool, project).await;
+        let leased = self.lease_of_primary(project, database).await;
         recording.waited();
         leased
     }
 
+    /// A connection to the primary. While it cannot be reached and there are others, one of them may become it.
+    async fn lease_of_primary(&self, project: &Project, database: &str) -> Result<Lease, Error> {
+        let begun = Instant::now();
+        loop {
+            let pool = self.pools.get(database)?;
+            let leased = self.ready_lease(&pool, project).await;
+            let Err(error) = &leased else { return leased };
+            let common = self.pools.common();
+            let settings = common.live();
+            let is_hopeless = !common.members.are_several() || !error.is_without_server();
+            if is_hopeless || begun.elapsed() >= settings.failover_wait.min(settings.acquire_timeout) {
+                return leased;
+            }
+            tokio::time::sleep(LOOK_AGAIN_AFTER).await;
+        }
+    }
+
     /// A connection whose session looks as this door expects. One that is found lost before anything of the caller's
     /// was sent costs the caller nothing.
-    async fn ready_lease(&self, pool: &Arc<Pool>, project: &Project) -> Result<Lease, Error> {
+    pub(super) async fn ready_lease(&self, pool: &Arc<Pool>, project: &Project) -> Result<Lease, Error> {
         let timeout = self.settings.acquire_timeout;
         let mut lease = pool.acquire(project, 1.0, &self.profile, timeout).await?;
         match lease.wear(&self.profile).await {
@@ -264,7 +300,7 @@ impl Sessions {
         Ok(lease)
     }
 
-    async fn query(
+    pub(super) async fn query(
         &self,
         ask: &Ask,
         statement: &Statement,

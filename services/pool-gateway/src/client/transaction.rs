@@ -43,6 +43,7 @@ impl Scope {
             traceparent: self.traceparent.clone(),
             operation: String::new(),
             prepared: false,
+            min_position: None,
         }
     }
 }

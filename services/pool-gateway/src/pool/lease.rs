@@ -29,6 +29,11 @@ impl Lease {
         }
     }
 
+    /// The pool that it is from.
+    pub(crate) const fn pool(&self) -> &Arc<Pool> {
+        &self.pool
+    }
+
     /// The connection. `None` never happens before the drop.
     pub(crate) fn connection(&mut self) -> Option<&mut Connection> {
         self.server().map(Server::connection)

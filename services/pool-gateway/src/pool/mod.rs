@@ -1,4 +1,4 @@
-//! Server connections, shared: one pool for each database and role of the upstream.
+//! Server connections, shared: one pool for each database and role of each server of the cluster.
 //!
 //! A freed connection goes straight to the caller whose turn it is; otherwise it rests on top of the idle ones, so
 //! that those below grow old and are closed. No connection is handed on unless its protocol state is known.
@@ -6,10 +6,14 @@
 mod breaker;
 mod lease;
 mod line;
+mod members;
 mod pools;
 mod queue;
+mod reading;
+mod roles;
 mod server;
 mod upkeep;
+mod watch;
 
 use std::collections::HashSet;
 use std::pin::Pin;
@@ -25,10 +29,13 @@ use weir_runtime::Tasks;
 use weir_telemetry::Histogram;
 use weir_upstream::{ConnectOptions, Credentials, Target};
 
-pub(crate) use breaker::{Breaker, BreakerState};
+pub(crate) use breaker::Breaker;
 pub(crate) use lease::Lease;
+pub(crate) use members::{Member, Members};
 pub(crate) use pools::Pools;
 use queue::{Caller, Grant, Next, Queue, Turn};
+pub(crate) use reading::Reading;
+pub(crate) use roles::Lsn;
 use server::Place;
 pub(crate) use server::{Server, Standing};
 
@@ -41,10 +48,10 @@ use crate::workers::current_worker;
 /// What every pool of this gateway has in common.
 #[derive(Debug)]
 pub(crate) struct Common {
+    /// As the URL says: whoever asks, and the database of those who name none.
     pub(crate) target: Target,
-    pub(crate) upstream: String,
+    pub(crate) members: Members,
     settings: RwLock<Arc<GatewaySettings>>,
-    pub(crate) breaker: Mutex<Breaker>,
     pub(crate) tasks: Tasks,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) profiles: Profiles,
@@ -53,20 +60,23 @@ pub(crate) struct Common {
 }
 
 impl Common {
-    pub(crate) fn new(target: Target, settings: GatewaySettings, tasks: Tasks, metrics: Arc<Metrics>) -> Self {
-        let upstream = format!("{}:{}", target.host(), target.port());
-        let breaker = Breaker::new(settings.breaker_failures, settings.breaker_recovery);
+    /// The servers of the cluster, that of the URL first; none without any.
+    pub(crate) fn new(
+        targets: Vec<Target>,
+        settings: GatewaySettings,
+        tasks: Tasks,
+        metrics: Arc<Metrics>,
+    ) -> Option<Self> {
         let workers = settings.workers() + 1;
-        Self {
-            target,
-            upstream,
+        Some(Self {
+            target: targets.first()?.clone(),
+            members: Members::new(targets, &settings, metrics.clone())?,
             settings: RwLock::new(Arc::new(settings)),
-            breaker: Mutex::new(breaker),
             tasks,
             metrics,
             profiles: Profiles::new(),
             workers,
-        }
+        })
     }
 
     /// The settings in force.
@@ -76,16 +86,12 @@ impl Common {
 
     /// Other settings from now on.
     fn set_live(&self, settings: Arc<GatewaySettings>) {
-        self.with_breaker(|breaker| breaker.set_limits(settings.breaker_failures, settings.breaker_recovery));
+        self.members.set_limits(&settings);
         *self.settings.write().unwrap_or_else(PoisonError::into_inner) = settings;
     }
 
     fn connect_timeout(&self) -> Duration {
         self.live().connect_timeout
-    }
-
-    pub(crate) fn with_breaker<T>(&self, act: impl FnOnce(&mut Breaker) -> T) -> T {
-        act(&mut self.breaker.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -94,6 +100,17 @@ impl Common {
 pub(crate) struct PoolKey {
     pub(crate) database: String,
     pub(crate) user: String,
+    /// The number of the server.
+    pub(crate) member: usize,
+}
+
+/// What the pools of one database and role have in common on all servers.
+#[derive(Debug, Default)]
+struct Family {
+    /// What the role logs in with; none for the role of the URL.
+    credentials: Mutex<Option<Credentials>>,
+    /// Goes up when somebody changes definitions, so that statements prepared before are prepared anew.
+    definitions: AtomicU64,
 }
 
 /// The state of one pool, for metrics and for people.
@@ -113,18 +130,17 @@ pub(crate) struct PoolState {
 pub(crate) struct Pool {
     pub(crate) key: PoolKey,
     pub(crate) common: Arc<Common>,
+    /// The server that its connections lead to.
+    pub(crate) member: Arc<Member>,
     queue: Mutex<Queue>,
-    /// What the role logs in with; none for the role of the URL.
-    credentials: Mutex<Option<Credentials>>,
-    /// Goes up when somebody changes definitions, so that statements prepared before are prepared anew.
-    definitions: AtomicU64,
+    family: Arc<Family>,
     /// The user's functions that may change their session, as of an age of the definitions.
     suspects: Mutex<Option<(u64, HashSet<Box<str>>)>>,
     waits: Histogram,
 }
 
 impl Pool {
-    fn new(key: PoolKey, common: Arc<Common>) -> Self {
+    fn new(key: PoolKey, common: Arc<Common>, member: Arc<Member>, family: Arc<Family>) -> Self {
         let settings = common.live();
         let queue = Queue::new(settings.bounds(), settings.waiting_max, common.workers);
         let waits = common.metrics.pool_wait_seconds.with([&key.database]);
@@ -132,9 +148,9 @@ impl Pool {
             key,
             common,
             waits,
+            member,
             queue: Mutex::new(queue),
-            credentials: Mutex::default(),
-            definitions: AtomicU64::new(0),
+            family,
             suspects: Mutex::default(),
         }
     }
@@ -164,12 +180,13 @@ impl Pool {
 
     /// The role logs in with this from now on.
     pub(crate) fn trust(&self, credentials: Credentials) {
-        *self.credentials.lock().unwrap_or_else(PoisonError::into_inner) = Some(credentials);
+        *self.family.credentials.lock().unwrap_or_else(PoisonError::into_inner) = Some(credentials);
     }
 
     /// Who logs in upstream.
     fn identity(&self) -> ConnectOptions {
-        let credentials = self.credentials.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let credentials = self.family.credentials.lock();
+        let credentials = credentials.unwrap_or_else(PoisonError::into_inner).clone();
         ConnectOptions {
             user: (self.key.user != self.common.target.user()).then(|| self.key.user.clone()),
             credentials,
@@ -179,12 +196,12 @@ impl Pool {
 
     /// How old the definitions are that statements are parsed under; never 0.
     pub(crate) fn definitions(&self) -> u64 {
-        self.definitions.load(Ordering::Acquire) + 1
+        self.family.definitions.load(Ordering::Acquire) + 1
     }
 
     /// Somebody changed definitions.
     pub(crate) fn definitions_changed(&self) {
-        self.definitions.fetch_add(1, Ordering::AcqRel);
+        self.family.definitions.fetch_add(1, Ordering::AcqRel);
     }
 
     /// Takes a place in the line, for those who wait without a task of their own.
@@ -218,20 +235,6 @@ impl Pool {
         }
     }
 
-    /// Opens a connection, with the right to.
-    pub(crate) async fn open_with(self: &Arc<Self>, right: Right) -> Result<Lease, Error> {
-        let baseline = self.common.profiles.baseline();
-        let caller = Caller {
-            project: &Project::default(),
-            weight: 1.0,
-            worker: current_worker(),
-            profile: baseline.id(),
-            now: Instant::now(),
-        };
-        let server = self.open(right.0, Turn::Behind(caller)).await?;
-        Ok(Lease::new(server, self.clone()))
-    }
-
     /// Takes a connection: an idle one, a new one, or the next that is freed.
     pub(crate) async fn acquire(
         self: &Arc<Self>,
@@ -254,12 +257,6 @@ impl Pool {
             Ok(server) => Ok(Lease::new(server?, self.clone())),
             Err(_) => Err(self.timed_out(timeout)),
         }
-    }
-
-    /// A connection of nobody's profile, for the gateway's own questions.
-    pub(crate) async fn borrow(self: &Arc<Self>, timeout: Duration) -> Result<Lease, Error> {
-        let baseline = self.common.profiles.baseline();
-        self.acquire(&Project::default(), 1.0, &baseline, timeout).await
     }
 
     /// An idle connection where it is needed, if it is worth using.
@@ -303,9 +300,9 @@ impl Pool {
     /// Opens a connection, unless the breaker says that this is in vain. The upkeep always may try.
     async fn open(self: &Arc<Self>, place: Place, turn: Turn<'_>) -> Result<Box<Server>, Error> {
         if matches!(turn, Turn::Behind(_)) {
-            let admitted = self.common.with_breaker(|breaker| breaker.admit(Instant::now()));
+            let admitted = self.member.with_breaker(|breaker| breaker.admit(Instant::now()));
             admitted.map_err(|retry_after| Error::BreakerOpen {
-                upstream: self.common.upstream.clone(),
+                upstream: self.member.name.clone(),
                 retry_after,
             })?;
         }
@@ -330,14 +327,36 @@ impl Pool {
         match (&mut ticket.granted).await {
             Ok(Grant::Server(server)) => Ok(server.here()),
             Ok(Grant::Place(place)) => self.open(place, turn).await.map(Some),
-            Err(_) => Err(Error::Stopping),
+            Err(_) if self.is_primary() => Err(Error::Stopping),
+            Err(_) => Err(self.left()),
         }
     }
 
     /// A connection could not be opened for a caller.
     fn failed_to_open(&self, error: &Error) {
         if error.class() == ErrorClass::Unavailable {
-            self.common.with_breaker(|breaker| breaker.failed(Instant::now()));
+            self.member.with_breaker(|breaker| breaker.failed(Instant::now()));
+            self.common.members.doubt();
+        }
+    }
+
+    /// Whether its server is the primary.
+    pub(crate) fn is_primary(&self) -> bool {
+        self.member.index == self.common.members.primary_index()
+    }
+
+    /// Why those who waited for a server wait no more that is not to be used any longer.
+    fn left(&self) -> Error {
+        Error::PrimaryMoved {
+            from: self.member.name.clone(),
+        }
+    }
+
+    /// Its server is no longer the primary: its idle connections are closed, and who waits for one looks elsewhere.
+    fn leave(&self) {
+        self.with_queue(Queue::dismiss);
+        for server in self.with_queue(Queue::take_idle) {
+            server.close("moved");
         }
     }
 
@@ -409,6 +428,23 @@ pub(crate) enum LinedUp {
 /// The right to open one connection. Dropped, it goes to the next.
 #[derive(Debug)]
 pub(crate) struct Right(Place);
+
+impl Right {
+    /// Opens a connection.
+    pub(crate) async fn open(self) -> Result<Lease, Error> {
+        let pool = self.0.pool().ok_or(Error::Stopping)?;
+        let baseline = pool.common.profiles.baseline();
+        let caller = Caller {
+            project: &Project::default(),
+            weight: 1.0,
+            worker: current_worker(),
+            profile: baseline.id(),
+            now: Instant::now(),
+        };
+        let server = pool.open(self.0, Turn::Behind(caller)).await?;
+        Ok(Lease::new(server, pool))
+    }
+}
 
 /// A place in the line. One who leaves it passes on what came in the same moment.
 #[derive(Debug)]

@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
+use weir_model::Project;
 use weir_runtime::{Dependency, TaskResult};
 
-use super::{BreakerState, Common, Pool, PoolKey, PoolState, upkeep};
+use super::{Common, Family, Lease, Member, Pool, PoolKey, PoolState, upkeep};
 use crate::error::Error;
+use crate::profile::Profile;
 use crate::settings::GatewaySettings;
 
 /// All pools of the gateway.
@@ -35,29 +38,88 @@ impl Pools {
         self.of(database, self.common.target.user())
     }
 
-    /// The pool of a database for a role.
+    /// The pool of a database for a role, on the primary.
     pub(crate) fn of(&self, database: &str, user: &str) -> Result<Arc<Pool>, Error> {
         let database = if database.is_empty() {
             self.common.target.database()
         } else {
             database
         };
+        self.on(self.common.members.primary(), database, user)
+    }
+
+    /// The pool of the same database and role on another server.
+    pub(crate) fn sibling(&self, pool: &Pool, member: &Arc<Member>) -> Result<Arc<Pool>, Error> {
+        self.on(member, &pool.key.database, &pool.key.user)
+    }
+
+    fn on(&self, member: &Arc<Member>, database: &str, user: &str) -> Result<Arc<Pool>, Error> {
         let key = PoolKey {
             database: database.to_owned(),
             user: user.to_owned(),
+            member: member.index,
         };
         let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(pool) = pools.get(&key) {
             return Ok(pool.clone());
         }
-        let max = self.common.live().pools_max;
-        if pools.len() >= max.max(1) {
+        let max = self.common.live().pools_max.max(1);
+        if pools.keys().filter(|other| other.member == key.member).count() >= max {
             let database = key.database;
             return Err(Error::TooManyPools { database, max });
         }
-        let pool = Arc::new(Pool::new(key.clone(), self.common.clone()));
+        let kin = pools
+            .iter()
+            .find(|(other, _)| other.database == key.database && other.user == key.user);
+        let family: Arc<Family> = kin.map(|(_, pool)| pool.family.clone()).unwrap_or_default();
+        let pool = Arc::new(Pool::new(key.clone(), self.common.clone(), member.clone(), family));
         pools.insert(key, pool.clone());
         Ok(pool)
+    }
+
+    /// A connection as this pool's, for what is the same on all servers: to the primary, or to a replica while that
+    /// cannot be reached. Its session looks like this.
+    pub(crate) async fn lease_anywhere(
+        &self,
+        pool: &Arc<Pool>,
+        profile: &Arc<Profile>,
+        timeout: Duration,
+    ) -> Result<Lease, Error> {
+        let mut failed = None;
+        for member in self.common.members.readable() {
+            let pool = self.sibling(pool, member)?;
+            let leased = pool.acquire(&Project::default(), 1.0, profile, timeout).await;
+            let worn = match leased {
+                Ok(mut lease) => match lease.wear(profile).await {
+                    Ok(()) => return Ok(lease),
+                    Err(error) => {
+                        lease.needs_reset();
+                        error
+                    }
+                },
+                Err(error) => error,
+            };
+            if !worn.is_without_server() {
+                return Err(worn);
+            }
+            failed = failed.or(Some(worn));
+        }
+        Err(failed.unwrap_or(Error::Stopping))
+    }
+
+    /// A member ended the gateway's own connection: the idle ones have most likely gone with it.
+    pub(super) fn distrust(&self, member: &Member) {
+        let own = self.all().into_iter().filter(|pool| pool.member.index == member.index);
+        own.for_each(|pool| pool.distrust_idle());
+    }
+
+    /// A member is no longer the primary.
+    pub(super) fn leave(&self, member: &Member) {
+        for pool in self.all() {
+            if pool.member.index == member.index {
+                pool.leave();
+            }
+        }
     }
 
     /// Forgets a pool that has no connection and no caller, such as one for a database that does not exist.
@@ -69,9 +131,11 @@ impl Pools {
         }
     }
 
-    /// Whether it is the pool of the URL's own database and role.
+    /// Whether it is the pool of the URL's own database and role on the primary.
     pub(super) fn is_own(&self, key: &PoolKey) -> bool {
-        key.database == self.common.target.database() && key.user == self.common.target.user()
+        key.member == self.common.members.primary_index()
+            && key.database == self.common.target.database()
+            && key.user == self.common.target.user()
     }
 
     /// Every pool.
@@ -116,7 +180,7 @@ impl Pools {
         for (database, (state, pools)) in databases {
             self.show_database(&database, &state, pools.saturating_mul(max));
         }
-        self.show_breaker();
+        self.common.members.show();
     }
 
     fn show_database(&self, database: &str, state: &PoolState, max: usize) {
@@ -130,18 +194,6 @@ impl Pools {
         set("total", state.idle + state.active);
         let utilization = ratio_part(state.active) / ratio_part(max.max(1));
         metrics.pool_utilization_ratio.with([database]).set(utilization);
-    }
-
-    fn show_breaker(&self) {
-        let state = self.common.with_breaker(|breaker| breaker.state());
-        for each in BreakerState::ALL {
-            let gauge = self
-                .common
-                .metrics
-                .breaker_state
-                .with([&self.common.upstream, each.as_str()]);
-            gauge.set(if each == state { 1.0 } else { 0.0 });
-        }
     }
 
     /// Keeps the pools in shape until told to stop, then closes them.

@@ -297,6 +297,11 @@ impl Queue {
         self.take_idle()
     }
 
+    /// Sends everybody away who waits. They may come again.
+    pub(super) fn dismiss(&mut self) {
+        self.waiters.clear();
+    }
+
     /// Other bounds from now on. What is above them goes as it comes back.
     pub(super) const fn set_bounds(&mut self, bounds: Bounds, waiting_max: usize) {
         self.bounds = bounds;

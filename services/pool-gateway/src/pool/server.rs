@@ -30,6 +30,11 @@ impl Place {
             is_closing: false,
         }
     }
+
+    /// Whose place it is.
+    pub(super) fn pool(&self) -> Option<Arc<Pool>> {
+        self.pool.clone()
+    }
 }
 
 impl Drop for Place {
@@ -91,9 +96,12 @@ impl Server {
             database: Some(pool.key.database.clone()),
             ..pool.identity()
         };
-        let target = &pool.common.target;
-        let connection = Box::pin(Connection::connect(target, options)).await;
-        let connection = connection?;
+        let connection = Box::pin(Connection::connect(&pool.member.target, options)).await?;
+        if pool.common.members.are_several() && pool.is_primary() && is_standby(&connection) {
+            connection.close().await;
+            pool.common.members.doubt();
+            return Err(pool.left());
+        }
         pool.opened();
         let opened_at = Instant::now();
         let expires_at = opened_at + jittered(pool.common.live().recycle_after, connection.process_id());
@@ -250,6 +258,11 @@ impl Pool {
         self.with_queue(super::Queue::count_opened);
         self.common.metrics.connections_opened.with([&self.key.database]).inc();
     }
+}
+
+/// Whether the server says that it is a standby; PostgreSQL does from version 14 on.
+fn is_standby(connection: &Connection) -> bool {
+    connection.parameter("in_hot_standby") == Some("on")
 }
 
 /// Spreads the ends of connections that were opened together: up to a tenth sooner or later, by a number of theirs.

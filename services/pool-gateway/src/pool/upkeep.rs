@@ -20,6 +20,8 @@ pub(super) async fn run(pools: &Pools, upstream: &Dependency, stop: &Cancellatio
     while !stop.is_cancelled() {
         tokio::select! {
             () = async { round(pools, upstream).await; tokio::time::sleep(PERIOD).await } => {}
+            // What was asked of the old primary is of no interest any more.
+            () = pools.common().members.moved.notified() => {}
             () = stop.cancelled() => {}
         }
     }
@@ -36,12 +38,12 @@ async fn round(pools: &Pools, upstream: &Dependency) {
         if pools.is_own(&pool.key) {
             match probe(&pool).await {
                 Some(Ok(())) => {
-                    pool.common.with_breaker(Breaker::succeeded);
+                    pool.member.with_breaker(Breaker::succeeded);
                     upstream.up();
                 }
                 Some(Err(error)) => {
                     pool.distrust_idle();
-                    upstream.down(format!("setting database.url: {error}"));
+                    upstream.down(format!("{}: {error}", named(pools)));
                 }
                 None => {}
             }
@@ -49,6 +51,15 @@ async fn round(pools: &Pools, upstream: &Dependency) {
         let key = pool.key.clone();
         drop(pool);
         pools.forget_if_empty(&key);
+    }
+}
+
+/// The settings that say where the server is.
+fn named(pools: &Pools) -> &'static str {
+    if pools.common().members.are_several() {
+        "settings database.url and gateway.replicas"
+    } else {
+        "setting database.url"
     }
 }
 
@@ -92,14 +103,14 @@ async fn fill(pool: &Arc<Pool>) -> Result<(), Error> {
 }
 
 async fn ping(pool: &Pool, mut lease: Lease) -> Result<(), Error> {
-    let (limit, target) = (pool.common.connect_timeout(), &pool.common.target);
+    let limit = pool.common.connect_timeout();
     let Some(connection) = lease.connection() else {
         return Ok(());
     };
     match tokio::time::timeout(limit, connection.ping()).await {
         Ok(answered) => answered.map_err(Error::from),
         Err(_) => Err(Error::from(weir_upstream::Error::Timeout {
-            place: format!("{}:{}", target.host(), target.port()),
+            place: pool.member.name.clone(),
             after: limit,
         })),
     }

@@ -7,6 +7,7 @@
 )]
 
 mod batch;
+mod cluster;
 mod endings;
 mod events;
 mod flight;

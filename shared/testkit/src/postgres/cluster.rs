@@ -28,8 +28,16 @@ lc_messages = 'C'
 pub(super) struct Cluster {
     install: Install,
     options: PostgresOptions,
+    /// Whose copy it is, where it is a standby.
+    primary: Option<Primary>,
     /// Held while the copy is made, then let go.
     template: Mutex<Option<Template>>,
+}
+
+/// Where a standby's primary is.
+pub(super) struct Primary {
+    pub(super) socket_dir: PathBuf,
+    pub(super) port: u16,
 }
 
 /// The data directory inside the server's directory.
@@ -44,7 +52,51 @@ impl Cluster {
         Self {
             install,
             options,
+            primary: None,
             template,
+        }
+    }
+
+    /// A standby that follows a primary by streaming, under this name.
+    pub(super) fn standby_of(primary: Primary, name: &str, options: PostgresOptions) -> Self {
+        let conninfo = format!(
+            "host={} port={} user=postgres application_name={name}",
+            primary.socket_dir.display(),
+            primary.port
+        );
+        Self {
+            install: Install::find(),
+            options: options.setting("primary_conninfo", &conninfo),
+            primary: Some(primary),
+            template: Mutex::new(None),
+        }
+    }
+
+    /// How a copy of the primary comes into the fresh directory.
+    fn copied(&self, primary: &Primary, dir: &Path) -> Recipe {
+        let account = self.install.account;
+        let backup = self.install.bin.join("pg_basebackup");
+        Recipe {
+            prepare: format!(
+                r#"'{}' -D data -h "$WEIR_SOURCE" -p {} -U postgres -c fast -X stream --no-sync && touch data/standby.signal && chown -R {}:{} ."#,
+                backup.display(),
+                primary.port,
+                account.uid,
+                account.gid
+            ),
+            source: primary.socket_dir.clone().into(),
+            ..self.run(dir)
+        }
+    }
+
+    fn run(&self, dir: &Path) -> Recipe {
+        Recipe {
+            command: self.install.command("postgres", &[Path::new("-D"), &data_dir(dir)]),
+            prepare: String::new(),
+            source: std::ffi::OsString::new(),
+            // An immediate shutdown: sessions break at once, the shared memory is given back.
+            stop: "QUIT",
+            end: "QUIT",
         }
     }
 
@@ -67,10 +119,12 @@ impl Kind for Cluster {
     const NAME: &'static str = "pg";
 
     fn recipe(&self, dir: &Path) -> Recipe {
+        if let Some(primary) = &self.primary {
+            return self.copied(primary, dir);
+        }
         let template = self.template.lock().expect("nobody panics with this lock");
         let account = self.install.account;
         Recipe {
-            command: self.install.command("postgres", &[Path::new("-D"), &data_dir(dir)]),
             prepare: format!(
                 r#"cp -a --reflink=auto "$WEIR_SOURCE" data && chown {}:{} . data"#,
                 account.uid, account.gid
@@ -79,9 +133,7 @@ impl Kind for Cluster {
                 .as_ref()
                 .map(|template| template.dir.clone().into())
                 .unwrap_or_default(),
-            // An immediate shutdown: sessions break at once, the shared memory is given back.
-            stop: "QUIT",
-            end: "QUIT",
+            ..self.run(dir)
         }
     }
 

@@ -237,3 +237,33 @@ fn certificate() -> (String, String) {
     std::fs::remove_dir_all(&dir).unwrap();
     pair
 }
+
+#[tokio::test]
+async fn a_standby_follows_and_takes_over() {
+    let primary = Postgres::start().await;
+    let standby = primary.standby("second").await;
+    let database = primary.database().await;
+    database.psql("create table t (a int); insert into t values (7)").await;
+    eventually("the row on the standby", SOON, || async {
+        let there = "select count(*) from pg_database where datname = ";
+        let found = standby.psql("postgres", &format!("{there}'{}'", database.name())).await;
+        if found == "1" { Ok(()) } else { Err(found) }
+    })
+    .await;
+    eventually("the row on the standby", SOON, || async {
+        let found = standby
+            .psql(database.name(), "select to_regclass('t') is not null")
+            .await;
+        if found == "t" { Ok(()) } else { Err(found) }
+    })
+    .await;
+    assert_eq!(standby.psql("postgres", "select pg_is_in_recovery()").await, "t");
+    primary.kill().await;
+    standby.promote().await;
+    assert_eq!(
+        standby
+            .psql(database.name(), "insert into t values (8); select sum(a) from t")
+            .await,
+        "15"
+    );
+}

@@ -145,3 +145,24 @@ fn no_refusal_and_no_debug_output_holds_a_piece_of_the_password() {
         }
     }
 }
+
+#[test]
+fn another_server_of_the_cluster_differs_in_its_door_only() {
+    let first = Target::parse("postgres://u:secret@first:6000/d?sslmode=require").unwrap();
+    for (door, place) in [
+        ("second", "second:5432"),
+        ("second:6001", "second:6001"),
+        ("[::1]:6002", "[::1]:6002"),
+        ("/run/pg", "/run/pg/.s.PGSQL.5432"),
+    ] {
+        let other = first.at(door).unwrap();
+        assert_eq!(other.place(), place);
+        assert_eq!(
+            (other.user(), other.database(), other.sslmode()),
+            ("u", "d", SslMode::Require)
+        );
+    }
+    for wrong in ["", ":5432", "a:b", "a:0", "a,b"] {
+        assert!(first.at(wrong).is_err(), "{wrong}");
+    }
+}

@@ -85,6 +85,7 @@ pub(super) fn ask(common: Checked, sql: String, arguments: Vec<Argument>) -> Ask
         traceparent: common.traceparent,
         operation: common.operation,
         prepared: true,
+        min_position: common.min_position,
     }
 }
 

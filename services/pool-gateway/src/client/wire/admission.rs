@@ -236,7 +236,9 @@ impl Applicant {
         }
         let settings = door.pools.common().live();
         let pool = door.pools.get("").map_err(|error| Refusal::from(&error))?;
-        let lease = pool.borrow(settings.connect_timeout).await;
+        let baseline = pool.common.profiles.baseline();
+        let leased = door.pools.lease_anywhere(&pool, &baseline, settings.connect_timeout);
+        let lease = leased.await;
         let mut lease = lease.map_err(|error| Refusal::from(&error))?;
         if let Some(found) = door.with_verifiers(|verifiers| verifiers.find(user, self.begun)) {
             return Ok(found);
@@ -276,6 +278,7 @@ impl Applicant {
             }
             // It was let in before it was told that there is no such database.
             Err(weir_upstream::Error::Refused { server, .. }) => server.sqlstate == "3D000",
+            Err(error) if is_silence(&error) => return false,
             Err(_) => false,
         };
         self.door.trusted.remember(who, trusted);
@@ -302,7 +305,15 @@ impl Applicant {
             database: (self.who.database != admin::DATABASE).then(|| self.who.database.clone()),
             ..ConnectOptions::default()
         };
-        Connection::connect(&common.target, options).await
+        let members = &common.members;
+        let first = Connection::connect(&members.primary().target, options.clone()).await;
+        let Err(error) = first else { return first };
+        // Who may come in is the same on all servers.
+        let replica = members.readable().nth(1).filter(|_| is_silence(&error));
+        match replica {
+            Some(replica) => Connection::connect(&replica.target, options).await,
+            None => Err(error),
+        }
     }
 
     fn seat(self, lobby: Lobby, entry: Entry) -> Box<Session> {
@@ -321,7 +332,7 @@ impl Applicant {
         let application = who.settings.iter().find(|(name, _)| name == "application_name");
         let application = application.map_or("", |(_, value)| value.as_str());
         let application: String = application.chars().take(APPLICATION_CHARS_MAX).collect();
-        let upstream = &door.pools.common().upstream;
+        let upstream = &entry.pool.member.name;
         let origin = Origin::new(
             entry.project,
             &who.database,
@@ -350,6 +361,7 @@ impl Applicant {
             lost_track: false,
             unread: Vec::new(),
             pending: Pending::Idle,
+            reader: door.pools.common().members.are_several().then(Box::default),
             mode: door.pools.common().live().pool_mode,
             skips_to_sync: false,
             was_pinned: false,
@@ -364,6 +376,12 @@ impl Applicant {
             found: None,
         })
     }
+}
+
+/// Whether nobody was there to say anything.
+const fn is_silence(error: &weir_upstream::Error) -> bool {
+    use weir_upstream::Error::{Io, Timeout, Unreachable};
+    matches!(error, Unreachable { .. } | Timeout { .. } | Io { .. })
 }
 
 /// What a client that is let in has.

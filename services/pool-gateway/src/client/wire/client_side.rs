@@ -12,6 +12,7 @@ use weir_sql::Statement;
 use super::Door;
 use super::expect::Ongoing;
 use super::journal::{Change, Journal, Settings};
+use super::reader::Reader;
 use super::refusal::Refusal;
 use super::seat::{Doing, Seat};
 use super::statements::Names;
@@ -71,6 +72,8 @@ pub(super) struct ClientSide {
     /// Statements that were too long to be read on the spot; they are told of when they have been.
     pub(super) unread: Vec<Unread>,
     pub(super) pending: Pending,
+    /// What it takes to read from replicas; none where there are none.
+    pub(super) reader: Option<Box<Reader>>,
     pub(super) mode: PoolMode,
     /// Frames are dropped up to the next Sync, because one before them failed.
     pub(super) skips_to_sync: bool,
@@ -222,7 +225,7 @@ impl ClientSide {
         let total_us = crate::client::micros(total);
         let spent_us = ongoing.queue_wait_us.saturating_add(ongoing.drain_us);
         self.door.tap.record(&Record {
-            origin: &self.origin,
+            origin: self.answering(),
             statement: &ongoing.statement,
             text_hash: ongoing.text_hash,
             outcome,

@@ -12,10 +12,10 @@ use weir_pgwire::backend::TransactionStatus;
 
 use super::expect::{Expectations, Expected};
 use super::statements::Prepared;
-use crate::pool::Lease;
+use crate::pool::{Lease, Reading};
 
 /// A batch of frames up to this length can be sent again when its statements have to be prepared anew.
-const REPLAY_BYTES_MAX: usize = 16 * 1024;
+pub(super) const REPLAY_BYTES_MAX: usize = 16 * 1024;
 /// Answers that may be outstanding before no more is taken from the client.
 const EXPECTED_MAX: usize = 10_000;
 
@@ -107,6 +107,12 @@ pub(super) struct Link {
     pub(super) is_fresh: bool,
     /// Somebody asked for the answers so far.
     pub(super) flush_asked: bool,
+    /// The server is a replica, and this its work.
+    pub(super) reading: Option<Reading>,
+    /// Nothing more is sent on it before everything is answered.
+    pub(super) waits: bool,
+    /// The transaction goes on on the primary.
+    pub(super) moves: bool,
 }
 
 impl Link {
@@ -132,6 +138,9 @@ impl Link {
             has_foreign_names: false,
             is_fresh: true,
             flush_asked: false,
+            reading: None,
+            waits: false,
+            moves: false,
         })
     }
 
@@ -156,7 +165,7 @@ impl Link {
 
     /// Whether more may be taken from the client.
     pub(super) fn has_room(&self) -> bool {
-        self.to_server.is_empty() && self.expected.len() < EXPECTED_MAX
+        self.to_server.is_empty() && self.expected.len() < EXPECTED_MAX && (!self.waits || self.is_in_step())
     }
 
     /// Awaits an answer.

@@ -15,6 +15,7 @@ use weir_sql::Statement;
 
 use super::client_side::{ClientSide, Pending, Unread};
 use super::expect::Expected;
+use super::following::Look;
 use super::journal::pin;
 use super::link::Link;
 use super::refusal::Refusal;
@@ -34,7 +35,7 @@ const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);
 const CANCELLED: &str = "canceling statement due to user request";
 
 /// How the wait for a server ended without one.
-enum Waited {
+pub(super) enum Waited {
     For(Result<Lease, Error>),
     Cancelled,
     ClientGone,
@@ -42,9 +43,11 @@ enum Waited {
 
 impl Session {
     /// Takes a server whose session fits as it is, or a place in the line. Nothing is waited for.
-    pub(super) fn line_up(&mut self) -> Lined {
+    pub(super) fn line_up(&mut self, request: &[u8]) -> Lined {
+        self.me.follow_primary();
+        self.me.route(request);
         let me = &self.me;
-        match me.pool.line_up(&me.origin.project, 1.0, &me.profile, me.now) {
+        match me.destination().line_up(&me.origin.project, 1.0, &me.profile, me.now) {
             LinedUp::Served(lease) => self.use_lease(lease, Duration::ZERO),
             LinedUp::Waiting(ticket) => {
                 self.ticket = Some(ticket);
@@ -114,25 +117,36 @@ impl Session {
     /// Waits for a server, and makes its session look as the client's. Where a link exists already, that alone.
     pub(super) async fn find_server(&mut self) {
         let begun = self.me.now;
-        let found = match self.link.take() {
-            // The session of a connection that is kept was emptied.
-            Some(link) => Waited::For(Ok(link.into_lease())),
-            None => self.wait_for_server().await,
-        };
-        match found {
-            Waited::For(Ok(lease)) => {
-                if let Err(error) = self.fit(lease, begun).await {
+        loop {
+            let (found, was_linked) = match self.link.take() {
+                // The session of a connection that is kept was emptied.
+                Some(link) => (Waited::For(Ok(link.into_lease())), true),
+                None => (self.wait_for_server().await, false),
+            };
+            let ended = match found {
+                Waited::For(Ok(lease)) => self.fit(lease, begun).await,
+                Waited::For(Err(error)) => Err(error),
+                Waited::Cancelled => break self.me.refuse_request(&Refusal::new("57014", CANCELLED)),
+                Waited::ClientGone => break self.me.ends = true,
+            };
+            let Err(error) = ended else { break };
+            if self.me.gives_up_replica(&error) {
+                continue;
+            }
+            let look = if was_linked {
+                Look::Enough
+            } else {
+                self.look_on(&error, begun).await
+            };
+            match look {
+                Look::Again => {}
+                Look::Cancelled => break self.me.refuse_request(&Refusal::new("57014", CANCELLED)),
+                Look::Enough => {
                     self.me.refuse_request(&Refusal::from(&error));
+                    self.me.ends |= matches!(error, Error::Stopping);
+                    break;
                 }
             }
-            Waited::For(Err(error)) => {
-                self.me.refuse_request(&Refusal::from(&error));
-                if matches!(error, Error::Stopping) {
-                    self.me.ends = true;
-                }
-            }
-            Waited::Cancelled => self.me.refuse_request(&Refusal::new("57014", CANCELLED)),
-            Waited::ClientGone => self.me.ends = true,
         }
         self.me.look_at_clock();
         if self.link.is_none() {
@@ -143,12 +157,13 @@ impl Session {
     async fn wait_for_server(&mut self) -> Waited {
         match self.found.take() {
             Some(Found::Lease(lease)) => return Waited::For(Ok(lease)),
-            Some(Found::Right(right)) => return Waited::For(self.me.pool.open_with(right).await),
+            Some(Found::Right(right)) => return Waited::For(right.open().await),
             None => {}
         }
+        self.me.follow_primary();
         self.me.does(Doing::Waiting);
         let (pool, project, profile) = (
-            self.me.pool.clone(),
+            self.me.destination().clone(),
             self.me.origin.project.clone(),
             self.me.profile.clone(),
         );
@@ -158,15 +173,7 @@ impl Session {
             if let Poll::Ready(lease) = lease.as_mut().poll(cx) {
                 return Poll::Ready(Waited::For(lease));
             }
-            self.me.seat.listen(cx.waker());
-            let wishes = self.me.seat.wishes();
-            if wishes & (CANCEL | OVERDUE) != 0 {
-                return Poll::Ready(Waited::Cancelled);
-            }
-            if wishes & (KILL | LEAVE) != 0 {
-                return Poll::Ready(Waited::For(Err(Error::Stopping)));
-            }
-            self.me.poll_presence(cx)
+            self.me.poll_interruption(cx)
         })
         .await
     }
@@ -185,6 +192,9 @@ impl Session {
             let connection = lease.connection().ok_or(Error::Stopping)?;
             connection.simple_query(&text).await?;
             self.me.pending = Pending::Idle;
+            if let Some(reader) = &mut self.me.reader {
+                reader.begins(&text);
+            }
             self.me.look_at_clock();
             self.belong(lease, self.me.now.duration_since(begun));
             if let Some(link) = &mut self.link {
@@ -203,6 +213,7 @@ impl Session {
             connection.begin_forwarding();
         }
         let mut link = Link::new(lease, waited);
+        link.reading = self.me.reader.as_mut().and_then(|reader| reader.begin());
         if let Pending::Begun(text) = &self.me.pending {
             // It came in a frame, so it fits one.
             let _ = frontend::query(&mut link.to_server, text);
@@ -289,6 +300,19 @@ impl ClientSide {
         let words = text.trim_end_matches([';', ' ', '\n', '\t']);
         let is_plain = PLAIN.iter().any(|plain| words.eq_ignore_ascii_case(plain));
         (!is_plain).then(|| text.clone())
+    }
+
+    /// Notices while waiting that it is no longer to be waited.
+    pub(super) fn poll_interruption(&mut self, cx: &mut Context<'_>) -> Poll<Waited> {
+        self.seat.listen(cx.waker());
+        let wishes = self.seat.wishes();
+        if wishes & (CANCEL | OVERDUE) != 0 {
+            return Poll::Ready(Waited::Cancelled);
+        }
+        if wishes & (KILL | LEAVE) != 0 {
+            return Poll::Ready(Waited::For(Err(Error::Stopping)));
+        }
+        self.poll_presence(cx)
     }
 
     /// Notices while waiting that the client has gone; what it sends meanwhile is kept.
@@ -406,7 +430,7 @@ impl ClientSide {
     }
 
     /// The client has gone, or has to go, and leaves this behind.
-    fn part_from(&mut self, mut link: Link) {
+    pub(super) fn part_from(&mut self, mut link: Link) {
         let mut broke_off = !link.is_in_step();
         for expected in link.expected.drain() {
             if let Expected::Query(mut ongoing) | Expected::Execute(mut ongoing) = expected {

@@ -4,7 +4,7 @@
 
 use bytes::BytesMut;
 use weir_pgwire::backend::{Message, TransactionStatus, command_tag_rows, tag};
-use weir_pgwire::{Frame, Header, reply};
+use weir_pgwire::{Frame, Header, reply, request};
 
 use super::client_side::{ClientSide, Unread};
 use super::expect::{Expected, Ongoing};
@@ -120,7 +120,7 @@ impl Link {
 
     /// Puts in what the gateway answers itself, before the frame that the server answers next.
     fn say_what_is_due(&mut self, tag: u8, at: usize, editor: &mut Editor<'_>) {
-        if is_unasked(tag) || (tag == tag::ERROR_RESPONSE && self.replay.is_possible()) {
+        if is_unasked(tag) || self.replay.is_due || (tag == tag::ERROR_RESPONSE && self.replay.is_possible()) {
             return;
         }
         while let Some(Expected::SayParse { .. } | Expected::SayClose) = self.expected.front() {
@@ -156,7 +156,8 @@ impl Link {
         editor: &mut Editor<'_>,
     ) -> Result<Fate, OutOfStep> {
         if is_unasked(frame.tag) {
-            return Ok(self.unasked(me, frame));
+            let fate = self.unasked(me, frame);
+            return Ok(if self.replay.is_due { Fate::Drop } else { fate });
         }
         if self.replay.is_due {
             return Ok(self.drop_up_to_ready(me, frame));
@@ -243,6 +244,9 @@ impl Link {
     fn note(&self, me: &mut ClientSide, ongoing: &Ongoing, failed: bool) {
         let in_block = self.status != TransactionStatus::Idle;
         me.journal.note(&ongoing.statement, in_block, failed);
+        if let Some(reader) = me.reader.as_mut().filter(|_| self.reading.is_none()) {
+            reader.note(&ongoing.statement);
+        }
     }
 
     /// Frames that answer one step each.
@@ -297,6 +301,9 @@ impl Link {
             self.say_next(editor.out);
         }
         let sqlstate = sqlstate_of(body);
+        if sqlstate == *b"25006" {
+            me.pool.common.members.doubt();
+        }
         match self.expected.front() {
             Some(Expected::Query(ongoing) | Expected::Execute(ongoing)) => ongoing.sqlstate = sqlstate,
             // A server that is about to go says so before anything was asked.
@@ -313,7 +320,7 @@ impl Link {
     }
 
     /// Whether the statement failed because of how the gateway keeps statements prepared.
-    fn is_our_fault(&self, body: &[u8]) -> bool {
+    pub(super) fn is_our_fault(&self, body: &[u8]) -> bool {
         match &sqlstate_of(body) {
             b"0A000" => says(body, b'R', b"RevalidateCachedQuery"),
             b"26000" => contains(body, b"\"__weir_"),
@@ -366,6 +373,9 @@ impl Link {
             Some(Expected::Query(ongoing)) if ongoing.long_text.is_some() => {
                 let in_block = self.status != TransactionStatus::Idle;
                 me.unread.push(Unread { ongoing, in_block });
+                if let Some(reader) = &mut me.reader {
+                    reader.note_unknown();
+                }
             }
             Some(Expected::Query(ongoing)) => {
                 self.note(me, &ongoing, ongoing.sqlstate != [0; 5]);
@@ -386,6 +396,9 @@ impl Link {
             if let Some(server) = self.lease.server() {
                 me.transaction_ended(!failed && !rolled_back, server);
             }
+            if let Some(reader) = &mut me.reader {
+                reader.transaction_ended(&me.pool.common.members);
+            }
         }
         Ok(Fate::Pass)
     }
@@ -398,12 +411,17 @@ impl Link {
         while self.expected.pop_skipped().is_some() {}
         self.expected.pop();
         self.failed = false;
+        self.replay_first(me);
+        Fate::Drop
+    }
+
+    /// The batch is the client's next request.
+    pub(super) fn replay_first(&mut self, me: &mut ClientSide) {
         let batch = self.replay.take();
         let rest = std::mem::take(&mut me.inbound);
+        me.replays = batch.first().is_some_and(|tag| *tag != request::tag::QUERY);
         me.inbound = BytesMut::from(batch.as_slice());
         me.inbound.extend_from_slice(&rest);
-        me.replays = true;
-        Fate::Drop
     }
 }
 

@@ -113,7 +113,7 @@ impl Link {
         out.extend_from_slice(data.get(..at).unwrap_or_default());
         while let Some(rest) = data.get(at..).filter(|rest| !rest.is_empty()) {
             // What follows a batch that is to be sent again waits behind it.
-            if me.ends || self.replay.is_due {
+            if me.ends || self.replay.is_due || self.waits {
                 break;
             }
             let Some(incoming) = incoming(rest, me)? else { break };
@@ -121,6 +121,7 @@ impl Link {
             self.is_fresh = false;
             self.skip_to_server = incoming.bytes - incoming.frame.len();
             self.request(me, incoming, query.take(), out)?;
+            self.note_taken(incoming.tag);
         }
         Ok(at)
     }
@@ -190,6 +191,9 @@ impl Link {
             ongoing.long_text = Some(text.into());
         }
         self.expect(Expected::Query(ongoing));
+        if self.reading.is_some() {
+            self.replay.keep(incoming.frame);
+        }
         self.unnamed = None;
         out.extend_from_slice(incoming.frame);
         Ok(())

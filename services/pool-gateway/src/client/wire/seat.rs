@@ -31,6 +31,8 @@ pub(super) const KILL: u32 = 2;
 pub(super) const LEAVE: u32 = 4;
 /// The statement has run too long.
 pub(super) const OVERDUE: u32 = 8;
+/// Another server is the primary: a connection to the old one is of no use any more.
+pub(super) const MOVED: u32 = 16;
 
 /// One session, as others see it.
 #[derive(Debug)]
@@ -80,12 +82,12 @@ impl Seat {
         self.waker.wake();
     }
 
-    /// What is asked of the session; a cancel or a time-out is asked once.
+    /// What is asked of the session; all but to go is asked once.
     pub(super) fn wishes(&self) -> u32 {
         if self.wishes.load(Ordering::Acquire) == 0 {
             return 0;
         }
-        self.wishes.fetch_and(!(CANCEL | OVERDUE), Ordering::AcqRel)
+        self.wishes.fetch_and(!(CANCEL | OVERDUE | MOVED), Ordering::AcqRel)
     }
 
     /// Does something else, if it did what it is thought to do.

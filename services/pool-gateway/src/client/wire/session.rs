@@ -17,7 +17,7 @@ use super::link::Link;
 use super::refusal::Refusal;
 use super::replies::Output;
 use super::requests::Fatal;
-use super::seat::{CANCEL, Doing, KILL, LEAVE, OVERDUE};
+use super::seat::{CANCEL, Doing, KILL, LEAVE, MOVED, OVERDUE};
 use crate::pool::{Lease, Right, Ticket};
 use crate::settings::PoolMode;
 use crate::workers::current_worker;
@@ -151,6 +151,9 @@ impl Session {
         if wishes & (CANCEL | OVERDUE) != 0 {
             self.cancel(wishes & OVERDUE != 0);
         }
+        if wishes & MOVED != 0 {
+            self.leave_old_primary();
+        }
         let leaves =
             wishes & LEAVE != 0 && self.link.is_none() && self.ticket.is_none() && self.me.pending == Pending::Idle;
         if (wishes & KILL != 0 || leaves) && !self.me.ends {
@@ -278,6 +281,13 @@ impl Session {
             joined.extend_from_slice(fresh);
             &joined
         };
+        if link.holds_back(&mut self.me, data) {
+            if joined.is_empty() {
+                joined.extend_from_slice(fresh);
+            }
+            link.from_server = joined;
+            return Ok(());
+        }
         out.clear();
         let taken = link.replies(&mut self.me, data, out);
         let taken = taken.map_err(|_| Broken::Server("the server does not keep to the protocol".to_owned()))?;
@@ -308,6 +318,10 @@ impl Session {
             return None;
         }
         if self.me.ends {
+            return None;
+        }
+        if link.moves {
+            self.move_to_primary();
             return None;
         }
         if self.must_settle() {
@@ -425,6 +439,9 @@ impl Session {
     /// Takes requests from `data`. Returns how much is done with, and whether the rest needs a server.
     fn requests(&mut self, cx: &mut Context<'_>, data: &[u8], out: &mut BytesMut) -> Result<(usize, bool), Broken> {
         let (mut at, mut query) = (0, None);
+        if self.link.as_ref().is_some_and(|link| link.waits) {
+            self.go_on_reading(data);
+        }
         if self.link.is_none() {
             let heard = self.me.hear(data)?;
             at = heard.consumed;
@@ -432,7 +449,7 @@ impl Session {
             if !heard.needs_server {
                 return Ok((at, false));
             }
-            match self.line_up() {
+            match self.line_up(data.get(at..).unwrap_or_default()) {
                 Lined::Linked => {}
                 Lined::Waits => return Ok((at, false)),
                 Lined::TakesTime => return Ok((at, true)),
@@ -447,13 +464,25 @@ impl Session {
         if link.is_busy() {
             self.me.does(Doing::Active);
         }
-        link.send_to_server(cx, out)?;
+        match link.send_to_server(cx, out) {
+            // That it is gone is found out where its answer is awaited, and then somebody else is asked.
+            Err(Broken::Server(_)) if link.reading.is_some() => {}
+            sent => sent?,
+        }
         Ok((at, false))
     }
 
     /// The server is gone. A client that has seen a part of an answer, or is in a transaction, has to go too.
-    fn server_lost(&mut self, why: &str) {
+    pub(super) fn server_lost(&mut self, why: &str) {
+        if self.asks_elsewhere() {
+            return;
+        }
         let Some(mut link) = self.link.take() else { return };
+        if let Some(reader) = &mut self.me.reader {
+            // Nobody knows what of it was done.
+            reader.note_unknown();
+            reader.transaction_ended(&self.me.pool.common.members);
+        }
         let said = format!("the connection to the server was lost: {why}");
         let mut lost = Refusal::new("08006", said);
         if link.status != TransactionStatus::Idle {

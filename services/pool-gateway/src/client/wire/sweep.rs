@@ -1,4 +1,5 @@
-//! Looks after sessions that take too long: a statement, or a transaction in which nothing happens.
+//! Looks after sessions that take too long: a statement, or a transaction in which nothing happens; and tells all when
+//! another server is the primary.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,14 +8,20 @@ use tokio_util::sync::CancellationToken;
 use weir_runtime::TaskResult;
 
 use super::Door;
-use super::seat::{Doing, OVERDUE, Seat};
+use super::seat::{Doing, MOVED, OVERDUE, Seat};
 use crate::settings::{GatewaySettings, PoolMode};
 
 /// How often all sessions are looked at. A time-out is late by so much at most.
 pub(super) const PERIOD: Duration = Duration::from_millis(200);
 
 pub(super) async fn run(door: Arc<Door>, stop: CancellationToken) -> TaskResult {
+    let members = &door.pools.common().members;
+    let mut primary = members.primary_index();
     while !stop.is_cancelled() {
+        let moved = members.moved.notified();
+        if std::mem::replace(&mut primary, members.primary_index()) != members.primary_index() {
+            door.seats.each(|seat| seat.wish(MOVED));
+        }
         let settings = door.pools.common().live();
         door.metrics.clients.with([]).set(count(door.seats.len()));
         door.wall.compare();
@@ -23,6 +30,7 @@ pub(super) async fn run(door: Arc<Door>, stop: CancellationToken) -> TaskResult 
         door.seats.each(|seat| look_at(seat, &settings));
         tokio::select! {
             () = tokio::time::sleep(PERIOD) => {}
+            () = moved => {}
             () = stop.cancelled() => {}
         }
     }

@@ -66,13 +66,8 @@ pub(super) async fn of(door: &Door, pool: &Arc<Pool>, profile: &Arc<Profile>) ->
         return Ok(Welcome(reported));
     }
     let settings = pool.common.live();
-    let mut lease = pool
-        .acquire(&settings.default_project, 1.0, &profile, settings.acquire_timeout)
-        .await?;
-    if let Err(error) = lease.wear(&profile).await {
-        lease.needs_reset();
-        return Err(error);
-    }
+    let leased = door.pools.lease_anywhere(pool, &profile, settings.acquire_timeout);
+    let mut lease = leased.await?;
     let Some(connection) = lease.connection() else {
         return Err(Error::Stopping);
     };

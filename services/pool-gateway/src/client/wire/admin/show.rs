@@ -49,13 +49,17 @@ impl Table {
 }
 
 /// What `SHOW` knows, with what it shows.
-const TABLES: [(&str, &str); 7] = [
+const TABLES: [(&str, &str); 8] = [
     ("clients", "who is connected, and what each does"),
     ("config", "the settings of [gateway] in force"),
     ("databases", "the databases that have pools"),
     ("help", "this list"),
     ("pools", "server connections and waiting clients, by database and role"),
     ("stats", "statements and connections since the start"),
+    (
+        "upstreams",
+        "the servers of the cluster, and how far replicas are behind",
+    ),
     ("version", "the gateway's version"),
 ];
 
@@ -65,6 +69,7 @@ pub(super) fn table(door: &Door, what: &str) -> Result<Table, Refusal> {
         "clients" => Ok(clients(door)),
         "databases" => Ok(databases(door)),
         "stats" => Ok(stats(door)),
+        "upstreams" => Ok(upstreams(door)),
         "config" => Ok(config(door)),
         "version" => {
             let mut table = Table::of(vec!["version"]);
@@ -110,6 +115,7 @@ fn pools(door: &Door) -> Table {
         "pool_mode",
         "paused",
         "reason",
+        "upstream",
     ];
     let mut table = Table::of(columns);
     let settings = door.pools.common().live();
@@ -136,6 +142,7 @@ fn pools(door: &Door) -> Table {
             &settings.pool_mode.as_str(),
             &u8::from(state.paused),
             &why_starved(&doing, state.waiting, settings.bounds().max),
+            &pool.member.name,
         ]);
     }
     table
@@ -192,7 +199,7 @@ fn databases(door: &Door) -> Table {
     let bounds = common.live().bounds();
     for pool in door.pools.all() {
         let state = pool.state();
-        let (host, port) = (common.target.host(), common.target.port());
+        let (host, port) = (pool.member.target.host(), pool.member.target.port());
         let (database, user, connections) = (&pool.key.database, &pool.key.user, state.idle + state.active);
         table.row([
             database,
@@ -203,6 +210,45 @@ fn databases(door: &Door) -> Table {
             &bounds.max,
             &bounds.min,
             &connections,
+        ]);
+    }
+    table
+}
+
+fn upstreams(door: &Door) -> Table {
+    let mut table = Table::of(vec![
+        "upstream",
+        "role",
+        "timeline",
+        "position",
+        "lag_ms",
+        "writes",
+        "reads",
+        "reads_running",
+        "read_us",
+        "breaker",
+    ]);
+    let members = &door.pools.common().members;
+    for member in members.all() {
+        let claim = member.claim();
+        let is_primary = member.index == members.primary_index();
+        let lag = members.lag(member).filter(|_| !is_primary);
+        let (running, read_us) = member.load();
+        table.row([
+            &member.name,
+            &if members.are_several() {
+                claim.role.as_str()
+            } else {
+                "primary"
+            },
+            &claim.timeline,
+            &claim.lsn,
+            &lag.map(|lag| lag.as_millis().to_string()).unwrap_or_default(),
+            &if is_primary { "yes" } else { "no" },
+            &if is_primary || member.is_fit() { "yes" } else { "no" },
+            &running,
+            &read_us,
+            &member.with_breaker(|breaker| breaker.state()).as_str(),
         ]);
     }
     table
