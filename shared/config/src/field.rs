@@ -15,6 +15,8 @@ pub enum Origin {
     File,
     /// An environment variable, by name.
     Environment(String),
+    /// Somebody set it while the process ran; the next reload forgets it.
+    Operator,
 }
 
 impl fmt::Display for Origin {
@@ -24,6 +26,7 @@ impl fmt::Display for Origin {
             Self::Profile => f.write_str("profile"),
             Self::File => f.write_str("file"),
             Self::Environment(name) => write!(f, "environment {name}"),
+            Self::Operator => f.write_str("set while running"),
         }
     }
 }

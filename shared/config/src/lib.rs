@@ -13,6 +13,7 @@ mod section;
 mod setting;
 mod sources;
 mod tables;
+mod texts;
 
 pub use database::DatabaseSettings;
 pub use error::Error;
@@ -23,6 +24,7 @@ pub use section::{Section, SectionInfo};
 pub use setting::Setting;
 pub use sources::{Profile, Sources};
 pub use tables::Tables;
+pub use texts::Texts;
 
 /// Every section that a `weir.toml` may hold. A service reads its own; the rest is left to those who own it.
 pub const SECTIONS: &[&str] = &[
@@ -39,6 +41,9 @@ pub const SECTIONS: &[&str] = &[
 
 #[doc(hidden)]
 pub use section::joined;
+
+/// The form of the file, for kinds of settings that read it themselves.
+pub use toml;
 
 #[cfg(test)]
 mod tests;

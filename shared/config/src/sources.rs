@@ -1,6 +1,7 @@
 //! Where values come from, and which of them wins.
 //!
-//! `WEIR_<SECTION>__<KEY>` beats an established name, which beats the file, which beats the default.
+//! `WEIR_<SECTION>__<KEY>` beats an established name, which beats the file, which beats the default. What was set while
+//! the process ran beats them all, until the next reload.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -44,6 +45,8 @@ pub struct Sources {
     path: Option<PathBuf>,
     file: toml::Table,
     environment: BTreeMap<String, String>,
+    /// What was set while the process ran, by `section.key`.
+    set: BTreeMap<String, String>,
     profile: Profile,
     profile_origin: Origin,
 }
@@ -65,6 +68,7 @@ impl Sources {
             path,
             file,
             environment,
+            set: BTreeMap::new(),
             profile,
             profile_origin,
         };
@@ -75,6 +79,14 @@ impl Sources {
     /// Reads the same file again, with the environment of the start. The old value stays valid on an error.
     pub fn reload(&self) -> Result<Self, Error> {
         Self::load(self.path.clone(), self.environment.clone())
+    }
+
+    /// The same with one setting changed; it beats all others, and is forgotten by [`Sources::reload`].
+    #[must_use]
+    pub fn with(&self, section: &str, key: &str, value: &str) -> Self {
+        let mut changed = self.clone();
+        changed.set.insert(format!("{section}.{key}"), value.to_owned());
+        changed
     }
 
     /// The active profile.
@@ -293,6 +305,9 @@ impl Reader<'_> {
     }
 
     fn raw<T: Setting>(&self, key: &str) -> Result<Option<(Raw<'_>, Origin)>, Error> {
+        if let Some(text) = self.sources.set.get(&self.name(key)) {
+            return Ok(Some((Raw::Text(text.clone()), Origin::Operator)));
+        }
         let variable = format!("{PREFIX}{}__{}", self.section, key).to_ascii_uppercase();
         if let Some(text) = self.sources.environment.get(&variable) {
             return Ok(Some((Raw::Text(text.clone()), Origin::Environment(variable))));

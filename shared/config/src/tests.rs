@@ -55,6 +55,23 @@ fn read(text: &str, environment: &[(&str, &str)]) -> Result<PoolSettings, Error>
 }
 
 #[test]
+fn what_was_set_while_running_beats_all_until_the_reload() {
+    let (_dir, path) = file("[gateway]\nmax = 3");
+    let environment = [("WEIR_GATEWAY__MAX".to_owned(), "4".to_owned())];
+    let sources = Sources::load(Some(path), environment).unwrap();
+    let set = sources.with("gateway", "max", "5");
+    let max = |sources: &Sources| sources.section::<PoolSettings>().unwrap().max;
+    assert_eq!((max(&sources), max(&set), max(&set.reload().unwrap())), (4, 5, 4));
+    let effective = PoolSettings::effective(&set).unwrap();
+    assert!(
+        effective
+            .iter()
+            .any(|one| one.key == "gateway.max" && one.origin == Origin::Operator)
+    );
+    assert!(set.with("gateway", "max", "many").section::<PoolSettings>().is_err());
+}
+
+#[test]
 fn the_order_of_precedence_is_override_alias_file_default() {
     assert_eq!(read("", &[]).unwrap().acquire_timeout, Duration::from_secs(60));
     let text = "[gateway]\nacquire_timeout = \"5s\"";
