@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use weir_model::{Coded, ErrorClass};
+use weir_model::{Coded, ErrorClass, Project};
+
+use crate::rules::NotItsProject;
 
 /// Why a statement was not answered.
 #[derive(Debug, thiserror::Error)]
@@ -11,20 +13,14 @@ pub(crate) enum Error {
     #[error(transparent)]
     Upstream(#[from] weir_upstream::Error),
     /// No connection became free in time.
-    #[error(
-        "no connection to database {database} became free within {waited:?}: {active} of {max} are in use, {waiting} callers wait"
-    )]
+    #[error("no connection to database {database} became free within {waited:.1?}: {why}")]
     PoolTimeout {
         /// The pool's database.
         database: String,
         /// How long the caller waited.
         waited: Duration,
-        /// Connections in use.
-        active: usize,
-        /// The pool's maximum.
-        max: usize,
-        /// Callers still waiting.
-        waiting: usize,
+        /// What holds the connections.
+        why: String,
     },
     /// The upstream did not answer lately, so that nobody waits for it.
     #[error("postgres at {upstream} did not answer lately; the next try is in {retry_after:?}")]
@@ -55,6 +51,24 @@ pub(crate) enum Error {
         database: String,
         /// The limit.
         max: usize,
+    },
+    /// The project has spent what it may.
+    #[error("project {project} has spent its {what} for now (gateway.rules); there will be more in {retry_after:.1?}")]
+    BudgetSpent {
+        /// The project.
+        project: Project,
+        /// What there is too little of.
+        what: &'static str,
+        /// When there will be enough.
+        retry_after: Duration,
+    },
+    /// The rules say which project a caller is of, and it asks for another.
+    #[error("this caller is of project {own} and may not choose {asked} (gateway.rules)")]
+    ProjectFixed {
+        /// Its project.
+        own: Project,
+        /// The one that it asked for.
+        asked: Project,
     },
     /// A statement beyond the limit.
     #[error("the statement has {bytes} bytes; at most {max} are accepted (gateway.statement_bytes_max)")]
@@ -156,11 +170,22 @@ impl Error {
     }
 }
 
+impl From<NotItsProject> for Error {
+    fn from(error: NotItsProject) -> Self {
+        let NotItsProject { own, asked } = error;
+        Self::ProjectFixed { own, asked }
+    }
+}
+
 impl Coded for Error {
     fn class(&self) -> ErrorClass {
         match self {
             Self::Upstream(error) => error.class(),
-            Self::PoolTimeout { .. } | Self::QueueFull { .. } | Self::TooManyPools { .. } => ErrorClass::Exhausted,
+            Self::PoolTimeout { .. }
+            | Self::QueueFull { .. }
+            | Self::TooManyPools { .. }
+            | Self::BudgetSpent { .. } => ErrorClass::Exhausted,
+            Self::ProjectFixed { .. } => ErrorClass::PermissionDenied,
             Self::BreakerOpen { .. } | Self::PrimaryMoved { .. } => ErrorClass::Unavailable,
             Self::ReplyTooLarge { .. } => ErrorClass::Exhausted,
             Self::StatementTooLong { .. } | Self::Parameter { .. } | Self::Request(_) => ErrorClass::InvalidInput,
@@ -189,6 +214,8 @@ impl Coded for Error {
             Self::BreakerOpen { .. } => "upstream-breaker-open",
             Self::PrimaryMoved { .. } => "upstream-moved",
             Self::TooManyPools { .. } => "pool-too-many",
+            Self::BudgetSpent { .. } => "budget-spent",
+            Self::ProjectFixed { .. } => "project-fixed",
             Self::StatementTooLong { .. } => "statement-too-long",
             Self::ReplyTooLarge { .. } => "reply-too-large",
             Self::TransactionLeftOpen => "transaction-left-open",

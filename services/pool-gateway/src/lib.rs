@@ -2,31 +2,35 @@
 //!
 //! The gateway never waits for the bus, needs no store, and serves queries whatever else of Weir is away.
 
+mod budget;
 mod client;
 mod error;
 mod metrics;
 mod pool;
 mod profile;
 mod route;
+mod rules;
 mod settings;
 mod shapes;
+mod steward;
 mod tap;
 mod workers;
 
 use std::sync::Arc;
 
 use arrow_flight::flight_service_server::FlightServiceServer;
-use tokio::net::TcpListener;
 use weir_bus::Bus;
 use weir_config::SectionInfo;
+use weir_proto::gateway::v1::gateway_admin_service_server::GatewayAdminServiceServer;
 use weir_proto::gateway::v1::gateway_service_server::GatewayServiceServer;
 use weir_runtime::{Ground, GrpcDoor, Service, Stage, StartError, bind, serve_ops};
 use weir_sql::Limits;
 
-use client::{Door, DoorParts, Flight, Sessions, Writes, look, tls};
+use client::{Admin, Door, DoorParts, Flight, Sessions, Writes, look, tls};
 use metrics::Metrics;
 use pool::{Common, Pools};
 use shapes::Shapes;
+use steward::Steward;
 use tap::{Tap, TapLimits};
 
 pub use settings::{GatewaySettings, check};
@@ -56,32 +60,43 @@ pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
 
     let common = Common::new(targets, settings.clone(), ground.tasks.clone(), metrics.clone());
     let pools = Pools::new(common.ok_or("there is no server to stand before")?);
-    let tap = open_tap(&ground, &settings, pools.common().workers, bus.clone(), metrics);
+    let instance = uuid::Uuid::now_v7().to_string();
+    let tap = open_tap(
+        &ground,
+        &settings,
+        pools.common().workers,
+        bus.clone(),
+        instance.clone(),
+        metrics,
+    );
     let shapes = Shapes::new(limits(&settings), pools.common().workers);
     keep_up(&ground, &pools);
     show_bus(&ground, &bus);
-    follow_settings(&ground, &pools);
+    let steward = Steward::new(ground.sources.clone(), pools.clone());
+    follow_settings(&ground, &steward);
 
     serve_ops(&ground, ops);
-    open_wire_door(&ground, wire, &pools, &shapes, &tap)?;
+    let door = make_wire_door(&ground, steward, &pools, &shapes, &tap, (bus, instance))?;
+    door.serve(&ground, wire)?;
     let sessions = Sessions {
+        witness: door.witness.clone(),
         profile: look(&pools.common().profiles),
         writes: Writes::new(pools.common()),
         user: pools.common().target.user().to_owned(),
         pools,
         shapes,
         tap,
-        settings: Arc::new(settings),
         clock: ground.clock.clone(),
         operations: Arc::default(),
         catalogue: Arc::default(),
     };
-    let reply_bytes_max = sessions.settings.reply_bytes_max.saturating_mul(2);
     let flight =
         FlightServiceServer::new(Flight::new(sessions.clone())?).max_decoding_message_size(FLIGHT_MESSAGE_BYTES_MAX);
-    let service = GatewayServiceServer::new(sessions).max_encoding_message_size(reply_bytes_max);
+    let service = GatewayServiceServer::new(sessions);
+    let admin = GatewayAdminServiceServer::new(Admin::new(door));
     GrpcDoor::new(grpc, GRPC_NAME).serve(&ground, |routes| {
         routes.add_service(service);
+        routes.add_service(admin);
         routes.add_service(flight);
     })
 }
@@ -103,13 +118,14 @@ fn keep_up(ground: &Ground, pools: &Arc<Pools>) {
         .spawn(Stage::Flow, "pool upkeep", |stop| pools.upkeep(upstream, stop));
 }
 
-fn open_wire_door(
+fn make_wire_door(
     ground: &Ground,
-    listener: TcpListener,
+    steward: Arc<Steward>,
     pools: &Arc<Pools>,
     shapes: &Shapes,
     tap: &Tap,
-) -> Result<(), StartError> {
+    (bus, instance): (Bus, String),
+) -> Result<Arc<Door>, StartError> {
     let settings = pools.common().live();
     let tls = tls(&settings)?;
     let parts = DoorParts {
@@ -118,13 +134,22 @@ fn open_wire_door(
         tap: tap.clone(),
         clock: ground.clock.clone(),
         environment: ground.sources.profile(),
-        sources: ground.reloads.clone(),
+        steward,
         tls,
+        bus,
+        instance,
     };
-    Door::new(parts)?.serve(ground, listener)
+    Door::new(parts)
 }
 
-fn open_tap(ground: &Ground, settings: &GatewaySettings, workers: usize, bus: Bus, metrics: Arc<Metrics>) -> Tap {
+fn open_tap(
+    ground: &Ground,
+    settings: &GatewaySettings,
+    workers: usize,
+    bus: Bus,
+    instance: String,
+    metrics: Arc<Metrics>,
+) -> Tap {
     if !settings.events {
         return Tap::closed(workers, metrics);
     }
@@ -133,14 +158,14 @@ fn open_tap(ground: &Ground, settings: &GatewaySettings, workers: usize, bus: Bu
         batch_max: settings.events_batch_max,
         flush_after: settings.events_flush_after,
     };
-    let (tap, task) = Tap::new(limits, workers, bus, ground.clock.clone(), metrics);
+    let (tap, task) = Tap::new(limits, workers, bus, instance, ground.clock.clone(), metrics);
     ground.tasks.spawn(Stage::Flow, "event tap", |stop| task.run(stop));
     tap
 }
 
 /// Takes over a changed settings file, as far as it can be while the process runs.
-fn follow_settings(ground: &Ground, pools: &Arc<Pools>) {
-    let (mut reloads, pools) = (ground.reloads.clone(), pools.clone());
+fn follow_settings(ground: &Ground, steward: &Arc<Steward>) {
+    let (mut reloads, steward) = (ground.reloads.clone(), steward.clone());
     ground.tasks.spawn(Stage::Watch, "gateway settings", |stop| async move {
         loop {
             tokio::select! {
@@ -149,8 +174,8 @@ fn follow_settings(ground: &Ground, pools: &Arc<Pools>) {
             }
             let sources = reloads.borrow_and_update().clone();
             // It was checked before it was handed on.
-            if let Ok((settings, _)) = check(&sources) {
-                pools.adjust(settings);
+            if let Err(error) = steward.take_over(&sources) {
+                tracing::warn!(error = %error, "changed settings were not taken over");
             }
         }
         // Nobody reloads any more; that is no reason to end before being told to.

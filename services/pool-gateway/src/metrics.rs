@@ -9,6 +9,12 @@ weir_telemetry::metrics! {
         pool_utilization_ratio: Gauges<1> = "weir_pool_utilization_ratio" ["database"],
         /// How long callers waited for a connection.
         pool_wait_seconds: Histograms<1> = "weir_pool_wait_seconds" ["database"],
+        /// Server connections that a pool may have at present, where it finds its size itself (`gateway.pool_autoscale`).
+        pool_limit: Gauges<2> = "weir_pool_limit" ["database", "user"],
+        /// Whether a pool is nearly used up: 1 from when 90 % of its connections are in use until fewer than 80 % are.
+        pool_pressure: Gauges<2> = "weir_pool_pressure" ["database", "user"],
+        /// Clients that held a connection in an open transaction and said nothing for longer than `gateway.leak_after`, once for each time.
+        leaks: Counters<1> = "weir_pool_leaks_total" ["database"],
         /// Server connections opened.
         connections_opened: Counters<1> = "weir_pool_connections_opened_total" ["database"],
         /// Server connections closed, by reason: idle, age, broken, overflow, moved, shutdown.
@@ -33,10 +39,22 @@ weir_telemetry::metrics! {
         wire_workers: Gauges<0> = "weir_wire_workers" [],
         /// Clients of the PostgreSQL door that came, by what became of them: accepted, refused, cancel.
         logins: Counters<1> = "weir_client_logins_total" ["outcome"],
+        /// Verifiers of users that the PostgreSQL door needed, by where they came from: asked, shared (with others who came at the same time), failed.
+        lookups: Counters<1> = "weir_client_lookups_total" ["outcome"],
+        /// Whether the PostgreSQL door has its own connection open, on which it looks users up.
+        door_connections: Gauges<0> = "weir_door_connections" [],
+        /// Connections that the PostgreSQL door opened beside the pools, by what for: verifier, welcome, proof.
+        door_connections_opened: Counters<1> = "weir_door_connections_opened_total" ["purpose"],
         /// Sessions that keep their server connection beyond a transaction, by the reason: listen, temporary, cursor, advisory_lock, prepare, load, session.
         pins: Counters<1> = "weir_pool_pins_total" ["reason"],
         /// Server connections whose session was changed for another client, or cleaned, by how: switch, reset.
         session_changes: Counters<1> = "weir_pool_session_changes_total" ["how"],
+        /// How long callers waited because their project had spent what it may.
+        budget_wait_seconds: Histograms<1> = "weir_budget_wait_seconds" ["project"],
+        /// Callers that were refused because their project had spent what it may, by what there was too little of: queries, rows, bytes, server seconds.
+        budget_refusals: Counters<2> = "weir_budget_refusals_total" ["project", "what"],
+        /// What is left of each budget as a share of what can be saved up; below 0 it is owed.
+        budget_left_ratio: Gauges<2> = "weir_budget_left_ratio" ["project", "what"],
         /// Statements that ended, by project, kind and outcome (ok, error, cancelled, refused).
         queries: Counters<3> = "weir_queries_total" ["project", "kind", "outcome"],
         /// Time from the caller's request to the end of its reply.

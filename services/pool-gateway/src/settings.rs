@@ -10,6 +10,7 @@ use weir_config::{DatabaseSettings, Error, Origin, Setting, Sources, computed, u
 use weir_model::Project;
 use weir_upstream::Target;
 
+use crate::rules::Rules;
 pub(crate) use cluster::Reads;
 use cluster::Replicas;
 
@@ -28,6 +29,8 @@ weir_config::section! {
         workers_min: usize = "1",
         /// How long a client keeps a connection: for a `transaction`, for its whole `session`, or for one `statement`.
         pool_mode: PoolMode = "transaction",
+        /// Rules for databases, users, applications and projects, such as `database=shop user=report : pool_max=5 statement_timeout=1m`; docs/guides/limits.md says what they can say. For every setting the first rule that is about the caller and names it decides.
+        rules: Rules = "[]",
         /// Clients of the PostgreSQL door at once at most.
         clients_max: usize = "20000",
         /// Longest time for a client to log in.
@@ -44,6 +47,8 @@ weir_config::section! {
         default_project: Project = "default",
         /// Server connections of one pool at most.
         pool_max: u32 = computed("cores × 2 + 4", default_pool_max), also ["DB_POOL_MAX" in ""],
+        /// Whether pools find their size themselves, between `pool_min` and `pool_max`: they grow while callers wait and statements do not take longer, and shrink until three quarters are in use.
+        pool_autoscale: bool = "false",
         /// Server connections kept open when idle; a quarter of the maximum without it.
         pool_min: Option<u32> = unset(), also ["DB_POOL_MIN" in ""],
         /// Steady size of a pool, an alternative to `pool_max`: the pool may grow to this plus `pool_overflow` and shrinks back at once.
@@ -66,6 +71,8 @@ weir_config::section! {
         statement_timeout: Duration = "15s", also ["DB_STATEMENT_TIMEOUT" in "ms", "QUERY_TIMEOUT_SECONDS" in "s"],
         /// A client that holds a connection in an open transaction and says nothing is disconnected after this; 0s: never.
         idle_in_transaction_timeout: Duration = "5m",
+        /// A client that holds a connection in an open transaction and says nothing is told of in the log, with its last statement, after this; 0s: never.
+        leak_after: Duration = "5m",
         /// Statements that stay prepared on one server connection; beyond it the one used longest ago goes.
         prepared_max: usize = "500",
         /// Failures in a row to reach the upstream, after which callers are refused at once.
@@ -195,7 +202,7 @@ impl GatewaySettings {
     }
 }
 
-fn size(number: u32) -> usize {
+pub(crate) fn size(number: u32) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
 
@@ -236,6 +243,13 @@ pub fn check(sources: &Sources) -> Result<(GatewaySettings, Vec<Target>), Error>
         Ok(others) => Ok((settings, std::iter::once(first).chain(others).collect())),
         Err(reason) => wrong("gateway.replicas", reason),
     }
+}
+
+/// The settings without any of a user's own.
+#[cfg(test)]
+pub(crate) fn defaults() -> std::sync::Arc<GatewaySettings> {
+    let environment = [("DATABASE_URL".to_owned(), "postgres://u@h/d".to_owned())];
+    std::sync::Arc::new(check(&Sources::load(None, environment).unwrap()).unwrap().0)
 }
 
 #[cfg(test)]

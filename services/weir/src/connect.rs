@@ -7,6 +7,7 @@ use tonic::transport::{Channel, Endpoint};
 use weir_config::Sources;
 use weir_maintenance::MaintenanceSettings;
 use weir_pool_gateway::GatewaySettings;
+use weir_proto::gateway::v1::gateway_admin_service_client::GatewayAdminServiceClient;
 use weir_proto::gateway::v1::gateway_service_client::GatewayServiceClient;
 use weir_proto::maintenance::v1::maintenance_service_client::MaintenanceServiceClient;
 use weir_proto::monitor::v1::monitor_service_client::MonitorServiceClient;
@@ -28,6 +29,11 @@ impl Services<'_> {
         let address = self.0.section::<GatewaySettings>()?.grpc_listen;
         let client = GatewayServiceClient::new(channel("pool-gateway", address).await?);
         Ok(client.max_decoding_message_size(REPLY_BYTES_MAX))
+    }
+
+    pub(crate) async fn gateway_admin(&self) -> Result<GatewayAdminServiceClient<Channel>, Failure> {
+        let address = self.0.section::<GatewaySettings>()?.grpc_listen;
+        Ok(GatewayAdminServiceClient::new(channel("pool-gateway", address).await?))
     }
 
     pub(crate) async fn monitor(&self) -> Result<MonitorServiceClient<Channel>, Failure> {

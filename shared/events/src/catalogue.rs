@@ -95,8 +95,8 @@ macro_rules! kinds {
 kinds! {
     /// Statements ended, in batches.
     QUERY_EXECUTED = "query.executed": QueryBatch by "pool-gateway", None, TOLD;
-    /// The connection pools of a gateway as they are, every few seconds.
-    POOL_STATE = "pool.state": PoolState by "pool-gateway", None, RESERVED;
+    /// A connection pool of a gateway is nearly used up, with what holds it; or it no longer is.
+    POOL_STATE = "pool.state": PoolState by "pool-gateway", None, TOLD;
     /// Commits made cached results invalid.
     CACHE_INVALIDATED = "cache.invalidated": CacheInvalidated by "cache", None, RESERVED;
     /// The condition of an alert rule holds.

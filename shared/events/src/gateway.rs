@@ -4,7 +4,7 @@ use bytes::Bytes;
 use weir_model::{Clock, Project};
 use weir_proto::events::v1::{PoolState, QueryBatch, SecurityViolation};
 
-use crate::catalogue::QUERY_EXECUTED;
+use crate::catalogue::{POOL_STATE, QUERY_EXECUTED};
 use crate::{Event, SubjectPattern};
 
 const SOURCE: &str = "pool-gateway";
@@ -19,7 +19,7 @@ pub fn query_executed_encoded(project: &Project, payload: Bytes, clock: &Clock) 
     Event::encoded::<QueryBatch>(project, SOURCE, payload, clock)
 }
 
-/// The pools as they are.
+/// A pool is nearly used up, or no longer is.
 pub fn pool_state(project: &Project, state: &PoolState, clock: &Clock) -> Event {
     Event::new(project, SOURCE, state, clock)
 }
@@ -27,6 +27,11 @@ pub fn pool_state(project: &Project, state: &PoolState, clock: &Clock) -> Event 
 /// A rule was broken.
 pub fn security_violation(project: &Project, violation: &SecurityViolation, clock: &Clock) -> Event {
     Event::new(project, SOURCE, violation, clock)
+}
+
+/// The pools of every project.
+pub fn every_pool_state() -> SubjectPattern {
+    SubjectPattern::of_every_project(POOL_STATE.suffix)
 }
 
 /// Statements of every project.

@@ -149,6 +149,7 @@ fn pool_state() -> messages::PoolState {
         instance: text(ID),
         at_unix_ms: AT_MS,
         pools: vec![pool],
+        ..messages::PoolState::default()
     }
 }
 

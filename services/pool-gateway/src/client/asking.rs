@@ -12,6 +12,7 @@ use super::transaction::Scope;
 use super::types;
 use crate::error::Error;
 use crate::pool::Lsn;
+use crate::rules::Caller;
 
 /// Names in PostgreSQL are no longer.
 const DATABASE_BYTES_MAX: usize = 63;
@@ -62,10 +63,21 @@ pub(crate) fn time(timeout_ms: u32, allowed: Option<Duration>) -> Option<Duratio
 impl Sessions {
     /// Checks what all calls have in common.
     pub(crate) fn common(&self, common: Common) -> Result<Checked, Error> {
-        let project = match common.project.as_str() {
-            "" => self.settings.default_project.clone(),
-            name => Project::parse(name).map_err(|error| Error::Request(error.to_string()))?,
+        let asked = match common.project.as_str() {
+            "" => None,
+            name => Some(Project::parse(name).map_err(|error| Error::Request(error.to_string()))?),
         };
+        let database = match common.database.as_str() {
+            "" => self.pools.common().target.database(),
+            name => name,
+        };
+        let caller = Caller {
+            database,
+            user: &self.user,
+            application: &common.application,
+            project: None,
+        };
+        let project = self.settings().project_of(caller, asked)?;
         let wrong = |reason: String| Err(Error::Request(reason));
         if common.database.contains('\0') {
             return wrong("sql and database cannot hold a zero byte".to_owned());

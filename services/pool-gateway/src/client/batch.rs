@@ -104,7 +104,11 @@ impl Sessions {
             project.get_or_insert_with(|| ask.project.clone());
             operation.clone_from(&ask.operation);
             allowed = ask.timeout;
-            entries.push(self.entry(ask));
+            let mut entry = self.entry(ask);
+            if batch.together != Together::Each && !entries.is_empty() {
+                entry.recording.is_part();
+            }
+            entries.push(entry);
         }
         let Some(project) = project else {
             return Err(Error::Request("a batch has at least one statement".to_owned()).into());
@@ -191,9 +195,15 @@ impl<R: Rows> Run<'_, R> {
         Ok(())
     }
 
+    /// The longest time for one of its statements.
+    fn limit(&self) -> Duration {
+        let first = self.entries.first();
+        first.map_or(Duration::MAX, |first| first.recording.terms.statement_timeout)
+    }
+
     /// Whatever is left open is rolled back, so that the connection can be somebody else's.
     async fn settle(&self, lease: &mut Lease) -> Result<(), Failure> {
-        let limit = self.sessions.settings.statement_timeout;
+        let limit = self.limit();
         match lease.connection() {
             Some(connection) if !connection.is_broken() && !connection.is_clean() => {
                 let rolled_back = timeout(limit, connection.simple_query("rollback")).await;
@@ -218,7 +228,7 @@ impl<R: Rows> Run<'_, R> {
         let connection = lease.connection().ok_or(Error::Stopping)?;
         let names = self.prepare(connection).await?;
         if let Some(key) = self.key
-            && let Claim::Known(answer) = claim(connection, key, &self.sessions.settings).await?
+            && let Claim::Known(answer) = claim(connection, key, &self.sessions.settings()).await?
         {
             let token = self.token(connection).await?;
             return Ok(Batched::Replayed { answer, token });
@@ -372,7 +382,7 @@ impl<R: Rows> Run<'_, R> {
             pipeline.sync();
         }
         if kept.is_some() {
-            let keep = self.sessions.settings.idempotency_keep.as_secs().to_string();
+            let keep = self.sessions.settings().idempotency_keep.as_secs().to_string();
             pipeline.push(&Command::text(SWEEP, &[Parameter::text(&keep)]))?;
             pipeline.sync();
         }
@@ -381,7 +391,7 @@ impl<R: Rows> Run<'_, R> {
 
     /// Reads the replies of the statements. Fails where nothing of the batch stands.
     async fn read(&mut self, pipeline: &mut Pipeline<'_>, is_one_write: bool) -> Result<Outcomes, Failure> {
-        let limit = self.sessions.settings.statement_timeout;
+        let limit = self.limit();
         let mut outcomes = Outcomes::with_capacity(self.entries.len());
         for index in 0..self.entries.len() {
             let read = timeout(limit, self.read_one(pipeline, index)).await;
@@ -463,7 +473,7 @@ impl<R: Rows> Run<'_, R> {
     }
 
     async fn read_end(&self, pipeline: &mut Pipeline<'_>) -> Result<Option<String>, Error> {
-        let limit: Duration = self.sessions.settings.statement_timeout;
+        let limit = self.limit();
         let end = async {
             if self.together != Together::Each
                 && let Some(error) = read_to_sync(pipeline).await?.failed

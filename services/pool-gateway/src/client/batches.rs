@@ -50,7 +50,7 @@ impl Sessions {
             want_token: request.want_token,
             key,
         };
-        let mut rows = [Collected::new(request.max_rows, self.settings.reply_bytes_max)];
+        let mut rows = [Collected::new(request.max_rows, self.settings().reply_bytes_max)];
         let keep = |rows: &mut [Collected], outcomes: &Outcomes| match (rows, outcomes.as_slice()) {
             ([rows], [Ok(done)]) => {
                 let answered = answer(rows.clone(), done.clone());
@@ -105,7 +105,7 @@ impl Sessions {
         })?;
         let (max_rows, kind) = (request.max_rows, BATCH + u8::from(request.savepoints));
         let (asks, key) = self.asks(&common, request.statements, kind, max_rows, request.idempotency_key)?;
-        let bytes_max = self.settings.reply_bytes_max;
+        let bytes_max = self.settings().reply_bytes_max;
         let bytes_left = Arc::new(AtomicUsize::new(bytes_max));
         let mut rows: Vec<Collected> = asks
             .iter()
@@ -172,12 +172,12 @@ impl Sessions {
             max,
             setting,
         };
-        let (count, max) = (statements.len(), self.settings.batch_statements_max);
+        let (count, max) = (statements.len(), self.settings().batch_statements_max);
         if count > max {
             return Err(too_large(count, "statements", max, "gateway.batch_statements_max").into());
         }
         let bytes: usize = statements.iter().map(api::Statement::encoded_len).sum();
-        let max = self.settings.batch_bytes_max;
+        let max = self.settings().batch_bytes_max;
         if bytes > max && count > 1 {
             return Err(too_large(bytes, "bytes", max, "gateway.batch_bytes_max").into());
         }

@@ -128,10 +128,10 @@ impl Sessions {
         let primary = self.pools.get(&ask.database)?;
         let pool = self.pools.sibling(&primary, &reading.member)?;
         recording.waiting();
-        let leased = self.ready_lease(&pool, &ask.project).await;
+        let leased = self.ready_lease(&pool, &ask.project, recording.terms.weight).await;
         recording.waited();
         let mut lease = leased?;
-        let limit = self.settings.statement_timeout;
+        let limit = recording.terms.statement_timeout;
         let ended = timeout(limit, self.query(ask, statement, rows, recording, &mut lease)).await;
         ended.unwrap_or(Err(Error::StatementTimeout(limit)))
     }

@@ -79,7 +79,7 @@ impl Sessions {
         let ended = match self.flaw(&mut ask) {
             Some(error) => Err(error),
             None => {
-                let limit = self.settings.statement_timeout;
+                let limit = recording.terms.statement_timeout;
                 let work = async {
                     let mut lease = self.lease(&ask.project, &ask.database, &mut recording).await?;
                     let connection = lease.connection().ok_or(Error::Stopping)?;

@@ -35,7 +35,7 @@ impl GatewayService for Sessions {
         if request.want_token || !request.idempotency_key.is_empty() {
             return Ok(Response::new(self.execute_in_batch(request, allowed).await?));
         }
-        let mut rows = Collected::new(request.max_rows, self.settings.reply_bytes_max);
+        let mut rows = Collected::new(request.max_rows, self.settings().reply_bytes_max);
         let ask = self.ask(request, allowed).map_err(|error| refusal(&error, false))?;
         let done = self.run(ask, &mut rows).await;
         let done = done.map_err(|error| refusal(&error, false))?;
@@ -50,7 +50,7 @@ impl GatewayService for Sessions {
         let request = as_execute(request.into_inner());
         let (sender, receiver) = mpsc::channel(BATCHES_WAITING_MAX);
         let wrap = Box::new(|part| api::QueryResponse { part: Some(part) });
-        let rows = Streamed::new(request.max_rows, self.settings.reply_bytes_max, sender.clone(), wrap);
+        let rows = Streamed::new(request.max_rows, self.settings().reply_bytes_max, sender.clone(), wrap);
         let want_token = request.want_token;
         let ask = self.ask(request, allowed).map_err(|error| refusal(&error, false))?;
         let sessions = self.clone();
@@ -192,28 +192,7 @@ impl Sessions {
     }
 
     fn pool_states(&self) -> Vec<Pool> {
-        let bounds = self.settings.bounds();
-        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-        self.pools
-            .all()
-            .into_iter()
-            .map(|pool| {
-                let state = pool.state();
-                Pool {
-                    upstream: pool.member.name.clone(),
-                    database: pool.key.database.clone(),
-                    role: pool.key.user.clone(),
-                    total: count(state.idle + state.active),
-                    idle: count(state.idle),
-                    active: count(state.active),
-                    waiting: count(state.waiting),
-                    max: count(bounds.max),
-                    min: count(bounds.min),
-                    opened_total: state.opened_total,
-                    closed_total: state.closed_total,
-                }
-            })
-            .collect()
+        self.pools.all().iter().map(|pool| pool.facts()).collect()
     }
 }
 

@@ -1,5 +1,6 @@
 //! Callers: what they ask, what they get, and what is told of it.
 
+mod admin;
 mod asking;
 mod batch;
 mod batches;
@@ -25,6 +26,7 @@ mod transaction;
 mod types;
 mod wire;
 
+pub(crate) use admin::Admin;
 pub(crate) use causal::Writes;
 pub(crate) use flight::Flight;
 pub(crate) use recording::{kind_code, micros, shape};

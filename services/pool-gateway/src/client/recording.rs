@@ -13,6 +13,8 @@ use weir_proto::events::v1::{CacheOutcome, QueryShape};
 use weir_sql::{Kind, Statement};
 
 use super::causal::Writes;
+use super::wire::{Account, Totals};
+use crate::budget::{Cost, Purse};
 use crate::error::Error;
 use crate::tap::{Origin, Outcome, Record, Tap};
 
@@ -39,11 +41,27 @@ pub(crate) struct Recording {
     traceparent: String,
     text_hash: u64,
     statement: Arc<Statement>,
+    /// Whether it is one of several in a transaction, which another one stands for.
+    is_part: bool,
+    /// What the rules say of the caller.
+    pub(crate) terms: Terms,
     tap: Tap,
-    /// Told of what may have written.
-    writes: Option<Arc<Writes>>,
     sqlstate: String,
     outcome: Outcome,
+}
+
+/// What holds for a caller.
+#[derive(Debug)]
+pub(crate) struct Terms {
+    /// The share of its project in the line for a connection.
+    pub(crate) weight: f64,
+    pub(crate) statement_timeout: Duration,
+    /// What it pays from, where its project has a budget.
+    pub(crate) purse: Option<Purse>,
+    /// Where what it does is counted.
+    pub(crate) account: Arc<Account>,
+    /// Where writes are noted, for those who read afterwards.
+    pub(crate) writes: Option<Arc<Writes>>,
 }
 
 /// What is counted of a statement.
@@ -65,8 +83,8 @@ impl Recording {
         traceparent: String,
         text_hash: u64,
         statement: Arc<Statement>,
+        terms: Terms,
         tap: Tap,
-        writes: Option<Arc<Writes>>,
     ) -> Self {
         Self {
             figures: Figures::default(),
@@ -79,8 +97,9 @@ impl Recording {
             traceparent,
             text_hash,
             statement,
+            is_part: false,
+            terms,
             tap,
-            writes,
             sqlstate: SQLSTATE_CANCELLED.to_owned(),
             outcome: Outcome::Cancelled,
         }
@@ -94,6 +113,11 @@ impl Recording {
     /// This server answers it, or is to.
     pub(crate) fn is_answered_by(&mut self, origin: Arc<Origin>) {
         self.origin = origin;
+    }
+
+    /// It is one of several in a transaction.
+    pub(crate) const fn is_part(&mut self) {
+        self.is_part = true;
     }
 
     /// A connection is waited for.
@@ -168,11 +192,29 @@ impl Drop for Recording {
     fn drop(&mut self) {
         self.waited();
         self.answered();
-        if let Some(writes) = &self.writes {
+        if let Some(writes) = &self.terms.writes {
             writes.note(&self.origin.project, &self.statement);
         }
         let figures = &self.figures;
         let ended = Instant::now();
+        self.terms.account.add(Totals {
+            transactions: u64::from(!self.is_part),
+            statements: 1,
+            bytes_in: figures.bytes_in,
+            bytes_out: figures.bytes_out,
+            transaction_us: figures.server_us,
+            server_us: figures.server_us,
+            wait_us: figures.queue_wait_us,
+        });
+        if let Some(purse) = &self.terms.purse {
+            match self.outcome {
+                Outcome::Refused => purse.give_back(),
+                _ => {
+                    let bytes = figures.bytes_in.saturating_add(figures.bytes_out);
+                    purse.settle(Cost::of(figures.rows, bytes, figures.server_us));
+                }
+            }
+        }
         self.tap.record(&Record {
             origin: &self.origin,
             statement: &self.statement,

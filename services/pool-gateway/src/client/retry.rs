@@ -43,6 +43,9 @@ pub(crate) fn retry(error: &Error, is_kept: bool) -> Retry {
             Retry::After(SOON_MS)
         }
         Error::PrimaryMoved { .. } => Retry::Safe,
+        Error::BudgetSpent { retry_after, .. } => {
+            Retry::After(u32::try_from(retry_after.as_millis()).unwrap_or(u32::MAX).max(1))
+        }
         Error::StatementTimeout(_) | Error::CallerGone | Error::OperationCancelled => unknown,
         // Rolled back for certain.
         Error::TransactionIdle(_) => Retry::Safe,

@@ -13,10 +13,12 @@ use super::catalogue::Catalogue;
 use super::causal::Writes;
 use super::operations::Operations;
 use super::reading::{ReadOut, read_rows};
-use super::recording::Recording;
+use super::recording::{Recording, Terms};
+use super::wire::Witness;
 use crate::error::Error;
-use crate::pool::{Lease, Lsn, Pool, Pools};
+use crate::pool::{Lease, Lsn, Owner, Pool, Pools};
 use crate::profile::{Profile, Profiles, Setting};
+use crate::rules::Caller;
 use crate::settings::GatewaySettings;
 use crate::shapes::Shapes;
 use crate::tap::{Origin, Tap};
@@ -115,7 +117,7 @@ pub(crate) struct Sessions {
     pub(crate) pools: Arc<Pools>,
     pub(crate) shapes: Shapes,
     pub(crate) tap: Tap,
-    pub(crate) settings: Arc<GatewaySettings>,
+    pub(crate) witness: Arc<Witness>,
     pub(crate) clock: Clock,
     pub(crate) user: String,
     pub(crate) operations: Arc<Operations>,
@@ -164,7 +166,7 @@ impl Sessions {
 
     /// What is wrong with a statement before it is run.
     pub(super) fn flaw(&self, ask: &mut Ask) -> Option<Error> {
-        let (bytes, max) = (ask.sql.len(), self.settings.statement_bytes_max);
+        let (bytes, max) = (ask.sql.len(), self.settings().statement_bytes_max);
         if bytes > max {
             return Some(Error::StatementTooLong { bytes, max });
         }
@@ -219,8 +221,9 @@ impl Sessions {
     pub(super) fn recording(&self, ask: &Ask, begun: Instant, statement: Arc<Statement>) -> Recording {
         let origin = self.origin(ask, &self.pools.common().members.primary().name);
         let (text_hash, traceparent) = (text_hash(&ask.sql), ask.traceparent.clone());
-        let (tap, writes) = (self.tap.clone(), self.writes.clone());
-        let mut recording = Recording::begin(begun, origin, traceparent, text_hash, statement, tap, writes);
+        let terms = self.terms(&ask.project, &ask.database, &ask.application);
+        let tap = self.tap.clone();
+        let mut recording = Recording::begin(begun, origin, traceparent, text_hash, statement, terms, tap);
         recording.figures.started_unix_ms = self.clock.unix_ms();
         let arguments: usize = ask
             .arguments
@@ -229,6 +232,36 @@ impl Sessions {
             .sum();
         recording.figures.bytes_in = (ask.sql.len() + arguments) as u64;
         recording
+    }
+
+    /// The settings in force.
+    pub(crate) fn settings(&self) -> Arc<GatewaySettings> {
+        self.pools.common().live()
+    }
+
+    /// What the rules say of a caller.
+    pub(super) fn terms(&self, project: &Project, database: &str, application: &str) -> Terms {
+        let database = match database {
+            "" => self.pools.common().target.database(),
+            named => named,
+        };
+        let caller = Caller {
+            database,
+            user: &self.user,
+            application,
+            project: Some(project),
+        };
+        let policy = self.settings().policy(&caller);
+        Terms {
+            weight: policy.weight,
+            statement_timeout: policy.statement_timeout,
+            writes: self.writes.clone(),
+            purse: self.pools.budgets.purse(project, policy.rates),
+            account: self.witness.ledger.common(Owner {
+                database: database.to_owned(),
+                user: self.user.clone(),
+            }),
+        }
     }
 
     async fn attempt(
@@ -250,7 +283,7 @@ impl Sessions {
         if leaves_traces(&statement) {
             lease.needs_reset();
         }
-        let limit = self.settings.statement_timeout;
+        let limit = recording.terms.statement_timeout;
         let ended = timeout(limit, self.query(ask, &statement, rows, recording, &mut lease)).await;
         ended.unwrap_or(Err(Error::StatementTimeout(limit)))
     }
@@ -262,23 +295,26 @@ impl Sessions {
         recording: &mut Recording,
     ) -> Result<Lease, Error> {
         recording.waiting();
-        let leased = self.lease_of_primary(project, database).await;
+        let leased = self.paid_lease_of_primary(project, database, &recording.terms).await;
         recording.waited();
         leased
     }
 
-    /// A connection to the primary. While it cannot be reached and there are others, one of them may become it.
-    async fn lease_of_primary(&self, project: &Project, database: &str) -> Result<Lease, Error> {
+    /// A connection to the primary, paid for. While it cannot be reached and there are others, one of them may become it.
+    async fn paid_lease_of_primary(&self, project: &Project, database: &str, terms: &Terms) -> Result<Lease, Error> {
+        let settings = self.settings();
+        if let Some(purse) = &terms.purse {
+            purse.wait(settings.acquire_timeout).await?;
+        }
         let begun = Instant::now();
         loop {
             let pool = self.pools.get(database)?;
-            let leased = self.ready_lease(&pool, project).await;
+            let leased = self.ready_lease(&pool, project, terms.weight).await;
             let Err(error) = &leased else { return leased };
             let common = self.pools.common();
-            let settings = common.live();
             let is_hopeless = !common.members.are_several() || !error.is_without_server();
             if is_hopeless || begun.elapsed() >= settings.failover_wait.min(settings.acquire_timeout) {
-                return leased;
+                return leased.map_err(|error| self.witness.explain(&pool, error));
             }
             tokio::time::sleep(LOOK_AGAIN_AFTER).await;
         }
@@ -286,13 +322,13 @@ impl Sessions {
 
     /// A connection whose session looks as this door expects. One that is found lost before anything of the caller's
     /// was sent costs the caller nothing.
-    pub(super) async fn ready_lease(&self, pool: &Arc<Pool>, project: &Project) -> Result<Lease, Error> {
-        let timeout = self.settings.acquire_timeout;
-        let mut lease = pool.acquire(project, 1.0, &self.profile, timeout).await?;
+    pub(super) async fn ready_lease(&self, pool: &Arc<Pool>, project: &Project, weight: f64) -> Result<Lease, Error> {
+        let timeout = self.settings().acquire_timeout;
+        let mut lease = pool.acquire(project, weight, &self.profile, timeout).await?;
         match lease.wear(&self.profile).await {
             Err(error) if error.class() == ErrorClass::Unavailable => {
                 drop(lease);
-                lease = pool.acquire(project, 1.0, &self.profile, timeout).await?;
+                lease = pool.acquire(project, weight, &self.profile, timeout).await?;
                 lease.wear(&self.profile).await?;
             }
             worn => worn?,

@@ -144,7 +144,7 @@ impl Steps {
         });
         let mut rows = Streamed::new(
             max_rows,
-            self.sessions.settings.reply_bytes_max,
+            self.sessions.settings().reply_bytes_max,
             self.reader.clone(),
             wrap,
         );
@@ -155,7 +155,7 @@ impl Steps {
 
     /// The next step; `None` where the caller will send no more.
     async fn next(&mut self) -> Result<Option<Step>, Error> {
-        let limit = self.sessions.settings.transaction_idle_timeout;
+        let limit = self.sessions.settings().transaction_idle_timeout;
         let stopping = async {
             self.stopping.cancelled().await;
             tokio::time::sleep(STOPPING_IDLE).await;

@@ -73,6 +73,7 @@ impl OpenTransaction {
             lease: None,
         };
         let mut recording = open.recording(begin);
+        recording.is_part();
         let begun = open.begin_on(begin, &mut recording).await;
         told(recording, begun)?;
         Ok(open)
@@ -111,6 +112,7 @@ impl OpenTransaction {
         let known = sessions.shapes.at_once(&ask.sql);
         let shown = known.clone().unwrap_or_else(|| sessions.shapes.unread(&ask.sql));
         let mut recording = sessions.recording(&ask, Instant::now(), shown);
+        recording.is_part();
         let ended = match sessions.flaw(&mut ask) {
             Some(error) => Err(error),
             None => {
@@ -162,7 +164,7 @@ impl OpenTransaction {
     pub(crate) async fn describe(&mut self, sql: &str, types: &[u32]) -> Result<Arc<Prepared>, Error> {
         let mut recording = self.recording(sql);
         let limit = self.limit();
-        let (bytes, max) = (sql.len(), self.sessions.settings.statement_bytes_max);
+        let (bytes, max) = (sql.len(), self.sessions.settings().statement_bytes_max);
         if bytes > max {
             return told(recording, Err(Error::StatementTooLong { bytes, max }));
         }
@@ -234,7 +236,13 @@ impl OpenTransaction {
     }
 
     fn limit(&self) -> Duration {
-        self.sessions.settings.statement_timeout
+        let Scope {
+            project,
+            database,
+            application,
+            ..
+        } = &self.scope;
+        self.sessions.terms(project, database, application).statement_timeout
     }
 
     fn recording(&self, sql: &str) -> Recording {
@@ -253,7 +261,7 @@ impl Drop for OpenTransaction {
         if !is_open {
             return;
         }
-        let limit = self.sessions.settings.connect_timeout;
+        let limit = self.sessions.settings().connect_timeout;
         let tasks = &self.sessions.pools.common().tasks;
         tasks.spawn_short(Stage::Flow, "roll back", async move {
             if let Some(connection) = lease.connection() {

@@ -3,11 +3,16 @@
 //! A freed connection goes straight to the caller whose turn it is; otherwise it rests on top of the idle ones, so
 //! that those below grow old and are closed. No connection is handed on unless its protocol state is known.
 
+mod aside;
+mod autoscale;
 mod breaker;
+mod cards;
+mod facts;
 mod lease;
 mod line;
 mod members;
 mod pools;
+mod pressure;
 mod queue;
 mod reading;
 mod roles;
@@ -29,10 +34,13 @@ use weir_runtime::Tasks;
 use weir_telemetry::Histogram;
 use weir_upstream::{ConnectOptions, Credentials, Target};
 
-pub(crate) use breaker::Breaker;
+pub(crate) use autoscale::{Controller, Seen};
+pub(crate) use breaker::{Breaker, BreakerState};
+use cards::Cards;
 pub(crate) use lease::Lease;
 pub(crate) use members::{Member, Members};
 pub(crate) use pools::Pools;
+pub(crate) use pressure::{Change, Pressure};
 use queue::{Caller, Grant, Next, Queue, Turn};
 pub(crate) use reading::Reading;
 pub(crate) use roles::Lsn;
@@ -42,7 +50,7 @@ pub(crate) use server::{Server, Standing};
 use crate::error::Error;
 use crate::metrics::Metrics;
 use crate::profile::{Profile, Profiles};
-use crate::settings::GatewaySettings;
+use crate::settings::{Bounds, GatewaySettings};
 use crate::workers::current_worker;
 
 /// What every pool of this gateway has in common.
@@ -95,6 +103,13 @@ impl Common {
     }
 }
 
+/// Whose connections: those of a database and a role, on whichever server.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Owner {
+    pub(crate) database: String,
+    pub(crate) user: String,
+}
+
 /// What tells pools apart.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct PoolKey {
@@ -102,6 +117,16 @@ pub(crate) struct PoolKey {
     pub(crate) user: String,
     /// The number of the server.
     pub(crate) member: usize,
+}
+
+impl PoolKey {
+    /// Whose it is, on whichever server.
+    pub(crate) fn owner(&self) -> Owner {
+        Owner {
+            database: self.database.clone(),
+            user: self.user.clone(),
+        }
+    }
 }
 
 /// What the pools of one database and role have in common on all servers.
@@ -134,6 +159,7 @@ pub(crate) struct Pool {
     pub(crate) member: Arc<Member>,
     queue: Mutex<Queue>,
     family: Arc<Family>,
+    cards: Cards,
     /// The user's functions that may change their session, as of an age of the definitions.
     suspects: Mutex<Option<(u64, HashSet<Box<str>>)>>,
     waits: Histogram,
@@ -142,7 +168,8 @@ pub(crate) struct Pool {
 impl Pool {
     fn new(key: PoolKey, common: Arc<Common>, member: Arc<Member>, family: Arc<Family>) -> Self {
         let settings = common.live();
-        let queue = Queue::new(settings.bounds(), settings.waiting_max, common.workers);
+        let bounds = settings.bounds_of(&key.database, &key.user);
+        let queue = Queue::new(bounds, settings.waiting_max, common.workers);
         let waits = common.metrics.pool_wait_seconds.with([&key.database]);
         Self {
             key,
@@ -151,6 +178,7 @@ impl Pool {
             member,
             queue: Mutex::new(queue),
             family,
+            cards: Cards::default(),
             suspects: Mutex::default(),
         }
     }
@@ -167,6 +195,22 @@ impl Pool {
     /// Somebody has looked which functions may change their session.
     pub(crate) fn remember_suspects(&self, definitions: u64, names: HashSet<Box<str>>) {
         *self.suspects.lock().unwrap_or_else(PoisonError::into_inner) = Some((definitions, names));
+    }
+
+    /// The bounds in force.
+    pub(crate) fn bounds(&self) -> Bounds {
+        self.with_queue(|queue| queue.bounds())
+    }
+
+    /// The bounds that the settings give it.
+    pub(crate) fn configured(&self) -> Bounds {
+        self.with_queue(|queue| queue.configured())
+    }
+
+    /// Has no more connections than this, or as many as the settings say.
+    pub(crate) fn limit(self: &Arc<Self>, limit: Option<usize>) {
+        self.with_queue(|queue| queue.set_limit(limit));
+        self.use_room();
     }
 
     /// The state now.
@@ -391,7 +435,8 @@ impl Pool {
 
     /// Takes over changed settings.
     fn adjust(self: &Arc<Self>, settings: &GatewaySettings) {
-        self.with_queue(|queue| queue.set_bounds(settings.bounds(), settings.waiting_max));
+        let bounds = settings.bounds_of(&self.key.database, &self.key.user);
+        self.with_queue(|queue| queue.set_bounds(bounds, settings.waiting_max));
         self.use_room();
     }
 
@@ -406,9 +451,12 @@ impl Pool {
         Error::PoolTimeout {
             database: self.key.database.clone(),
             waited,
-            active: state.active,
-            max: self.common.live().bounds().max,
-            waiting: state.waiting,
+            why: format!(
+                "{} of {} servers are busy; {} wait",
+                state.active,
+                self.bounds().max,
+                state.waiting
+            ),
         }
     }
 }

@@ -3,15 +3,13 @@
 use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
-use weir_model::Project;
 use weir_runtime::{Dependency, TaskResult};
 
-use super::{Common, Family, Lease, Member, Pool, PoolKey, PoolState, upkeep};
+use super::{Common, Family, Member, Pool, PoolKey, PoolState, upkeep};
+use crate::budget::Budgets;
 use crate::error::Error;
-use crate::profile::Profile;
 use crate::settings::GatewaySettings;
 
 /// All pools of the gateway.
@@ -19,12 +17,15 @@ use crate::settings::GatewaySettings;
 pub(crate) struct Pools {
     common: Arc<Common>,
     pools: Mutex<HashMap<PoolKey, Arc<Pool>>>,
+    /// What projects may spend, whichever pool they use.
+    pub(crate) budgets: Budgets,
 }
 
 impl Pools {
     /// No pool yet but that of the URL's own database and role.
     pub(crate) fn new(common: Common) -> Arc<Self> {
         let pools = Arc::new(Self {
+            budgets: Budgets::new(common.metrics.clone()),
             common: Arc::new(common),
             pools: Mutex::default(),
         });
@@ -75,36 +76,6 @@ impl Pools {
         let pool = Arc::new(Pool::new(key.clone(), self.common.clone(), member.clone(), family));
         pools.insert(key, pool.clone());
         Ok(pool)
-    }
-
-    /// A connection as this pool's, for what is the same on all servers: to the primary, or to a replica while that
-    /// cannot be reached. Its session looks like this.
-    pub(crate) async fn lease_anywhere(
-        &self,
-        pool: &Arc<Pool>,
-        profile: &Arc<Profile>,
-        timeout: Duration,
-    ) -> Result<Lease, Error> {
-        let mut failed = None;
-        for member in self.common.members.readable() {
-            let pool = self.sibling(pool, member)?;
-            let leased = pool.acquire(&Project::default(), 1.0, profile, timeout).await;
-            let worn = match leased {
-                Ok(mut lease) => match lease.wear(profile).await {
-                    Ok(()) => return Ok(lease),
-                    Err(error) => {
-                        lease.needs_reset();
-                        error
-                    }
-                },
-                Err(error) => error,
-            };
-            if !worn.is_without_server() {
-                return Err(worn);
-            }
-            failed = failed.or(Some(worn));
-        }
-        Err(failed.unwrap_or(Error::Stopping))
     }
 
     /// A member ended the gateway's own connection: the idle ones have most likely gone with it.
@@ -167,20 +138,20 @@ impl Pools {
 
     /// Sets the gauges that mirror the pools. Those of a database's roles are shown as one.
     pub(crate) fn show(&self) {
-        let max = self.common.live().bounds().max;
         let mut databases: BTreeMap<String, (PoolState, usize)> = BTreeMap::new();
         for pool in self.all() {
-            let (sum, pools) = databases.entry(pool.key.database.clone()).or_default();
+            let (sum, max) = databases.entry(pool.key.database.clone()).or_default();
             let state = pool.state();
             sum.idle += state.idle;
             sum.active += state.active;
             sum.waiting += state.waiting;
-            *pools += 1;
+            *max = max.saturating_add(pool.bounds().max);
         }
-        for (database, (state, pools)) in databases {
-            self.show_database(&database, &state, pools.saturating_mul(max));
+        for (database, (state, max)) in databases {
+            self.show_database(&database, &state, max);
         }
         self.common.members.show();
+        self.budgets.show();
     }
 
     fn show_database(&self, database: &str, state: &PoolState, max: usize) {

@@ -1,6 +1,6 @@
 //! Who holds a connection, who rests, who waits. A plain state; the pool locks it for moments.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -63,7 +63,12 @@ pub(super) type Claim = oneshot::Sender<Grant>;
 
 #[derive(Debug)]
 pub(super) struct Queue {
+    /// What the settings say.
+    configured: Bounds,
+    /// The same, below the limit.
     bounds: Bounds,
+    /// Fewer connections than the settings allow, as long as that is wanted.
+    limit: Option<usize>,
     waiting_max: usize,
     /// Idle connections, by the thread whose reactor watches them.
     idle: Vec<VecDeque<Box<Server>>>,
@@ -82,7 +87,9 @@ pub(super) struct Queue {
 impl Queue {
     pub(super) fn new(bounds: Bounds, waiting_max: usize, workers: usize) -> Self {
         Self {
+            configured: bounds,
             bounds,
+            limit: None,
             waiting_max,
             idle: (0..workers.max(1)).map(|_| VecDeque::new()).collect(),
             waiters: Line::new(),
@@ -302,10 +309,37 @@ impl Queue {
         self.waiters.clear();
     }
 
+    /// The numbers of the idle connections.
+    pub(super) fn resting(&self) -> HashSet<u64> {
+        self.idle.iter().flatten().map(|server| server.number()).collect()
+    }
+
+    pub(super) const fn bounds(&self) -> Bounds {
+        self.bounds
+    }
+
     /// Other bounds from now on. What is above them goes as it comes back.
-    pub(super) const fn set_bounds(&mut self, bounds: Bounds, waiting_max: usize) {
-        self.bounds = bounds;
+    pub(super) fn set_bounds(&mut self, bounds: Bounds, waiting_max: usize) {
+        self.configured = bounds;
         self.waiting_max = waiting_max;
+        self.set_limit(self.limit);
+    }
+
+    /// What the settings say, whatever the limit.
+    pub(super) const fn configured(&self) -> Bounds {
+        self.configured
+    }
+
+    /// No more connections than this from now on; none: what the settings say.
+    pub(super) fn set_limit(&mut self, limit: Option<usize>) {
+        let Bounds { min, steady, max } = self.configured;
+        let limit = limit.unwrap_or(max);
+        self.limit = Some(limit).filter(|limit| *limit < max);
+        self.bounds = Bounds {
+            min: min.min(limit),
+            steady: steady.min(limit),
+            max: max.min(limit),
+        };
     }
 
     /// Closes the pool: nobody is served any more, and the idle connections are handed out to be closed.

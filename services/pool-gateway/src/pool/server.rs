@@ -10,6 +10,7 @@ use weir_runtime::Stage;
 use weir_upstream::{ConnectOptions, Connection};
 
 use super::Pool;
+use super::cards::Card;
 use super::queue::Grant;
 use crate::error::Error;
 use crate::profile::Profile;
@@ -74,6 +75,8 @@ impl Standing {
 /// A connection of a pool. Dropping it closes the socket and frees its place.
 #[derive(Debug)]
 pub(crate) struct Server {
+    /// What is shown of it.
+    card: Arc<Card>,
     // The order matters: the connection is gone before the place is free.
     connection: Connection,
     place: Place,
@@ -107,6 +110,7 @@ impl Server {
         let expires_at = opened_at + jittered(pool.common.live().recycle_after, connection.process_id());
         let prepared_max = NonZeroUsize::new(pool.common.live().prepared_max).unwrap_or(NonZeroUsize::MIN);
         Ok(Box::new(Self {
+            card: pool.cards.make(connection.process_id()),
             connection,
             place,
             pool: pool.clone(),
@@ -116,6 +120,11 @@ impl Server {
             profile: pool.common.profiles.baseline(),
             prepared: LruCache::new(prepared_max),
         }))
+    }
+
+    /// Its number among all of this process.
+    pub(crate) fn number(&self) -> u64 {
+        self.card.number
     }
 
     pub(crate) const fn connection(&mut self) -> &mut Connection {
@@ -134,6 +143,7 @@ impl Server {
             return Some(self);
         }
         let Self {
+            card,
             connection,
             place,
             pool,
@@ -145,6 +155,7 @@ impl Server {
         } = *self;
         let connection = connection.move_here().ok()?;
         Some(Box::new(Self {
+            card,
             connection,
             place,
             pool,
@@ -224,6 +235,7 @@ impl Server {
 
     pub(super) fn touch(&mut self, now: Instant) {
         self.idle_since = now;
+        self.card.note(self.prepared.len(), self.profile.id());
     }
 
     /// Closes the connection: a query that still runs on it is cancelled first, so that it does not outlive its caller.

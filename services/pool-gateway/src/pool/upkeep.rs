@@ -92,7 +92,7 @@ async fn probe(pool: &Arc<Pool>) -> Option<Result<(), Error>> {
 }
 
 async fn fill(pool: &Arc<Pool>) -> Result<(), Error> {
-    for _ in 0..pool.common.live().bounds().min {
+    for _ in 0..pool.bounds().min {
         if !pool.with_queue(Queue::place_below_min) {
             break;
         }

@@ -120,11 +120,12 @@ impl Tap {
         limits: TapLimits,
         workers: usize,
         bus: Bus,
+        instance: String,
         clock: Clock,
         metrics: Arc<Metrics>,
     ) -> (Self, TapTask) {
         let tap = Self::with_lanes(true, limits, workers, metrics);
-        let task = TapTask::new(tap.clone(), bus, clock);
+        let task = TapTask::new(tap.clone(), bus, instance, clock);
         (tap, task)
     }
 

@@ -33,12 +33,12 @@ pub(crate) struct TapTask {
 }
 
 impl TapTask {
-    pub(super) fn new(tap: Tap, bus: Bus, clock: Clock) -> Self {
+    pub(super) fn new(tap: Tap, bus: Bus, instance: String, clock: Clock) -> Self {
         Self {
             tap,
             bus,
             clock,
-            instance: uuid::Uuid::now_v7().to_string(),
+            instance,
             sequence: 0,
             leave_by: None,
         }

@@ -1,5 +1,6 @@
 //! A gateway of a test's own, and what its tests look at.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -43,6 +44,15 @@ impl Gateway {
 
     /// The same on a given bus.
     pub(crate) async fn on_bus(bus: Bus, url: &str, settings: &[(&str, &str)]) -> Self {
+        Self::launch(bus, url, settings, None).await
+    }
+
+    /// The same with a settings file.
+    pub(crate) async fn with_file(bus: Bus, url: &str, path: &Path) -> Self {
+        Self::launch(bus, url, &[], Some(path.to_owned())).await
+    }
+
+    async fn launch(bus: Bus, url: &str, settings: &[(&str, &str)], path: Option<PathBuf>) -> Self {
         let (grpc_port, ops_port, wire_port) = (free_port(), free_port(), free_port());
         let own = [
             ("DATABASE_URL".to_owned(), url.to_owned()),
@@ -53,7 +63,7 @@ impl Gateway {
         let given = settings
             .iter()
             .map(|(key, value)| (format!("WEIR_GATEWAY__{}", key.to_uppercase()), (*value).to_owned()));
-        let sources = Sources::load(None, own.into_iter().chain(given)).unwrap();
+        let sources = Sources::load(path, own.into_iter().chain(given)).unwrap();
         let (_, reloads) = watch::channel(sources.clone());
         let ground = Ground::new(sources, reloads, Tasks::new(), Clock::system());
         weir_pool_gateway::start(ground.clone(), bus).await.unwrap();

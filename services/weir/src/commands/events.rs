@@ -67,6 +67,7 @@ fn decoded(message: &Message) -> Json {
     let suffix = catalogue::kind_of(&message.subject).map(|kind| kind.message);
     let read = match suffix {
         Some("QueryBatch") => read!(events::QueryBatch),
+        Some("PoolState") => read!(events::PoolState),
         Some("AlertFiring") => read!(events::AlertFiring),
         Some("AlertResolved") => read!(events::AlertResolved),
         Some("JobRequested") => read!(events::JobRequested),

@@ -7,6 +7,7 @@ mod events;
 mod exec;
 mod jobs;
 mod maintenance;
+mod pool;
 mod probe;
 mod queries;
 mod schedules;
@@ -47,6 +48,8 @@ enum Action {
     Status(status::Arguments),
     /// Run one statement through the gateway.
     Exec(exec::Arguments),
+    /// Look at the gateway's pools and steer them.
+    Pool(pool::Arguments),
     /// List statements by the time they took.
     Queries(queries::Arguments),
     /// List alerts.
@@ -83,6 +86,7 @@ impl Command {
             Action::Up => up::run(sources),
             Action::Status(arguments) => wait(status::run(arguments, sources)),
             Action::Exec(arguments) => wait(exec::run(arguments, sources)),
+            Action::Pool(arguments) => wait(pool::run(arguments, sources)),
             Action::Queries(arguments) => wait(queries::run(arguments, sources)),
             Action::Alerts(arguments) => wait(alerts::run(arguments, sources)),
             Action::Jobs(arguments) => wait(jobs::run(arguments, sources)),

@@ -65,7 +65,7 @@ impl Transactions {
             used_at: Instant::now(),
         }));
         self.with(|slots| slots.insert(id, slot.clone()));
-        let idle = sessions.settings.transaction_idle_timeout;
+        let idle = sessions.settings().transaction_idle_timeout;
         let tasks = &sessions.pools.common().tasks;
         let stopping = tasks.stop_token(Stage::Doors);
         let transactions = self.clone();

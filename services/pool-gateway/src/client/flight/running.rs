@@ -56,7 +56,7 @@ impl Flight {
         let (sender, receiver) = mpsc::channel(BATCHES_WAITING_MAX);
         let (announce, announced) = oneshot::channel();
         let rest = if held.is_some() { Rest::Dropped } else { Rest::Cancelled };
-        let columns = Columns::new(announce, sender.clone(), rest, self.sessions.settings.reply_bytes_max);
+        let columns = Columns::new(announce, sender.clone(), rest, self.sessions.settings().reply_bytes_max);
         let (failed, failure) = oneshot::channel();
         let flight = self.clone();
         let tasks = self.sessions.pools.common().tasks.clone();
@@ -147,7 +147,7 @@ impl Flight {
 
     fn nothing(&self) -> Uncounted {
         Uncounted {
-            row_bytes_max: self.sessions.settings.reply_bytes_max,
+            row_bytes_max: self.sessions.settings().reply_bytes_max,
         }
     }
 }

@@ -14,7 +14,7 @@ mod scram;
 mod verifier;
 mod verifiers;
 
-pub(crate) use lookup::{AUTH_QUERY, Found, lookup};
+pub(crate) use lookup::{AUTH_QUERY, Error as LookupError, Found, lookup};
 pub(crate) use random::{Random, random};
 pub(crate) use refusal::Refusal;
 pub(crate) use verifier::{ScramVerifier, Strangers, Verifier};

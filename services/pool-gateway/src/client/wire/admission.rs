@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::{Buf as _, BytesMut};
 use tokio::time::Instant;
 use weir_config::Profile as Environment;
-use weir_model::Project;
+use weir_model::{Coded as _, ErrorClass, Project};
 use weir_pgwire::request::tag;
 use weir_pgwire::{Scan, reply, scan};
 use weir_proto::events::v1::Door as DoorKind;
@@ -15,18 +15,23 @@ use weir_upstream::{ConnectOptions, Connection, Credentials};
 
 use super::Door;
 use super::admin::{self, Console};
+use super::clerk::APPLICATION;
 use super::client_side::{ClientSide, Pending};
+use super::crowd::Place;
 use super::journal::Journal;
 use super::lobby::{Introduction, Lobby};
 use super::refusal::Refusal;
+use super::seat::Who;
 use super::session::Session;
 use super::statements::Names;
 use super::stream::ClientStream;
 use super::welcome::{self, client_settings};
-use crate::client::login::{self, AUTH_QUERY, Found, Login, Method, Random, Step, lookup, random};
+use crate::client::login::{self, AUTH_QUERY, Found, Login, LookupError, Method, Random, Step, random};
 use crate::client::tls::client_name;
 use crate::error::Error;
-use crate::pool::Pool;
+use crate::pool::{BreakerState, Member, Pool};
+use crate::rules::{Caller, Policy};
+use crate::settings::GatewaySettings;
 use crate::tap::Origin;
 
 /// How long it is remembered whether the server trusts a user.
@@ -133,8 +138,10 @@ impl Applicant {
                 "sorry, too many clients already (gateway.clients_max)",
             ));
         }
-        let (project, wanted) = client_settings(who, &settings.default_project)?;
+        let (asked, wanted) = client_settings(who)?;
         let credentials = self.authenticate(lobby).await?;
+        let sitter = self.sitter(asked, &settings, lobby.peer.to_string())?;
+        let policy = settings.policy(&sitter.caller());
         reply::authentication_ok(&mut lobby.outbound);
         let pool = self
             .door
@@ -150,12 +157,37 @@ impl Applicant {
         let welcome = welcome::of(&self.door, &pool, &profile)
             .await
             .map_err(|error| self.refused(&error))?;
+        let place = self.door.crowds.enter(policy.crowd.as_ref())?;
         Ok(Entry {
-            project,
+            sitter,
+            policy: Arc::new(policy),
+            place,
             pool,
             profile,
             welcome,
             key,
+        })
+    }
+
+    /// Whose session it will be. Which project that is, the rules decide.
+    fn sitter(&self, asked: Option<Project>, settings: &GatewaySettings, peer: String) -> Result<Who, Refusal> {
+        let who = &self.who;
+        let application = who.settings.iter().find(|(name, _)| name == "application_name");
+        let application = application.map_or("", |(_, value)| value.as_str());
+        let application: String = application.chars().take(APPLICATION_CHARS_MAX).collect();
+        let caller = Caller {
+            database: &who.database,
+            user: &who.user,
+            application: &application,
+            project: None,
+        };
+        let project = settings.project_of(caller, asked);
+        Ok(Who {
+            project: project.map_err(|error| Refusal::from(&Error::from(error)))?,
+            user: who.user.clone(),
+            database: who.database.clone(),
+            application,
+            peer,
         })
     }
 
@@ -234,24 +266,43 @@ impl Applicant {
         if let Some(found) = door.with_verifiers(|verifiers| verifiers.find(user, self.begun)) {
             return Ok(found);
         }
-        let settings = door.pools.common().live();
-        let pool = door.pools.get("").map_err(|error| Refusal::from(&error))?;
-        let baseline = pool.common.profiles.baseline();
-        let leased = door.pools.lease_anywhere(&pool, &baseline, settings.connect_timeout);
-        let lease = leased.await;
-        let mut lease = lease.map_err(|error| Refusal::from(&error))?;
-        if let Some(found) = door.with_verifiers(|verifiers| verifiers.find(user, self.begun)) {
-            return Ok(found);
-        }
-        let asked_at = Instant::now();
-        let Some(connection) = lease.connection() else {
-            return Err(Refusal::from(&Error::Stopping));
-        };
-        let found = lookup(connection, settings.auth_query.as_deref().unwrap_or(AUTH_QUERY), user).await;
-        let found = found.map_err(|error| {
+        self.check_breakers().map_err(|error| Refusal::from(&error))?;
+        self.ask_clerk().await.map_err(|error| {
+            if error.class() == ErrorClass::Unavailable {
+                let primary = door.pools.common().members.primary();
+                primary.with_breaker(|breaker| breaker.failed(Instant::now()));
+            }
+            door.metrics.lookups.with(["failed"]).inc();
             tracing::warn!(error = %error, "a user's verifier could not be looked up");
             Refusal::new("28000", error.to_string())
-        })?;
+        })
+    }
+
+    /// Nobody waits for servers that did not answer lately; the upkeep asks them all the time.
+    fn check_breakers(&self) -> Result<(), Error> {
+        let members = &self.door.pools.common().members;
+        let is_open = |member: &Arc<Member>| member.with_breaker(|breaker| breaker.state()) == BreakerState::Open;
+        if !members.readable().all(is_open) {
+            return Ok(());
+        }
+        Err(Error::BreakerOpen {
+            upstream: members.primary().name.clone(),
+            retry_after: Duration::from_secs(1),
+        })
+    }
+
+    async fn ask_clerk(&self) -> Result<Found, LookupError> {
+        let (door, user) = (&self.door, &self.who.user);
+        let common = door.pools.common();
+        let mut turn = door.clerk.turn(common).await?;
+        if let Some(found) = door.with_verifiers(|verifiers| verifiers.find(user, self.begun)) {
+            door.metrics.lookups.with(["shared"]).inc();
+            return Ok(found);
+        }
+        let (asked_at, settings) = (Instant::now(), common.live());
+        let query = settings.auth_query.as_deref().unwrap_or(AUTH_QUERY);
+        let found = turn.look_up(common, query, user).await?;
+        door.metrics.lookups.with(["asked"]).inc();
         door.with_verifiers(|verifiers| verifiers.keep(user, found.clone(), asked_at));
         Ok(found)
     }
@@ -299,7 +350,7 @@ impl Applicant {
         let common = self.door.pools.common();
         let options = ConnectOptions {
             timeout: Some(common.live().connect_timeout),
-            application_name: Some("weir".to_owned()),
+            application_name: Some(APPLICATION.to_owned()),
             user: Some(self.who.user.clone()),
             credentials: Some(credentials),
             database: (self.who.database != admin::DATABASE).then(|| self.who.database.clone()),
@@ -307,13 +358,15 @@ impl Applicant {
         };
         let members = &common.members;
         let first = Connection::connect(&members.primary().target, options.clone()).await;
-        let Err(error) = first else { return first };
         // Who may come in is the same on all servers.
-        let replica = members.readable().nth(1).filter(|_| is_silence(&error));
-        match replica {
-            Some(replica) => Connection::connect(&replica.target, options).await,
-            None => Err(error),
-        }
+        let silent = first.as_ref().err().filter(|error| is_silence(error));
+        let replica = silent.and_then(|_| members.readable().nth(1));
+        let connection = match replica {
+            Some(replica) => Connection::connect(&replica.target, options).await?,
+            None => first?,
+        };
+        self.door.metrics.door_connections_opened.with(["proof"]).inc();
+        Ok(connection)
     }
 
     fn seat(self, lobby: Lobby, entry: Entry) -> Box<Session> {
@@ -321,20 +374,18 @@ impl Applicant {
             stream,
             inbound,
             mut outbound,
-            peer,
+            ..
         } = lobby;
         let (who, door) = (self.who, self.door);
-        let seat = door.seats.take(entry.key, &who.user, &who.database, peer.to_string());
+        let (project, application) = (entry.sitter.project.clone(), entry.sitter.application.clone());
+        let seat = door.seats.take(entry.key, entry.sitter, entry.policy.clone());
         entry.welcome.write(&who, &mut outbound);
         // A key of this length fits, whatever the protocol.
         let _ = reply::backend_key_data(&mut outbound, seat.id, seat.key());
         reply::ready_for_query(&mut outbound, weir_pgwire::backend::TransactionStatus::Idle);
-        let application = who.settings.iter().find(|(name, _)| name == "application_name");
-        let application = application.map_or("", |(_, value)| value.as_str());
-        let application: String = application.chars().take(APPLICATION_CHARS_MAX).collect();
         let upstream = &entry.pool.member.name;
         let origin = Origin::new(
-            entry.project,
+            project.clone(),
             &who.database,
             &who.user,
             &application,
@@ -362,11 +413,15 @@ impl Applicant {
             unread: Vec::new(),
             pending: Pending::Idle,
             reader: door.pools.common().members.are_several().then(Box::default),
-            mode: door.pools.common().live().pool_mode,
+            mode: entry.policy.mode,
+            weight: entry.policy.weight,
+            purse: door.pools.budgets.purse(&project, entry.policy.rates).map(Box::new),
+            place: entry.place,
             skips_to_sync: false,
             was_pinned: false,
             replays: false,
             ends: false,
+            last: None,
             door,
         };
         Box::new(Session {
@@ -386,7 +441,9 @@ const fn is_silence(error: &weir_upstream::Error) -> bool {
 
 /// What a client that is let in has.
 struct Entry {
-    project: Project,
+    sitter: Who,
+    policy: Arc<Policy>,
+    place: Option<Place>,
     pool: Arc<Pool>,
     profile: Arc<crate::profile::Profile>,
     welcome: welcome::Welcome,

@@ -10,6 +10,8 @@ use weir_proto::events::v1::CacheOutcome;
 use weir_sql::Statement;
 
 use super::Door;
+use super::account::Totals;
+use super::crowd::Place;
 use super::expect::Ongoing;
 use super::journal::{Change, Journal, Settings};
 use super::reader::Reader;
@@ -17,6 +19,7 @@ use super::refusal::Refusal;
 use super::seat::{Doing, Seat};
 use super::statements::Names;
 use super::stream::ClientStream;
+use crate::budget::Purse;
 use crate::pool::{Pool, Server};
 use crate::profile::{IDENTITY, Profile};
 use crate::settings::PoolMode;
@@ -75,6 +78,12 @@ pub(super) struct ClientSide {
     /// What it takes to read from replicas; none where there are none.
     pub(super) reader: Option<Box<Reader>>,
     pub(super) mode: PoolMode,
+    /// The share of its project in the line for a server.
+    pub(super) weight: f64,
+    /// What it pays from, where its project has a budget.
+    pub(super) purse: Option<Box<Purse>>,
+    /// Its place among the clients that a rule counts.
+    pub(super) place: Option<Place>,
     /// Frames are dropped up to the next Sync, because one before them failed.
     pub(super) skips_to_sync: bool,
     /// It has kept its server, whose session is reset before anybody else gets it.
@@ -83,6 +92,8 @@ pub(super) struct ClientSide {
     pub(super) replays: bool,
     /// It ends when the outbound bytes have left.
     pub(super) ends: bool,
+    /// The statement that ended last.
+    pub(super) last: Option<Arc<Statement>>,
 }
 
 impl ClientSide {
@@ -141,6 +152,16 @@ impl ClientSide {
     /// Does something else, if it did what it is thought to do.
     pub(super) fn does_from(&self, from: Doing, to: Doing) {
         self.seat.does_from(from, to, self.now);
+    }
+
+    /// It has this connection now, and runs something on it.
+    pub(super) fn holds(&self, server: u64) {
+        self.seat.holds(server, self.now);
+    }
+
+    /// It has none any more.
+    pub(super) fn lets_go(&self) {
+        self.seat.lets_go(self.now);
     }
 
     /// Begins the record of a statement.
@@ -224,6 +245,16 @@ impl ClientSide {
         let total = self.now.duration_since(ongoing.begun);
         let total_us = crate::client::micros(total);
         let spent_us = ongoing.queue_wait_us.saturating_add(ongoing.drain_us);
+        let server_us = total_us.saturating_sub(spent_us);
+        self.settle_bill(ongoing, server_us, outcome);
+        self.seat.account.add_own(Totals {
+            statements: 1,
+            bytes_in: ongoing.bytes_in,
+            bytes_out: ongoing.bytes_out,
+            server_us,
+            wait_us: ongoing.queue_wait_us,
+            ..Totals::default()
+        });
         self.door.tap.record(&Record {
             origin: self.answering(),
             statement: &ongoing.statement,
@@ -234,7 +265,7 @@ impl ClientSide {
             started_unix_ms: self.door.wall.unix_ms(ongoing.begun),
             ended: self.now,
             queue_wait_us: ongoing.queue_wait_us,
-            server_us: total_us.saturating_sub(spent_us),
+            server_us,
             drain_us: ongoing.drain_us,
             total,
             rows: ongoing.tagged_rows.unwrap_or(ongoing.rows),

@@ -302,9 +302,7 @@ mod tests {
     #[test]
     fn clients_are_spread_evenly_and_few_move() {
         let seats = Seats::new();
-        let taken: Vec<_> = (0..10)
-            .map(|_| seats.take(Box::from(*b"1234"), "u", "d", String::new()))
-            .collect();
+        let taken: Vec<_> = (0..10).map(|_| super::super::seat::tests::taken(&seats)).collect();
         taken.iter().for_each(|seat| seat.moves_to(1));
         let at_home = |home| taken.iter().filter(|seat| seat.home() == home).count();
         spread(&seats, 2);

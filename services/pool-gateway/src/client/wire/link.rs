@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::{Buf as _, BytesMut};
 use tokio::sync::oneshot;
 use weir_pgwire::backend::TransactionStatus;
+use weir_sql::Statement;
 
 use super::expect::{Expectations, Expected};
 use super::statements::Prepared;
@@ -166,6 +167,14 @@ impl Link {
     /// Whether more may be taken from the client.
     pub(super) fn has_room(&self) -> bool {
         self.to_server.is_empty() && self.expected.len() < EXPECTED_MAX && (!self.waits || self.is_in_step())
+    }
+
+    /// The statement that runs.
+    pub(super) fn running(&mut self) -> Option<Arc<Statement>> {
+        match self.expected.front() {
+            Some(Expected::Query(ongoing) | Expected::Execute(ongoing)) => Some(ongoing.statement.clone()),
+            _ => None,
+        }
     }
 
     /// Awaits an answer.

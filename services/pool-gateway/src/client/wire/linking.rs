@@ -47,7 +47,13 @@ impl Session {
         self.me.follow_primary();
         self.me.route(request);
         let me = &self.me;
-        match me.destination().line_up(&me.origin.project, 1.0, &me.profile, me.now) {
+        if !me.has_paid() {
+            return Lined::TakesTime;
+        }
+        match me
+            .destination()
+            .line_up(&me.origin.project, me.weight, &me.profile, me.now)
+        {
             LinedUp::Served(lease) => self.use_lease(lease, Duration::ZERO),
             LinedUp::Waiting(ticket) => {
                 self.ticket = Some(ticket);
@@ -105,7 +111,8 @@ impl Session {
         let waited = self.me.now.duration_since(ticket.since());
         self.me.pool.waited(waited);
         let refusal = if overdue {
-            Refusal::from(&self.me.pool.timed_out(waited))
+            let error = self.me.pool.timed_out(waited);
+            Refusal::from(&self.me.door.witness.explain(&self.me.pool, error))
         } else {
             Refusal::new("57014", CANCELLED)
         };
@@ -117,6 +124,13 @@ impl Session {
     /// Waits for a server, and makes its session look as the client's. Where a link exists already, that alone.
     pub(super) async fn find_server(&mut self) {
         let begun = self.me.now;
+        if let Some(unpaid) = self.pay().await {
+            return self.end_wait(unpaid);
+        }
+        if self.link.is_some() && !self.must_wear() {
+            self.me.look_at_clock();
+            return self.me.does(Doing::Idle);
+        }
         loop {
             let (found, was_linked) = match self.link.take() {
                 // The session of a connection that is kept was emptied.
@@ -126,8 +140,7 @@ impl Session {
             let ended = match found {
                 Waited::For(Ok(lease)) => self.fit(lease, begun).await,
                 Waited::For(Err(error)) => Err(error),
-                Waited::Cancelled => break self.me.refuse_request(&Refusal::new("57014", CANCELLED)),
-                Waited::ClientGone => break self.me.ends = true,
+                other => break self.end_wait(other),
             };
             let Err(error) = ended else { break };
             if self.me.gives_up_replica(&error) {
@@ -140,16 +153,12 @@ impl Session {
             };
             match look {
                 Look::Again => {}
-                Look::Cancelled => break self.me.refuse_request(&Refusal::new("57014", CANCELLED)),
-                Look::Enough => {
-                    self.me.refuse_request(&Refusal::from(&error));
-                    self.me.ends |= matches!(error, Error::Stopping);
-                    break;
-                }
+                Look::Cancelled => break self.end_wait(Waited::Cancelled),
+                Look::Enough => break self.end_wait(Waited::For(Err(error))),
             }
         }
         self.me.look_at_clock();
-        if self.link.is_none() {
+        if self.link.as_ref().is_none_or(|link| !link.is_fresh) {
             self.me.does(Doing::Idle);
         }
     }
@@ -168,7 +177,7 @@ impl Session {
             self.me.profile.clone(),
         );
         let timeout = pool.common.live().acquire_timeout;
-        let mut lease = pin!(pool.acquire(&project, 1.0, &profile, timeout));
+        let mut lease = pin!(pool.acquire(&project, self.me.weight, &profile, timeout));
         poll_fn(|cx| {
             if let Poll::Ready(lease) = lease.as_mut().poll(cx) {
                 return Poll::Ready(Waited::For(lease));
@@ -176,6 +185,22 @@ impl Session {
             self.me.poll_interruption(cx)
         })
         .await
+    }
+
+    /// No server could be had, and what asked for one is refused.
+    fn end_wait(&mut self, waited: Waited) {
+        self.me.look_at_clock();
+        match waited {
+            Waited::For(Ok(_)) => {}
+            Waited::For(Err(error)) => {
+                let error = self.me.door.witness.explain(&self.me.pool, error);
+                self.me.refuse_request(&Refusal::from(&error));
+                self.me.ends |= matches!(error, Error::Stopping);
+            }
+            Waited::Cancelled => self.me.refuse_request(&Refusal::new("57014", CANCELLED)),
+            Waited::ClientGone => self.me.ends = true,
+        }
+        self.me.does(Doing::Idle);
     }
 
     /// Makes a server's session look as the client's, and begins the transaction that waits for it.
@@ -212,6 +237,7 @@ impl Session {
         if let Some(connection) = lease.connection() {
             connection.begin_forwarding();
         }
+        let number = lease.server().map_or(0, |server| server.number());
         let mut link = Link::new(lease, waited);
         link.reading = self.me.reader.as_mut().and_then(|reader| reader.begin());
         if let Pending::Begun(text) = &self.me.pending {
@@ -221,7 +247,7 @@ impl Session {
             self.me.pending = Pending::Idle;
         }
         self.link = Some(link);
-        self.me.does(Doing::Active);
+        self.me.holds(number);
     }
 
     /// Puts in order what the last transaction left, while the server is at rest.
@@ -253,7 +279,7 @@ impl Session {
             Err(_) => link.lease.discard("broken"),
         }
         if self.link.is_none() {
-            self.me.does(Doing::Idle);
+            self.me.lets_go();
         }
     }
 
@@ -265,7 +291,8 @@ impl Session {
         if let Some(link) = self.link.take() {
             self.me.part_from(*link);
         }
-        self.me.door.seats.leave(self.me.seat.id);
+        let door = &self.me.door;
+        door.seats.leave(self.me.seat.id, &door.witness.ledger);
         let goodbye = async {
             // Nobody may be there to hear it.
             let _ = self.me.stream.write_all(&self.me.outbound).await;

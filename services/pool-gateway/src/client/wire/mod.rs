@@ -4,30 +4,40 @@
 //! pool is common to all. A session is one task that passes frames on as they lie and knows, of each frame that goes
 //! to a server, what will answer it.
 
+mod account;
 mod admin;
 mod admission;
+mod clerk;
 mod client_side;
 mod crew;
+mod crowd;
 mod expect;
 mod following;
 mod journal;
+mod leaks;
 mod link;
 mod linking;
 mod lobby;
 mod outgoing;
+mod paying;
+mod policy;
+mod pressure;
 mod reader;
 mod reading;
 mod refusal;
 mod replies;
 mod requests;
+mod scaling;
 mod seat;
 mod session;
+mod starvation;
 mod statements;
 mod stream;
 mod sweep;
 mod unlinked;
 mod wall;
 mod welcome;
+mod witness;
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -35,9 +45,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use weir_config::{Profile as Environment, Sources};
+use weir_bus::Bus;
+use weir_config::Profile as Environment;
 use weir_model::Clock;
 use weir_runtime::{Ground, Stage, StartError, TaskResult, Worker};
 
@@ -46,15 +57,22 @@ use super::tls::Tls;
 use crate::metrics::Metrics;
 use crate::pool::Pools;
 use crate::shapes::Shapes;
+use crate::steward::Steward;
 use crate::tap::Tap;
 use crate::workers::set_current_worker;
+pub(crate) use account::{Account, Totals};
+pub(crate) use admin::table;
 use admission::Guest;
+use clerk::Clerk;
 use crew::{Crew, Newcomer, Post, Stopwatch};
+use crowd::Crowds;
+pub(crate) use refusal::Refusal as Denied;
 use seat::{LEAVE, Seats};
 use session::Session;
 use statements::Library;
 use wall::Wall;
 use welcome::Welcomes;
+pub(crate) use witness::Witness;
 
 /// Users whose verifiers are remembered while they log in.
 const VERIFIERS_MAX: NonZeroUsize = match NonZeroUsize::new(1_000) {
@@ -77,12 +95,17 @@ pub(crate) struct Door {
     wall: Wall,
     pub(crate) environment: Environment,
     pub(crate) tls: Option<Tls>,
-    pub(crate) seats: Seats,
+    pub(crate) seats: Arc<Seats>,
     crew: Crew,
-    sources: watch::Receiver<Sources>,
+    bus: Bus,
+    instance: String,
+    pub(crate) witness: Arc<Witness>,
+    pub(crate) steward: Arc<Steward>,
     library: Library,
     strangers: Strangers,
     verifiers: Mutex<Verifiers>,
+    clerk: Clerk,
+    crowds: Arc<Crowds>,
     trusted: admission::Trusted,
     welcomes: Welcomes,
 }
@@ -95,8 +118,10 @@ pub(crate) struct DoorParts {
     pub(crate) clock: Clock,
     pub(crate) environment: Environment,
     pub(crate) tls: Option<Tls>,
-    /// The settings as they are after each reload.
-    pub(crate) sources: watch::Receiver<Sources>,
+    pub(crate) bus: Bus,
+    /// This process, as events name it.
+    pub(crate) instance: String,
+    pub(crate) steward: Arc<Steward>,
 }
 
 impl Door {
@@ -104,7 +129,9 @@ impl Door {
         let metrics = parts.pools.common().metrics.clone();
         let workers = parts.pools.common().live().workers();
         let strangers = Strangers::random().map_err(|refusal| refusal.message(""))?;
+        let seats = Arc::new(Seats::new());
         Ok(Arc::new(Self {
+            witness: Arc::new(Witness::new(seats.clone())),
             pools: parts.pools,
             shapes: parts.shapes,
             tap: parts.tap,
@@ -112,23 +139,19 @@ impl Door {
             wall: Wall::new(parts.clock),
             environment: parts.environment,
             tls: parts.tls,
-            seats: Seats::new(),
             crew: Crew::new(workers),
-            sources: parts.sources,
+            bus: parts.bus,
+            instance: parts.instance,
+            seats,
+            steward: parts.steward,
             library: Library::new(),
             strangers,
             verifiers: Mutex::new(Verifiers::new(VERIFIERS_MAX, VERIFIERS_LIVE_FOR)),
+            clerk: Clerk::default(),
+            crowds: Arc::default(),
             trusted: admission::Trusted::default(),
             welcomes: Welcomes::new(),
         }))
-    }
-
-    /// Reads the settings file again, and takes it over as a whole or not at all.
-    fn reload(&self) -> Result<(), weir_config::Error> {
-        let sources = self.sources.borrow().reload()?;
-        let (settings, _) = crate::settings::check(&sources)?;
-        self.pools.adjust(settings);
-        Ok(())
     }
 
     fn statement_bytes_max(&self) -> usize {

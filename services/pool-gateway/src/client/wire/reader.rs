@@ -176,8 +176,8 @@ impl ClientSide {
     pub(super) fn origin_at(&self, pool: &Pool) -> Arc<Origin> {
         Origin::new(
             self.origin.project.clone(),
-            &self.seat.database,
-            &self.seat.user,
+            &self.seat.who.database,
+            &self.seat.who.user,
             self.application(),
             &pool.member.name,
             DoorKind::Wire,

@@ -9,9 +9,9 @@ use crate::error::Error;
 
 /// An error in PostgreSQL's form.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Refusal {
+pub(crate) struct Refusal {
     pub(super) sqlstate: String,
-    pub(super) message: String,
+    pub(crate) message: String,
     detail: Option<String>,
     hint: Option<String>,
 }
@@ -58,8 +58,8 @@ impl From<&Error> for Refusal {
             Error::PoolTimeout { .. } | Error::QueueFull { .. } => {
                 refusal.with_hint("Try again; if this happens often, statements hold their connections for long, or the pool is too small (gateway.pool_max).")
             }
-            Error::BreakerOpen { retry_after, .. } => {
-                refusal.with_hint(format!("Try again in {} s.", retry_after.as_secs().max(1)))
+            Error::BreakerOpen { retry_after, .. } | Error::BudgetSpent { retry_after, .. } => {
+                refusal.with_hint(format!("Try again in {} s.", retry_after.as_secs_f64().ceil().max(1.0)))
             }
             _ => refusal,
         }
@@ -81,6 +81,8 @@ const fn sqlstate(error: &Error) -> &'static str {
     match error {
         Error::PoolTimeout { .. } | Error::QueueFull { .. } | Error::TooManyPools { .. } => "53300",
         Error::BreakerOpen { .. } => "08006",
+        Error::BudgetSpent { .. } => "53400",
+        Error::ProjectFixed { .. } => "42501",
         Error::StatementTooLong { .. } => "54000",
         Error::StatementTimeout(_) => "57014",
         Error::Stopping => "57P01",

@@ -6,6 +6,7 @@ use bytes::BytesMut;
 use weir_pgwire::backend::{Message, TransactionStatus, command_tag_rows, tag};
 use weir_pgwire::{Frame, Header, reply, request};
 
+use super::account::Totals;
 use super::client_side::{ClientSide, Unread};
 use super::expect::{Expected, Ongoing};
 use super::link::Link;
@@ -238,6 +239,7 @@ impl Link {
         if let Some(Expected::Execute(ongoing)) = self.expected.pop() {
             self.note(me, &ongoing, false);
             me.tell_ended(&ongoing);
+            me.last = Some(ongoing.statement);
         }
     }
 
@@ -339,6 +341,7 @@ impl Link {
                         ongoing.sqlstate = sqlstate;
                         self.note(me, &ongoing, true);
                         me.tell_ended(&ongoing);
+                        me.last = Some(ongoing.statement);
                     }
                     is_first = false;
                 }
@@ -380,6 +383,7 @@ impl Link {
             Some(Expected::Query(ongoing)) => {
                 self.note(me, &ongoing, ongoing.sqlstate != [0; 5]);
                 me.tell_ended(&ongoing);
+                me.last = Some(ongoing.statement);
             }
             Some(Expected::Sync | Expected::HideQuery | Expected::HideSync) => {}
             _ => return Err(OutOfStep),
@@ -393,6 +397,7 @@ impl Link {
         if status == TransactionStatus::Idle {
             self.rolled_back = false;
             self.portals.clear();
+            me.seat.account.add_own(Totals::TRANSACTION);
             if let Some(server) = self.lease.server() {
                 me.transaction_ended(!failed && !rolled_back, server);
             }

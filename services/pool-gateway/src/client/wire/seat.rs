@@ -7,7 +7,12 @@ use std::task::Waker;
 
 use futures_util::task::AtomicWaker;
 use tokio::time::Instant;
+use weir_model::Project;
+use weir_sql::Statement;
 
+use super::account::{Account, Ledger, Sums, Totals};
+use crate::pool::Owner;
+use crate::rules::{Caller, Policy};
 use crate::workers::current_worker;
 
 /// What a session is doing.
@@ -33,6 +38,41 @@ pub(super) const LEAVE: u32 = 4;
 pub(super) const OVERDUE: u32 = 8;
 /// Another server is the primary: a connection to the old one is of no use any more.
 pub(super) const MOVED: u32 = 16;
+/// The rules have changed.
+pub(super) const REVIEW: u32 = 32;
+/// What it ran last is asked for.
+pub(super) const TELL: u32 = 64;
+
+/// Whose session it is.
+#[derive(Debug, Clone)]
+pub(crate) struct Who {
+    pub(crate) user: String,
+    pub(crate) database: String,
+    /// As the calling program named itself when it came in.
+    pub(crate) application: String,
+    pub(crate) project: Project,
+    pub(crate) peer: String,
+}
+
+impl Who {
+    /// Whose pools it uses.
+    pub(crate) fn owner(&self) -> Owner {
+        Owner {
+            database: self.database.clone(),
+            user: self.user.clone(),
+        }
+    }
+
+    /// The same, as rules know it.
+    pub(crate) fn caller(&self) -> Caller<'_> {
+        Caller {
+            database: &self.database,
+            user: &self.user,
+            application: &self.application,
+            project: Some(&self.project),
+        }
+    }
+}
 
 /// One session, as others see it.
 #[derive(Debug)]
@@ -40,9 +80,8 @@ pub(crate) struct Seat {
     /// The process id that the client was told.
     pub(crate) id: i32,
     key: Box<[u8]>,
-    pub(crate) user: String,
-    pub(crate) database: String,
-    pub(crate) peer: String,
+    pub(crate) who: Who,
+    pub(super) policy: Mutex<Arc<Policy>>,
     wishes: AtomicU32,
     waker: AtomicWaker,
     doing: AtomicU8,
@@ -50,6 +89,17 @@ pub(crate) struct Seat {
     since_ms: AtomicU64,
     /// Since when it did what it was found overdue for, and one more.
     overdue_ms: AtomicU64,
+    /// The same for what it was asked of its statement, and for what it was told of as a leak.
+    asked_ms: AtomicU64,
+    leak_ms: AtomicU64,
+    /// Since when it has had its connection, and one more; 0 without one.
+    held_ms: AtomicU64,
+    /// The number of its connection.
+    server: AtomicU64,
+    /// What it has done.
+    pub(super) account: Account,
+    /// What it said of its statement, and since when it did what it did then.
+    last: Mutex<Option<(u64, Arc<Statement>)>>,
     epoch: Instant,
     /// The thread that is to serve it.
     home: AtomicUsize,
@@ -90,6 +140,11 @@ impl Seat {
         self.wishes.fetch_and(!(CANCEL | OVERDUE | MOVED), Ordering::AcqRel)
     }
 
+    /// What was asked is done.
+    pub(super) fn forget(&self, wish: u32) {
+        self.wishes.fetch_and(!wish, Ordering::AcqRel);
+    }
+
     /// Does something else, if it did what it is thought to do.
     pub(super) fn does_from(&self, from: Doing, to: Doing, now: Instant) {
         if self.doing.load(Ordering::Relaxed) == from as u8 {
@@ -99,8 +154,72 @@ impl Seat {
 
     /// True once for each thing that the session does.
     pub(super) fn is_overdue_first(&self) -> bool {
+        self.is_first(&self.overdue_ms)
+    }
+
+    /// The same for the question what it ran.
+    pub(super) fn is_asked_first(&self) -> bool {
+        self.is_first(&self.asked_ms)
+    }
+
+    /// The same for a leak.
+    pub(super) fn is_leak_first(&self) -> bool {
+        self.is_first(&self.leak_ms)
+    }
+
+    fn is_first(&self, mark: &AtomicU64) -> bool {
         let since = self.since_ms.load(Ordering::Relaxed) + 1;
-        self.overdue_ms.swap(since, Ordering::Relaxed) != since
+        mark.swap(since, Ordering::Relaxed) != since
+    }
+
+    /// It has this connection now, and runs something on it.
+    pub(super) fn holds(&self, server: u64, now: Instant) {
+        self.does(Doing::Active, now);
+        self.server.store(server, Ordering::Relaxed);
+        self.held_ms
+            .store(self.since_ms.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    }
+
+    /// It has none any more.
+    pub(super) fn lets_go(&self, now: Instant) {
+        self.does(Doing::Idle, now);
+        self.server.store(0, Ordering::Relaxed);
+        let held = self.held_ms.load(Ordering::Relaxed);
+        self.held_ms.store(0, Ordering::Relaxed);
+        if held != 0 {
+            let now = self.since_ms.load(Ordering::Relaxed) + 1;
+            self.account.add_own(Totals {
+                transaction_us: now.saturating_sub(held) * 1_000,
+                ..Totals::default()
+            });
+        }
+    }
+
+    /// The number of its connection, if it has one.
+    pub(super) fn server(&self) -> Option<u64> {
+        let server = self.server.load(Ordering::Relaxed);
+        (server != 0).then_some(server)
+    }
+
+    /// For how many milliseconds it has had its connection, if it has one.
+    pub(super) fn held_ms(&self) -> Option<u64> {
+        let since = self.held_ms.load(Ordering::Relaxed).checked_sub(1)?;
+        let now = u64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(u64::MAX);
+        Some(now.saturating_sub(since))
+    }
+
+    /// This is what it runs, or ran last.
+    pub(super) fn tell(&self, statement: Arc<Statement>) {
+        let since = self.since_ms.load(Ordering::Relaxed);
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((since, statement));
+    }
+
+    /// What it runs, or ran last, without literals: as far as it was asked since it does what it does.
+    pub(super) fn last_statement(&self) -> Option<String> {
+        let since = self.since_ms.load(Ordering::Relaxed);
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let (_, statement) = last.as_ref().filter(|(at, _)| *at == since)?;
+        statement.text.clone()
     }
 
     pub(super) fn does(&self, doing: Doing, now: Instant) {
@@ -144,7 +263,7 @@ impl Seats {
     }
 
     /// A seat for a new session.
-    pub(super) fn take(&self, key: Box<[u8]>, user: &str, database: &str, peer: String) -> Arc<Seat> {
+    pub(super) fn take(&self, key: Box<[u8]>, who: Who, policy: Arc<Policy>) -> Arc<Seat> {
         self.with(|seats| {
             let id = loop {
                 let next = self.last_id.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
@@ -156,14 +275,19 @@ impl Seats {
             let seat = Arc::new(Seat {
                 id,
                 key,
-                user: user.to_owned(),
-                database: database.to_owned(),
-                peer,
+                who,
+                policy: Mutex::new(policy),
                 wishes: AtomicU32::new(0),
                 waker: AtomicWaker::new(),
                 doing: AtomicU8::new(Doing::Idle as u8),
                 since_ms: AtomicU64::new(0),
                 overdue_ms: AtomicU64::new(0),
+                asked_ms: AtomicU64::new(0),
+                leak_ms: AtomicU64::new(0),
+                held_ms: AtomicU64::new(0),
+                server: AtomicU64::new(0),
+                account: Account::default(),
+                last: Mutex::new(None),
                 epoch: self.epoch,
                 home: AtomicUsize::new(current_worker()),
             });
@@ -172,8 +296,25 @@ impl Seats {
         })
     }
 
-    pub(super) fn leave(&self, id: i32) {
-        self.with(|seats| seats.remove(&id));
+    /// Removes a session; what it has done is counted among what all have done who left, in the same moment.
+    pub(super) fn leave(&self, id: i32, ledger: &Ledger) {
+        self.with(|seats| {
+            if let Some(seat) = seats.remove(&id) {
+                ledger.common(seat.who.owner()).add(seat.account.totals());
+            }
+        });
+    }
+
+    /// What has been done in each pool, by those who are in and those who were.
+    pub(super) fn sums(&self, ledger: &Ledger) -> Sums {
+        self.with(|seats| {
+            let mut sums = ledger.sums();
+            for seat in seats.values() {
+                let sum = sums.entry(seat.who.owner()).or_default();
+                *sum = sum.plus(seat.account.totals());
+            }
+            sums
+        })
     }
 
     /// Passes a cancel request on to the session that it names, if it knows the key.
@@ -190,7 +331,7 @@ impl Seats {
     }
 
     /// Looks at everybody.
-    pub(super) fn each(&self, look: impl Fn(&Seat)) {
+    pub(super) fn each(&self, mut look: impl FnMut(&Seat)) {
         self.with(|seats| seats.values().for_each(|seat| look(seat)));
     }
 
@@ -206,13 +347,26 @@ fn same(own: &[u8], given: &[u8]) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+
+    /// Takes a seat for somebody.
+    pub(in super::super) fn taken(seats: &Seats) -> Arc<Seat> {
+        let who = Who {
+            user: "u".to_owned(),
+            database: "d".to_owned(),
+            application: String::new(),
+            project: Project::default(),
+            peer: String::new(),
+        };
+        let policy = Arc::new(crate::settings::defaults().policy(&who.caller()));
+        seats.take(Box::from(*b"1234"), who, policy)
+    }
 
     #[test]
     fn only_the_right_key_cancels_and_a_cancel_is_asked_once() {
         let seats = Seats::new();
-        let seat = seats.take(Box::from(*b"1234"), "u", "d", String::new());
+        let seat = taken(&seats);
         seats.cancel(seat.id, b"1235");
         seats.cancel(seat.id, b"123");
         seats.cancel(seat.id + 1, b"1234");
@@ -221,7 +375,7 @@ mod tests {
         assert_eq!((seat.wishes(), seat.wishes()), (CANCEL, 0));
         seat.wish(KILL);
         assert_eq!((seat.wishes(), seat.wishes()), (KILL, KILL));
-        seats.leave(seat.id);
+        seats.leave(seat.id, &Ledger::new());
         assert_eq!(seats.len(), 0);
     }
 }

@@ -17,7 +17,7 @@ use super::link::Link;
 use super::refusal::Refusal;
 use super::replies::Output;
 use super::requests::Fatal;
-use super::seat::{CANCEL, Doing, KILL, LEAVE, MOVED, OVERDUE};
+use super::seat::{CANCEL, Doing, KILL, LEAVE, MOVED, OVERDUE, REVIEW, TELL};
 use crate::pool::{Lease, Right, Ticket};
 use crate::settings::PoolMode;
 use crate::workers::current_worker;
@@ -109,7 +109,7 @@ impl Session {
                 Some(self)
             }
             Err(_) => {
-                self.me.door.seats.leave(self.me.seat.id);
+                self.me.door.seats.leave(self.me.seat.id, &self.me.door.witness.ledger);
                 None
             }
         }
@@ -147,6 +147,12 @@ impl Session {
         let wishes = self.me.seat.wishes();
         if wishes == 0 {
             return;
+        }
+        if wishes & REVIEW != 0 {
+            self.review();
+        }
+        if wishes & TELL != 0 {
+            self.tell_last();
         }
         if wishes & (CANCEL | OVERDUE) != 0 {
             self.cancel(wishes & OVERDUE != 0);
@@ -367,7 +373,7 @@ impl Session {
             connection.left_at(link.status);
         }
         link.lease.give_back(self.me.now);
-        self.me.does(Doing::Idle);
+        self.me.lets_go();
     }
 
     /// Takes what the client sends.
@@ -375,7 +381,7 @@ impl Session {
         if self.link.as_ref().is_some_and(|link| !link.has_room()) {
             return Ok(Served::Nothing);
         }
-        if self.must_wear() {
+        if self.must_wear() || self.must_pay() {
             return Ok(if self.me.inbound.is_empty() {
                 self.read_more(cx, scratch)?
             } else {
@@ -401,7 +407,7 @@ impl Session {
     }
 
     /// Whether the server's session has to be made to fit before the next request: the client emptied it.
-    fn must_wear(&mut self) -> bool {
+    pub(super) fn must_wear(&mut self) -> bool {
         let wanted = self.me.profile.id();
         let Some(link) = &mut self.link else { return false };
         link.is_at_rest()
@@ -421,7 +427,7 @@ impl Session {
             return Err(Broken::Client);
         }
         let fresh = read.get(..count).unwrap_or_default();
-        if !self.me.inbound.is_empty() || self.must_wear() {
+        if !self.me.inbound.is_empty() || self.must_wear() || self.must_pay() {
             self.me.inbound.extend_from_slice(fresh);
             return Ok(Served::Moved);
         }
@@ -514,7 +520,7 @@ impl Session {
         }
         self.me.refuse(&lost);
         self.me.say_ready();
-        self.me.does(Doing::Idle);
+        self.me.lets_go();
     }
 }
 

@@ -74,6 +74,12 @@ impl Library {
         }
     }
 
+    /// How many statements are shared, and what they hold of memory.
+    pub(super) fn size(&self) -> (usize, usize) {
+        let shelf = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
+        (shelf.known.len(), shelf.bytes)
+    }
+
     /// The statement of this text with these parameter types, as it reads under this scope (search path and role).
     pub(super) fn find(&self, scope: u64, sql: &[u8], types: &[u8], shapes: &Shapes) -> Arc<Prepared> {
         let mut shelf = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);

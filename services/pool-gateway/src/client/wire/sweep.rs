@@ -4,10 +4,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use weir_runtime::TaskResult;
 
 use super::Door;
+use super::leaks;
+use super::pressure::Gauge;
+use super::scaling::Scale;
 use super::seat::{Doing, MOVED, OVERDUE, Seat};
 use crate::settings::{GatewaySettings, PoolMode};
 
@@ -17,6 +21,8 @@ pub(super) const PERIOD: Duration = Duration::from_millis(200);
 pub(super) async fn run(door: Arc<Door>, stop: CancellationToken) -> TaskResult {
     let members = &door.pools.common().members;
     let mut primary = members.primary_index();
+    let mut scale = Scale::default();
+    let mut gauge = Gauge::new(door.bus.clone(), door.instance.clone());
     while !stop.is_cancelled() {
         let moved = members.moved.notified();
         if std::mem::replace(&mut primary, members.primary_index()) != members.primary_index() {
@@ -27,22 +33,32 @@ pub(super) async fn run(door: Arc<Door>, stop: CancellationToken) -> TaskResult 
         door.wall.compare();
         door.crew.look(settings.workers_min, &door.seats);
         door.metrics.wire_workers.with([]).set(count(door.crew.serving()));
-        door.seats.each(|seat| look_at(seat, &settings));
+        door.seats.each(|seat| {
+            seat.follow(&settings);
+            leaks::look_at(&door, seat, &settings);
+            look_at(seat, &settings);
+        });
+        gauge.look(&door);
+        scale.look(&door, settings.pool_autoscale);
+        door.witness.ledger.tick(Instant::now(), || door.witness.sums());
+        door.clerk.rest(settings.idle_timeout).await;
         tokio::select! {
             () = tokio::time::sleep(PERIOD) => {}
             () = moved => {}
             () = stop.cancelled() => {}
         }
     }
+    door.clerk.rest(Duration::ZERO).await;
     Ok(())
 }
 
 fn look_at(seat: &Seat, settings: &GatewaySettings) {
     let (doing, for_ms) = seat.doing();
+    let policy = seat.policy();
     let limit = match doing {
-        Doing::Active if settings.pool_mode != PoolMode::Session => settings.statement_timeout,
+        Doing::Active if policy.mode != PoolMode::Session => policy.statement_timeout,
         Doing::Waiting => settings.acquire_timeout,
-        Doing::Holding => settings.idle_in_transaction_timeout,
+        Doing::Holding => policy.idle_in_transaction_timeout,
         _ => return,
     };
     if !limit.is_zero() && Duration::from_millis(for_ms) >= limit && seat.is_overdue_first() {

@@ -28,6 +28,11 @@ impl Wall {
         wall
     }
 
+    /// The wall clock itself.
+    pub(super) const fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
     /// Looks at both clocks. To be called often enough that a wall clock that was set is followed.
     pub(super) fn compare(&self) {
         let passed = whole_ms(self.epoch.elapsed());

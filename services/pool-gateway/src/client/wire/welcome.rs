@@ -9,12 +9,13 @@ use lru::LruCache;
 use tokio::time::Instant;
 use weir_model::Project;
 use weir_pgwire::reply;
+use weir_upstream::Connection;
 
 use super::Door;
 use super::lobby::Introduction;
 use super::refusal::Refusal;
 use crate::error::Error;
-use crate::pool::{Pool, PoolKey};
+use crate::pool::{Lease, LinedUp, Pool, PoolKey};
 use crate::profile::{Profile, Setting};
 
 /// Welcomes that are remembered.
@@ -35,21 +36,29 @@ type Reported = Arc<[(String, String)]>;
 
 /// The settings that a server reports, by pool and profile.
 #[derive(Debug)]
-pub(super) struct Welcomes(Mutex<LruCache<(PoolKey, u64), (Reported, Instant)>>);
+pub(super) struct Welcomes {
+    known: Mutex<LruCache<(PoolKey, u64), (Reported, Instant)>>,
+    /// Whoever asks beside a pool holds it: those who come together share one question.
+    asking: tokio::sync::Mutex<()>,
+}
 
 impl Welcomes {
     pub(super) fn new() -> Self {
-        Self(Mutex::new(LruCache::new(REMEMBERED)))
+        Self {
+            known: Mutex::new(LruCache::new(REMEMBERED)),
+            asking: tokio::sync::Mutex::default(),
+        }
     }
 
-    fn recall(&self, key: &(PoolKey, u64)) -> Option<Reported> {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    /// What was reported no longer ago than that.
+    fn recall(&self, key: &(PoolKey, u64), ago: Duration) -> Option<Reported> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let (reported, at) = known.get(key)?;
-        (at.elapsed() < LIVES_FOR).then(|| reported.clone())
+        (at.elapsed() < ago).then(|| reported.clone())
     }
 
     fn remember(&self, key: (PoolKey, u64), reported: Reported) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.put(key, (reported, Instant::now()));
     }
 }
@@ -59,25 +68,93 @@ impl Welcomes {
 pub(super) struct Welcome(Reported);
 
 /// What the server reports to a client with this profile. A setting that the server does not accept is its error.
+///
+/// Nobody waits for a connection of the pool to come in: where there is none, an answer of earlier will do, or the door
+/// opens a connection of its own.
 pub(super) async fn of(door: &Door, pool: &Arc<Pool>, profile: &Arc<Profile>) -> Result<Welcome, Error> {
     let profile = pool.common.profiles.without(profile, APPLICATION);
     let key = (pool.key.clone(), profile.id());
-    if let Some(reported) = door.welcomes.recall(&key) {
+    if let Some(reported) = door.welcomes.recall(&key, LIVES_FOR) {
         return Ok(Welcome(reported));
     }
+    let reported = ask_anyone(door, pool, &profile, &key).await?;
+    door.welcomes.remember(key, reported.clone());
+    Ok(Welcome(reported))
+}
+
+/// What is reported is the same on all servers: while the primary cannot be reached, a replica is asked.
+async fn ask_anyone(door: &Door, pool: &Pool, profile: &Arc<Profile>, key: &(PoolKey, u64)) -> Result<Reported, Error> {
+    let mut failed = None;
+    for member in door.pools.common().members.readable() {
+        let pool = door.pools.sibling(pool, member)?;
+        match ask_one(door, &pool, profile, key).await {
+            Err(error) if error.is_without_server() => failed = failed.or(Some(error)),
+            asked => return asked,
+        }
+    }
+    Err(failed.unwrap_or(Error::Stopping))
+}
+
+async fn ask_one(
+    door: &Door,
+    pool: &Arc<Pool>,
+    profile: &Arc<Profile>,
+    key: &(PoolKey, u64),
+) -> Result<Reported, Error> {
+    if let Some(lease) = free_lease(pool, profile).await? {
+        return ask(lease, profile).await;
+    }
+    let _turn = door.welcomes.asking.lock().await;
+    match door.welcomes.recall(key, Duration::MAX) {
+        Some(reported) => Ok(reported),
+        None => ask_aside(door, pool, profile).await,
+    }
+}
+
+/// A connection of the pool, if one can be had without standing in line.
+async fn free_lease(pool: &Arc<Pool>, profile: &Profile) -> Result<Option<Lease>, Error> {
     let settings = pool.common.live();
-    let leased = door.pools.lease_anywhere(pool, &profile, settings.acquire_timeout);
-    let mut lease = leased.await?;
-    let Some(connection) = lease.connection() else {
-        return Err(Error::Stopping);
-    };
-    let reported: Reported = connection
+    match pool.line_up(&settings.default_project, 1.0, profile, Instant::now()) {
+        LinedUp::Served(lease) => return Ok(Some(lease)),
+        LinedUp::MayOpen(right) => return right.open().await.map(Some),
+        // A place in the line is left again.
+        LinedUp::Waiting(_) | LinedUp::Otherwise => {}
+    }
+    // One who is held up on purpose waits, as everybody does.
+    if !pool.state().paused {
+        return Ok(None);
+    }
+    let timeout = settings.acquire_timeout;
+    let lease = pool.acquire(&settings.default_project, 1.0, profile, timeout);
+    lease.await.map(Some)
+}
+
+async fn ask(mut lease: Lease, profile: &Arc<Profile>) -> Result<Reported, Error> {
+    if let Err(error) = lease.wear(profile).await {
+        lease.needs_reset();
+        return Err(error);
+    }
+    let connection = lease.connection().ok_or(Error::Stopping)?;
+    Ok(reported(connection))
+}
+
+async fn ask_aside(door: &Door, pool: &Arc<Pool>, profile: &Arc<Profile>) -> Result<Reported, Error> {
+    let mut connection = pool.open_aside(super::clerk::APPLICATION).await?;
+    door.metrics.door_connections_opened.with(["welcome"]).inc();
+    if let Some(path) = pool.common.profiles.baseline().path_to(profile) {
+        connection.simple_query(&path).await?;
+    }
+    let reported = reported(&connection);
+    connection.close().await;
+    Ok(reported)
+}
+
+fn reported(connection: &Connection) -> Reported {
+    connection
         .parameters()
         .filter(|(name, _)| *name != APPLICATION)
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect();
-    door.welcomes.remember(key, reported.clone());
-    Ok(Welcome(reported))
+        .collect()
 }
 
 impl Welcome {
@@ -93,15 +170,16 @@ impl Welcome {
     }
 }
 
-/// The project of a client, and the settings that it starts with.
-pub(super) fn client_settings(who: &Introduction, default: &Project) -> Result<(Project, Settings), Refusal> {
-    let mut project = default.clone();
+/// The project that a client asks for, and the settings that it starts with.
+pub(super) fn client_settings(who: &Introduction) -> Result<(Option<Project>, Settings), Refusal> {
+    let mut project = None;
     let mut settings = Vec::new();
     let options = who.options.as_deref().map(options).transpose()?.unwrap_or_default();
     // As at PostgreSQL, what stands in the options comes after the rest.
     for (name, value) in who.settings.iter().cloned().chain(options) {
         if name == PROJECT {
-            project = Project::parse(&value).map_err(|error| Refusal::new("22023", error.to_string()))?;
+            let asked = Project::parse(&value).map_err(|error| Refusal::new("22023", error.to_string()))?;
+            project = Some(asked);
         } else {
             settings.push((name.into_boxed_str(), Setting::Value(value.into_boxed_str())));
         }
@@ -175,11 +253,11 @@ mod tests {
 
     #[test]
     fn the_project_is_a_setting_of_ours_alone() {
-        let (project, settings) =
-            client_settings(&who("-c weir.project=shop -c geqo=off"), &Project::default()).unwrap();
-        assert_eq!(project.as_str(), "shop");
+        let (project, settings) = client_settings(&who("-c weir.project=shop -c geqo=off")).unwrap();
+        assert_eq!(project, Some(Project::parse("shop").unwrap()));
         let names: Vec<&str> = settings.iter().map(|(name, _)| &**name).collect();
         assert_eq!(names, ["datestyle", "geqo"]);
-        assert!(client_settings(&who("-c weir.project=No!"), &Project::default()).is_err());
+        assert!(client_settings(&who("-c weir.project=No!")).is_err());
+        assert_eq!(client_settings(&who("")).unwrap().0, None);
     }
 }

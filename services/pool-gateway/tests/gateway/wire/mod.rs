@@ -2,8 +2,10 @@
 
 mod console;
 mod isolation;
+mod limits;
 mod prepared;
 mod protocol;
+mod starved;
 mod trouble;
 
 use weir_testkit::Database;
@@ -41,6 +43,13 @@ impl Stage {
 
     pub(crate) async fn try_client(&self, options: ConnectOptions) -> Result<Connection, Error> {
         Connection::connect(&self.own_target(), options).await
+    }
+
+    /// A session of the console.
+    pub(crate) async fn console(&self) -> Connection {
+        Connection::connect(&self.target("weir"), ConnectOptions::default())
+            .await
+            .unwrap()
     }
 
     pub(crate) async fn client(&self) -> Connection {

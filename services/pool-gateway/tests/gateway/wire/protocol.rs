@@ -136,7 +136,7 @@ async fn a_full_pool_is_an_error_with_a_hint() {
     let server = error.server().unwrap();
     assert_eq!(server.sqlstate, "53300");
     assert!(
-        server.hint.is_some() && server.message.contains("1 of 1 are in use"),
+        server.hint.is_some() && server.message.contains("1 of 1 servers are busy"),
         "{}",
         server.message
     );

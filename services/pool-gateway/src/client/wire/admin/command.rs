@@ -15,6 +15,8 @@ pub(super) enum Command {
     Kill(i32),
     /// Ends every client of a database.
     KillDatabase(String),
+    /// Changes a setting.
+    Set(String, String),
     /// Closes idle connections.
     Reconnect(Option<String>),
 }
@@ -26,6 +28,9 @@ pub(super) fn parse(text: &str) -> Result<Command, Refusal> {
     let Some(verb) = words.next() else {
         return Ok(Command::Nothing);
     };
+    if verb.eq_ignore_ascii_case("set") {
+        return set(text.get(verb.len()..).unwrap_or_default()).ok_or_else(|| unknown(text));
+    }
     let object = words.next().map(unquoted);
     if words.next().is_some() {
         return Err(unknown(text));
@@ -42,6 +47,19 @@ pub(super) fn parse(text: &str) -> Result<Command, Refusal> {
         },
         _ => return Err(unknown(text)),
     })
+}
+
+/// `key = value` or `key TO value`; the value may be quoted as in SQL.
+fn set(text: &str) -> Option<Command> {
+    let text = text.trim();
+    let end = text.find(|end: char| end == '=' || end.is_whitespace())?;
+    let (key, rest) = text.split_at(end);
+    let rest = rest.trim_start();
+    let to = rest.get(..2).filter(|word| word.eq_ignore_ascii_case("to")).map(|_| 2);
+    let value = rest.strip_prefix('=').or_else(|| rest.get(to?..))?.trim();
+    let quoted = value.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\''));
+    let value = quoted.map_or_else(|| value.to_owned(), |inner| inner.replace("''", "'"));
+    (!key.is_empty()).then(|| Command::Set(key.to_ascii_lowercase(), value))
 }
 
 fn unquoted(word: &str) -> String {
@@ -70,10 +88,29 @@ mod tests {
             ("kill 17", Command::Kill(17)),
             ("KILL shop", Command::KillDatabase("shop".to_owned())),
             ("reload", Command::Reload),
+            ("set pool_max = 9;", Command::Set("pool_max".to_owned(), "9".to_owned())),
+            (
+                "SET gateway.Rules TO 'user=a : weight=2'",
+                Command::Set("gateway.rules".to_owned(), "user=a : weight=2".to_owned()),
+            ),
+            (
+                "set auth_query='a ''b'' c'",
+                Command::Set("auth_query".to_owned(), "a 'b' c".to_owned()),
+            ),
         ] {
             assert_eq!(parse(text), Ok(command), "{text}");
         }
-        for text in ["select 1", "kill", "show", "reload now", "show a b"] {
+        for text in [
+            "select 1",
+            "kill",
+            "show",
+            "reload now",
+            "show a b",
+            "set",
+            "set a",
+            "set =1",
+            "set a b",
+        ] {
             assert!(parse(text).is_err(), "{text}");
         }
     }

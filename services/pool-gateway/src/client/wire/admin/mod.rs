@@ -3,21 +3,24 @@
 //!
 //! It shows and it steers; it reads no data of anybody.
 
+mod actions;
 mod command;
 mod show;
+mod stock;
+mod tables;
 
 use std::sync::Arc;
 
 use bytes::Buf as _;
-use weir_pgwire::backend::TransactionStatus;
+use weir_pgwire::backend::{TransactionStatus, field};
 use weir_pgwire::request::{self, tag};
 use weir_pgwire::{Scan, reply, scan};
 
 use super::Door;
 use super::lobby::Lobby;
 use super::refusal::Refusal;
-use super::seat::KILL;
 use command::{Command, parse};
+pub(crate) use show::table;
 
 /// The name of the virtual database.
 pub(super) const DATABASE: &str = "weir";
@@ -109,6 +112,21 @@ impl Console {
     }
 }
 
+/// A setting that was set is not written into the file.
+fn say_until_when(out: &mut bytes::BytesMut) {
+    let fields = [
+        (field::SEVERITY, "NOTICE"),
+        (field::SEVERITY_PLAIN, "NOTICE"),
+        (field::SQLSTATE, "00000"),
+        (
+            field::MESSAGE,
+            "this holds until the next RELOAD; what is in the file holds then",
+        ),
+    ];
+    // Our own words have no zero byte.
+    let _ = reply::notice_response(out, fields);
+}
+
 fn perform(door: &Arc<Door>, command: &Command, out: &mut bytes::BytesMut) -> Result<(), Refusal> {
     let tag = match command {
         Command::Nothing => {
@@ -120,51 +138,36 @@ fn perform(door: &Arc<Door>, command: &Command, out: &mut bytes::BytesMut) -> Re
             "SHOW"
         }
         Command::Pause(database) => {
-            for_pools(door, database.as_deref(), |pool| pool.pause())?;
+            door.pause(database.as_deref())?;
             "PAUSE"
         }
         Command::Resume(database) => {
-            for_pools(door, database.as_deref(), crate::pool::Pool::resume)?;
+            door.resume(database.as_deref())?;
             "RESUME"
         }
+        Command::Reconnect(database) => {
+            door.reconnect(database.as_deref())?;
+            "RECONNECT"
+        }
         Command::Reload => {
-            door.reload()
-                .map_err(|error| Refusal::new("F0000", error.to_string()))?;
+            door.reload()?;
             "RELOAD"
         }
         Command::Kill(id) => {
-            let seat = door.seats.all().into_iter().find(|seat| seat.id == *id);
-            let none = || Refusal::new("42704", format!("there is no client {id}"));
-            seat.ok_or_else(none)?.wish(KILL);
+            door.kill(*id)?;
             "KILL"
         }
         Command::KillDatabase(database) => {
-            let ends = door.seats.all().into_iter().filter(|seat| seat.database == *database);
-            ends.for_each(|seat| seat.wish(KILL));
+            door.kill_database(database);
             "KILL"
         }
-        Command::Reconnect(database) => {
-            for_pools(door, database.as_deref(), |pool| pool.distrust_idle())?;
-            "RECONNECT"
+        Command::Set(key, value) => {
+            door.set(key, value)?;
+            say_until_when(out);
+            "SET"
         }
     };
     // The tags are our own words.
     let _ = reply::command_complete(out, tag);
     Ok(())
-}
-
-/// Does something with the pools of a database, or with all.
-fn for_pools(door: &Door, database: Option<&str>, act: impl Fn(&Arc<crate::pool::Pool>)) -> Result<(), Refusal> {
-    let mut found = false;
-    for pool in door.pools.all() {
-        if database.is_none_or(|database| database == pool.key.database) {
-            act(&pool);
-            found = true;
-        }
-    }
-    if found {
-        return Ok(());
-    }
-    let said = format!("no pool of database \"{}\"", database.unwrap_or_default());
-    Err(Refusal::new("3D000", said))
 }

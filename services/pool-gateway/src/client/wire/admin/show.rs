@@ -1,279 +1,135 @@
-//! The console's tables.
-
-use bytes::BytesMut;
-use weir_config::Section as _;
-use weir_pgwire::reply::{self, Column};
+//! The console's tables: settings, limits, and the list of all tables. Those of the pools are in `stock.rs`.
 
 use super::super::Door;
 use super::super::refusal::Refusal;
-use super::super::seat::Doing;
-use crate::settings::GatewaySettings;
+use super::stock;
+use super::tables::Table;
 
-/// PostgreSQL's number of the type `text`.
-const TEXT: u32 = 25;
-
-/// Rows under names, all text.
-pub(super) struct Table {
-    columns: Vec<&'static str>,
-    rows: Vec<Vec<String>>,
-}
-
-impl Table {
-    const fn of(columns: Vec<&'static str>) -> Self {
-        Self {
-            columns,
-            rows: Vec::new(),
-        }
-    }
-
-    fn row<const N: usize>(&mut self, values: [&dyn std::fmt::Display; N]) {
-        self.rows.push(values.iter().map(ToString::to_string).collect());
-    }
-
-    pub(super) fn write(&self, out: &mut BytesMut) {
-        let columns = self.columns.iter().map(|name| Column {
-            name,
-            table_oid: 0,
-            attribute: 0,
-            type_oid: TEXT,
-            type_size: -1,
-            type_modifier: -1,
-            format: weir_pgwire::Format::Text,
-        });
-        // Names and figures have no zero byte; what clients call themselves came in a frame and has none either.
-        let _ = reply::row_description(out, columns);
-        for row in &self.rows {
-            let _ = reply::data_row(out, row.iter().map(|value| Some(value.as_bytes())));
-        }
-    }
-}
+type Show = fn(&Door) -> Table;
 
 /// What `SHOW` knows, with what it shows.
-const TABLES: [(&str, &str); 8] = [
-    ("clients", "who is connected, and what each does"),
-    ("config", "the settings of [gateway] in force"),
-    ("databases", "the databases that have pools"),
-    ("help", "this list"),
-    ("pools", "server connections and waiting clients, by database and role"),
-    ("stats", "statements and connections since the start"),
+const TABLES: [(&str, &str, Show); 15] = [
+    ("budgets", "what is left of the projects' budgets", budgets),
+    ("clients", "who is connected, and what each does", stock::clients),
+    ("config", "the settings of [gateway] in force", config),
+    ("databases", "the databases that have pools", stock::databases),
+    ("help", "this list", help),
+    ("lists", "how many there are of everything", stock::lists),
+    ("mem", "what is held in memory, where that is known", mem),
+    (
+        "pools",
+        "server connections and waiting clients, by database and role",
+        stock::pools,
+    ),
+    (
+        "rules",
+        "the rules in their order, and the clients that those count who bound them",
+        rules,
+    ),
+    (
+        "servers",
+        "each server connection, and the client that has it",
+        stock::servers,
+    ),
+    (
+        "stats",
+        "what was done since the start, and on average over the last minute",
+        stock::stats,
+    ),
+    (
+        "totals",
+        "what was done since the start, by database and role",
+        stock::totals,
+    ),
     (
         "upstreams",
         "the servers of the cluster, and how far replicas are behind",
+        stock::upstreams,
     ),
-    ("version", "the gateway's version"),
+    ("users", "the roles that have pools or clients", stock::users),
+    ("version", "the gateway's version", version),
 ];
 
-pub(super) fn table(door: &Door, what: &str) -> Result<Table, Refusal> {
-    match what {
-        "pools" => Ok(pools(door)),
-        "clients" => Ok(clients(door)),
-        "databases" => Ok(databases(door)),
-        "stats" => Ok(stats(door)),
-        "upstreams" => Ok(upstreams(door)),
-        "config" => Ok(config(door)),
-        "version" => {
-            let mut table = Table::of(vec!["version"]);
-            table.row([&concat!("weir ", env!("CARGO_PKG_VERSION"))]);
-            Ok(table)
-        }
-        "help" => {
-            let mut table = Table::of(vec!["command", "meaning"]);
-            for (name, meaning) in TABLES {
-                table.row([&format!("SHOW {}", name.to_uppercase()), &meaning]);
-            }
-            for (command, meaning) in COMMANDS {
-                table.row([&command, &meaning]);
-            }
-            Ok(table)
-        }
-        other => {
-            let shown: String = other.chars().take(40).collect();
-            Err(Refusal::new("42704", format!("there is no table \"{shown}\" here")).with_hint("Type SHOW HELP."))
-        }
-    }
-}
-
 /// What else the console does.
-const COMMANDS: [(&str, &str); 5] = [
+const COMMANDS: [(&str, &str); 6] = [
     ("PAUSE [database]", "hand out no server connection; clients wait"),
     ("RESUME [database]", "go on"),
     ("RECONNECT [database]", "close idle server connections"),
     ("KILL id | database", "end one client, or all of a database"),
-    ("RELOAD", "read the settings file again"),
+    ("RELOAD", "read the settings file again; what was SET is forgotten"),
+    ("SET key = value", "change a setting until the next RELOAD"),
 ];
 
-fn pools(door: &Door) -> Table {
-    let columns = vec![
-        "database",
-        "user",
-        "cl_active",
-        "cl_waiting",
-        "sv_active",
-        "sv_idle",
-        "maxwait",
-        "maxwait_us",
-        "pool_mode",
-        "paused",
-        "reason",
-        "upstream",
-    ];
-    let mut table = Table::of(columns);
-    let settings = door.pools.common().live();
-    let seats = door.seats.all();
-    for pool in door.pools.all() {
-        let state = pool.state();
-        let own = seats
-            .iter()
-            .filter(|seat| seat.database == pool.key.database && seat.user == pool.key.user);
-        let doing: Vec<(Doing, u64)> = own.map(|seat| seat.doing()).collect();
-        let active = doing
-            .iter()
-            .filter(|(doing, _)| matches!(doing, Doing::Active | Doing::Holding))
-            .count();
-        table.row([
-            &pool.key.database,
-            &pool.key.user,
-            &active,
-            &state.waiting,
-            &state.active,
-            &state.idle,
-            &state.longest_wait.as_secs(),
-            &state.longest_wait.subsec_micros(),
-            &settings.pool_mode.as_str(),
-            &u8::from(state.paused),
-            &why_starved(&doing, state.waiting, settings.bounds().max),
-            &pool.member.name,
-        ]);
+pub(crate) fn table(door: &Door, what: &str) -> Result<Table, Refusal> {
+    let found = TABLES.iter().find(|(name, _, _)| *name == what);
+    let Some((_, _, show)) = found else {
+        let shown: String = what.chars().take(40).collect();
+        return Err(Refusal::new("42704", format!("there is no table \"{shown}\" here")).with_hint("Type SHOW HELP."));
+    };
+    Ok(show(door))
+}
+
+fn help(_: &Door) -> Table {
+    let mut table = Table::of(["command", "meaning"]);
+    for (name, meaning, _) in TABLES {
+        table.row([&format!("SHOW {}", name.to_uppercase()), &meaning]);
+    }
+    for (command, meaning) in COMMANDS {
+        table.row([&command, &meaning]);
     }
     table
 }
 
-/// Why clients wait, in words: what those do who hold the connections.
-fn why_starved(doing: &[(Doing, u64)], waiting: usize, max: usize) -> String {
-    if waiting == 0 {
-        return String::new();
-    }
-    let holding: Vec<u64> = doing
-        .iter()
-        .filter(|(doing, _)| *doing == Doing::Holding)
-        .map(|(_, for_ms)| *for_ms)
-        .collect();
-    let active = doing.iter().filter(|(doing, _)| *doing == Doing::Active).count();
-    let longest_s = holding.iter().max().copied().unwrap_or_default() / 1_000;
-    format!(
-        "{active} of {max} run statements, {} are idle in transaction (the longest for {longest_s} s); {waiting} wait",
-        holding.len()
-    )
-}
-
-fn clients(door: &Door) -> Table {
-    let mut table = Table::of(vec!["id", "user", "database", "state", "state_ms", "addr"]);
-    let mut seats = door.seats.all();
-    seats.sort_by_key(|seat| seat.id);
-    for seat in seats {
-        let (doing, for_ms) = seat.doing();
-        let state = match doing {
-            Doing::Idle => "idle",
-            Doing::Waiting => "waiting",
-            Doing::Active => "active",
-            Doing::Holding => "idle in transaction",
-        };
-        table.row([&seat.id, &seat.user, &seat.database, &state, &for_ms, &seat.peer]);
-    }
-    table
-}
-
-fn databases(door: &Door) -> Table {
-    let columns = vec![
-        "name",
-        "host",
-        "port",
-        "database",
-        "user",
-        "pool_size",
-        "min_pool_size",
-        "current_connections",
-    ];
-    let mut table = Table::of(columns);
-    let common = door.pools.common();
-    let bounds = common.live().bounds();
-    for pool in door.pools.all() {
-        let state = pool.state();
-        let (host, port) = (pool.member.target.host(), pool.member.target.port());
-        let (database, user, connections) = (&pool.key.database, &pool.key.user, state.idle + state.active);
-        table.row([
-            database,
-            &host,
-            &port,
-            database,
-            user,
-            &bounds.max,
-            &bounds.min,
-            &connections,
-        ]);
-    }
-    table
-}
-
-fn upstreams(door: &Door) -> Table {
-    let mut table = Table::of(vec![
-        "upstream",
-        "role",
-        "timeline",
-        "position",
-        "lag_ms",
-        "writes",
-        "reads",
-        "reads_running",
-        "read_us",
-        "breaker",
-    ]);
-    let members = &door.pools.common().members;
-    for member in members.all() {
-        let claim = member.claim();
-        let is_primary = member.index == members.primary_index();
-        let lag = members.lag(member).filter(|_| !is_primary);
-        let (running, read_us) = member.load();
-        table.row([
-            &member.name,
-            &if members.are_several() {
-                claim.role.as_str()
-            } else {
-                "primary"
-            },
-            &claim.timeline,
-            &claim.lsn,
-            &lag.map(|lag| lag.as_millis().to_string()).unwrap_or_default(),
-            &if is_primary { "yes" } else { "no" },
-            &if is_primary || member.is_fit() { "yes" } else { "no" },
-            &running,
-            &read_us,
-            &member.with_breaker(|breaker| breaker.state()).as_str(),
-        ]);
-    }
-    table
-}
-
-fn stats(door: &Door) -> Table {
-    let mut table = Table::of(vec!["database", "user", "servers_opened", "servers_closed"]);
-    for pool in door.pools.all() {
-        let state = pool.state();
-        table.row([
-            &pool.key.database,
-            &pool.key.user,
-            &state.opened_total,
-            &state.closed_total,
-        ]);
-    }
+fn version(_: &Door) -> Table {
+    let mut table = Table::of(["version"]);
+    table.row([&concat!("weir ", env!("CARGO_PKG_VERSION"))]);
     table
 }
 
 fn config(door: &Door) -> Table {
-    let mut table = Table::of(vec!["key", "value", "origin"]);
-    let sources = door.sources.borrow().clone();
-    // What is in force was checked before it was.
-    for setting in GatewaySettings::effective(&sources).unwrap_or_default() {
-        table.row([&setting.key, &setting.value.unwrap_or_default(), &setting.origin]);
+    let mut table = Table::of(["key", "value", "origin", "changeable"]);
+    for in_force in door.steward.all() {
+        let changeable = if in_force.changes { "yes" } else { "no" };
+        let value = in_force.setting.value.unwrap_or_default();
+        table.row([&in_force.setting.key, &value, &in_force.setting.origin, &changeable]);
     }
     table
+}
+
+fn rules(door: &Door) -> Table {
+    let mut table = Table::of(["number", "rule", "clients"]);
+    let settings = door.pools.common().live();
+    for (index, (text, scope)) in settings.rules.texts().enumerate() {
+        table.row([&(index + 1), &text, &door.crowds.inside(scope)]);
+    }
+    table
+}
+
+fn budgets(door: &Door) -> Table {
+    let mut table = Table::of(["project", "what", "left_percent"]);
+    for (project, shares) in door.pools.budgets.all() {
+        for (what, share) in shares {
+            table.row([&project, &what, &format!("{:.0}", share * 100.0)]);
+        }
+    }
+    table
+}
+
+fn mem(door: &Door) -> Table {
+    let mut table = Table::of(["name", "entries", "bytes"]);
+    let (statements, bytes) = door.library.size();
+    table.row([&"shared statements", &statements, &bytes]);
+    table.row([&"clients", &door.seats.len(), &""]);
+    if let Some(bytes) = resident_bytes() {
+        table.row([&"process, resident", &1, &bytes]);
+    }
+    table
+}
+
+/// What the process has of the machine's memory, where the system says so.
+fn resident_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kilobytes * 1024)
 }
