@@ -82,6 +82,12 @@ impl Breaker {
         Ok(())
     }
 
+    /// How long callers are refused for, if they are. Asking changes nothing.
+    pub(crate) fn refuses(&self, now: Instant) -> Option<Duration> {
+        let passed = now.duration_since(self.since?);
+        self.recovery.checked_sub(passed).filter(|left| !left.is_zero())
+    }
+
     /// The server answered.
     pub(crate) const fn succeeded(&mut self) {
         self.failures_in_a_row = 0;
@@ -141,7 +147,12 @@ mod tests {
         assert_eq!((breaker.state(), breaker.admit(now)), (BreakerState::Closed, Ok(())));
         (0..5).for_each(|_| breaker.failed(now));
         assert_eq!(breaker.state(), BreakerState::Open);
+        assert_eq!(breaker.refuses(now + RECOVERY / 3), Some(RECOVERY - RECOVERY / 3));
         assert_eq!(breaker.admit(now + RECOVERY / 3), Err(RECOVERY - RECOVERY / 3));
+        assert_eq!(
+            (breaker.refuses(now + RECOVERY), breaker.state()),
+            (None, BreakerState::Open)
+        );
     }
 
     #[test]

@@ -46,10 +46,12 @@ impl Lease {
 
     /// Makes the session look as its user expects it.
     pub(crate) async fn wear(&mut self, profile: &Arc<Profile>) -> Result<(), Error> {
+        let limit = self.pool.common.connect_timeout();
         let worn = match self.server() {
-            Some(server) => server.wear(profile).await,
-            None => Ok(()),
+            Some(server) => tokio::time::timeout(limit, server.wear(profile)).await,
+            None => Ok(Ok(())),
         };
+        let worn = worn.unwrap_or_else(|_| Err(self.pool.silent(limit)));
         if let Err(error) = &worn
             && error.class() == ErrorClass::Unavailable
         {

@@ -13,6 +13,7 @@ use weir_upstream::Target;
 
 use super::breaker::{Breaker, BreakerState};
 use super::roles::{Claim, Lsn, Marks, Role, primary_of};
+use crate::error::Error;
 use crate::metrics::Metrics;
 use crate::settings::{GatewaySettings, Reads};
 
@@ -65,6 +66,20 @@ impl Member {
             left_out_until: AtomicU64::new(0),
             load: Load::default(),
         }
+    }
+
+    /// An error where callers are to be spared the wait for a server that does not answer.
+    pub(crate) fn heed_breaker(&self) -> Result<(), Error> {
+        match self.with_breaker(|breaker| breaker.refuses(Instant::now())) {
+            Some(retry_after) => Err(self.breaker_open(retry_after)),
+            None => Ok(()),
+        }
+    }
+
+    /// The error of those who are spared it.
+    pub(super) fn breaker_open(&self, retry_after: Duration) -> Error {
+        let upstream = self.name.clone();
+        Error::BreakerOpen { upstream, retry_after }
     }
 
     pub(crate) fn with_breaker<T>(&self, act: impl FnOnce(&mut Breaker) -> T) -> T {
@@ -186,6 +201,12 @@ impl Members {
     /// Something is not as it was thought to be: everybody is asked at once.
     pub(crate) fn doubt(&self) {
         self.doubted.notify_waiters();
+    }
+
+    /// A connection could not be opened for a caller.
+    pub(crate) fn failed_to_open(&self, member: &Member) {
+        member.with_breaker(|breaker| breaker.failed(Instant::now()));
+        self.doubt();
     }
 
     /// A replica failed a caller: it is left out for a while.

@@ -35,7 +35,7 @@ use weir_telemetry::Histogram;
 use weir_upstream::{ConnectOptions, Credentials, Target};
 
 pub(crate) use autoscale::{Controller, Seen};
-pub(crate) use breaker::{Breaker, BreakerState};
+pub(crate) use breaker::Breaker;
 use cards::Cards;
 pub(crate) use lease::Lease;
 pub(crate) use members::{Member, Members};
@@ -52,6 +52,9 @@ use crate::metrics::Metrics;
 use crate::profile::{Profile, Profiles};
 use crate::settings::{Bounds, GatewaySettings};
 use crate::workers::current_worker;
+
+/// PostgreSQL's code for a server with as many connections as it may have.
+const SERVER_FULL: &str = "53300";
 
 /// What every pool of this gateway has in common.
 #[derive(Debug)]
@@ -318,41 +321,52 @@ impl Pool {
 
     async fn next_server(self: &Arc<Self>, turn: Turn<'_>) -> Result<Box<Server>, Error> {
         loop {
-            match self.with_queue(|queue| queue.next(turn)) {
-                Next::Idle(server) => {
-                    if let Some(server) = self.fit(server, Instant::now()) {
-                        return Ok(server);
-                    }
-                }
-                Next::Open => return self.open(Place::counted(self.clone()), turn).await,
-                Next::Wait(granted) => {
-                    if let Some(server) = self.granted(granted, turn).await? {
-                        return Ok(server);
-                    }
-                }
-                Next::Full { waiting } => {
-                    return Err(Error::QueueFull {
-                        database: self.key.database.clone(),
-                        waiting,
-                    });
-                }
-                Next::Stopping => return Err(Error::Stopping),
+            let found = match self.with_queue(|queue| queue.next(turn)) {
+                Next::Idle(server) => Ok(self.fit(server, Instant::now())),
+                Next::Open => self.open(Place::counted(self.clone()), turn).await.map(Some),
+                Next::Wait(granted) => self.granted(granted, turn).await,
+                Next::Full { waiting } => Err(self.queue_full(waiting)),
+                Next::Stopping => Err(Error::Stopping),
+            };
+            match found {
+                Ok(Some(server)) => return Ok(server),
+                Ok(None) => {}
+                // From now on the line is for what there is.
+                Err(error) if self.may_share(&error) => {}
+                Err(error) => return Err(error),
             }
         }
+    }
+
+    /// One of the connections that there are, in time.
+    async fn wait_for_another(self: &Arc<Self>, turn: Turn<'_>) -> Result<Box<Server>, Error> {
+        let limit = self.common.live().acquire_timeout;
+        let server = tokio::time::timeout(limit, self.next_server(turn)).await;
+        server.unwrap_or_else(|_| Err(self.timed_out(limit)))
+    }
+
+    /// Whether the server has no room for another connection, and the pool has some that can be waited for.
+    fn may_share(&self, error: &Error) -> bool {
+        let is_full = matches!(error, Error::Upstream(upstream) if upstream.server().is_some_and(|said| said.sqlstate == SERVER_FULL));
+        is_full && self.with_queue(Queue::server_is_full)
+    }
+
+    fn queue_full(&self, waiting: usize) -> Error {
+        let database = self.key.database.clone();
+        Error::QueueFull { database, waiting }
     }
 
     /// Opens a connection, unless the breaker says that this is in vain. The upkeep always may try.
     async fn open(self: &Arc<Self>, place: Place, turn: Turn<'_>) -> Result<Box<Server>, Error> {
         if matches!(turn, Turn::Behind(_)) {
             let admitted = self.member.with_breaker(|breaker| breaker.admit(Instant::now()));
-            admitted.map_err(|retry_after| Error::BreakerOpen {
-                upstream: self.member.name.clone(),
-                retry_after,
-            })?;
+            admitted.map_err(|retry_after| self.member.breaker_open(retry_after))?;
         }
         let opened = Server::open(self, place).await;
-        if let (Turn::Behind(_), Err(error)) = (turn, &opened) {
-            self.failed_to_open(error);
+        match (turn, &opened) {
+            (Turn::Behind(_), Err(error)) => self.failed_to_open(error),
+            (Turn::Behind(_), Ok(_)) => self.member.with_breaker(Breaker::succeeded),
+            (Turn::Before { .. }, _) => {}
         }
         opened
     }
@@ -379,8 +393,7 @@ impl Pool {
     /// A connection could not be opened for a caller.
     fn failed_to_open(&self, error: &Error) {
         if error.class() == ErrorClass::Unavailable {
-            self.member.with_breaker(|breaker| breaker.failed(Instant::now()));
-            self.common.members.doubt();
+            self.common.members.failed_to_open(&self.member);
         }
     }
 
@@ -402,6 +415,12 @@ impl Pool {
         for server in self.with_queue(Queue::take_idle) {
             server.close("moved");
         }
+    }
+
+    /// The server has said nothing for so long.
+    pub(crate) fn silent(&self, after: Duration) -> Error {
+        let place = self.member.name.clone();
+        Error::from(weir_upstream::Error::Timeout { place, after })
     }
 
     /// Closes all idle connections. The next callers open new ones.
@@ -489,8 +508,12 @@ impl Right {
             profile: baseline.id(),
             now: Instant::now(),
         };
-        let server = pool.open(self.0, Turn::Behind(caller)).await?;
-        Ok(Lease::new(server, pool))
+        let turn = Turn::Behind(caller);
+        let opened = match pool.open(self.0, turn).await {
+            Err(error) if pool.may_share(&error) => pool.wait_for_another(turn).await,
+            opened => opened,
+        };
+        Ok(Lease::new(opened?, pool))
     }
 }
 

@@ -11,6 +11,8 @@ use super::line::{Line, Waiter};
 use super::server::{Place, Server};
 use crate::settings::Bounds;
 
+/// So long no further connection is tried to be opened after the server has said that it has no room for one.
+const FULL_FOR: std::time::Duration = std::time::Duration::from_millis(500);
 /// Idle connections that are looked at for one whose session fits without a change.
 const FITTING_AMONG: usize = 8;
 
@@ -80,6 +82,8 @@ pub(super) struct Queue {
     closing: usize,
     stopping: bool,
     paused: bool,
+    /// Until then the server is thought to have no room for more connections than there are.
+    full_until: Option<Instant>,
     opened_total: u64,
     closed_total: u64,
 }
@@ -98,6 +102,7 @@ impl Queue {
             closing: 0,
             stopping: false,
             paused: false,
+            full_until: None,
             opened_total: 0,
             closed_total: 0,
         }
@@ -152,12 +157,30 @@ impl Queue {
             if let Some(server) = self.take_idle_on(worker, profile) {
                 return Next::Idle(server);
             }
-            if self.places < self.bounds.max {
+            if self.has_room() {
                 self.places += 1;
                 return Next::Open;
             }
         }
         self.wait(turn)
+    }
+
+    /// Whether one more connection may be opened.
+    fn has_room(&mut self) -> bool {
+        if self
+            .full_until
+            .is_some_and(|until| Instant::now() >= until || self.staying() == 0)
+        {
+            self.full_until = None;
+        }
+        self.places < self.bounds.max && self.full_until.is_none()
+    }
+
+    /// The server has no room for one more connection. Whether there are others, which can be waited for.
+    pub(super) fn server_is_full(&mut self) -> bool {
+        let has_others = self.staying() > 0;
+        self.full_until = has_others.then(|| Instant::now() + FULL_FOR);
+        has_others
     }
 
     fn wait(&mut self, turn: Turn<'_>) -> Next {
@@ -226,7 +249,7 @@ impl Queue {
     /// A place is free again: the caller who waits longest is to be offered it; without one it is gone.
     pub(super) fn heir(&mut self, was_closing: bool, worker: usize) -> Option<oneshot::Sender<Grant>> {
         self.closing = self.closing.saturating_sub(usize::from(was_closing));
-        let heir = if self.places > self.bounds.max {
+        let heir = if self.places > self.bounds.max || self.full_until.is_some() {
             None
         } else {
             self.next_waiter(worker)
@@ -281,7 +304,7 @@ impl Queue {
 
     /// A place for somebody who waits, where there is room for one: after a pause, or when the bounds have grown.
     pub(super) fn place_for_waiter(&mut self, worker: usize) -> Option<Claim> {
-        if self.paused || self.stopping || self.places >= self.bounds.max {
+        if self.paused || self.stopping || !self.has_room() {
             return None;
         }
         let heir = self.next_waiter(worker);

@@ -1,6 +1,7 @@
 //! One server connection with the place it holds in its pool, and what its session has been made to look like.
 
 use std::num::NonZeroUsize;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +16,9 @@ use super::queue::Grant;
 use crate::error::Error;
 use crate::profile::Profile;
 use crate::workers::current_worker;
+
+/// How long a connection that is being closed keeps its place at most.
+const PLACE_KEPT_FOR: Duration = Duration::from_millis(500);
 
 /// A place in a pool. Its drop offers it to the caller who waits longest.
 #[derive(Debug)]
@@ -255,14 +259,24 @@ impl Server {
             .inc();
         let tasks = pool.common.tasks.clone();
         tasks.spawn_short(Stage::Flow, "close connection", async move {
-            if connection.is_broken() {
-                // A server that is gone needs no cancel; then this fails, and the socket is closed all the same.
-                let _ = connection.cancel_token().cancel().await;
-            }
-            connection.close().await;
+            let mut closing = pin!(end(connection));
+            // A server that is cut off keeps nobody from opening another connection.
+            let in_time = tokio::time::timeout(PLACE_KEPT_FOR, &mut closing).await;
             drop(place);
+            if in_time.is_err() {
+                closing.await;
+            }
         });
     }
+}
+
+/// Closes a connection, and cancels first what runs on it.
+async fn end(connection: Connection) {
+    if connection.is_broken() {
+        // A server that is gone needs no cancel; then this fails, and the socket is closed all the same.
+        let _ = connection.cancel_token().cancel().await;
+    }
+    connection.close().await;
 }
 
 impl Pool {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use weir_model::{Coded as _, ErrorClass};
 use weir_runtime::Dependency;
 
 use super::lease::give_back;
@@ -13,13 +14,15 @@ use super::{Breaker, Lease, Pool, Pools, Queue, Turn};
 use crate::error::Error;
 use crate::workers::current_worker;
 
-/// How often the pools are looked at.
+/// How often the pools are looked at,
 const PERIOD: Duration = Duration::from_secs(1);
+/// and how often while the server is away, so that it is used again soon after it is back.
+const PERIOD_AWAY: Duration = Duration::from_millis(200);
 
 pub(super) async fn run(pools: &Pools, upstream: &Dependency, stop: &CancellationToken) {
     while !stop.is_cancelled() {
         tokio::select! {
-            () = async { round(pools, upstream).await; tokio::time::sleep(PERIOD).await } => {}
+            () = async { tokio::time::sleep(round(pools, upstream).await).await } => {}
             // What was asked of the old primary is of no interest any more.
             () = pools.common().members.moved.notified() => {}
             () = stop.cancelled() => {}
@@ -32,9 +35,12 @@ pub(super) async fn run(pools: &Pools, upstream: &Dependency, stop: &Cancellatio
     }
 }
 
-async fn round(pools: &Pools, upstream: &Dependency) {
+/// Looks at all pools once. Returns when to do so again.
+async fn round(pools: &Pools, upstream: &Dependency) -> Duration {
+    let mut period = PERIOD;
     for pool in pools.all() {
         trim(&pool);
+        pool.use_room();
         if pools.is_own(&pool.key) {
             match probe(&pool).await {
                 Some(Ok(())) => {
@@ -42,7 +48,11 @@ async fn round(pools: &Pools, upstream: &Dependency) {
                     upstream.up();
                 }
                 Some(Err(error)) => {
-                    pool.distrust_idle();
+                    // A server that says no is there: those who are connected stay so.
+                    if error.class() == ErrorClass::Unavailable {
+                        pool.distrust_idle();
+                        period = PERIOD_AWAY;
+                    }
                     upstream.down(format!("{}: {error}", named(pools)));
                 }
                 None => {}
@@ -52,6 +62,7 @@ async fn round(pools: &Pools, upstream: &Dependency) {
         drop(pool);
         pools.forget_if_empty(&key);
     }
+    period
 }
 
 /// The settings that say where the server is.
@@ -76,8 +87,9 @@ fn trim(pool: &Arc<Pool>) {
 /// Fills the pool to its minimum, and asks one connection whether the server is there. `None` where none came free to
 /// be asked: that says nothing of the server.
 async fn probe(pool: &Arc<Pool>) -> Option<Result<(), Error>> {
-    if let Err(error) = fill(pool).await {
-        return Some(Err(error));
+    match fill(pool).await {
+        Err(error) if !pool.may_share(&error) => return Some(Err(error)),
+        _ => {}
     }
     // Long enough for one who opens a connection in vain to make room for this question.
     let patience = pool.common.connect_timeout() * 2;

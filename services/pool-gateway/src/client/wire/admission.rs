@@ -29,7 +29,7 @@ use super::welcome::{self, client_settings};
 use crate::client::login::{self, AUTH_QUERY, Found, Login, LookupError, Method, Random, Step, random};
 use crate::client::tls::client_name;
 use crate::error::Error;
-use crate::pool::{BreakerState, Member, Pool};
+use crate::pool::Pool;
 use crate::rules::{Caller, Policy};
 use crate::settings::GatewaySettings;
 use crate::tap::Origin;
@@ -201,10 +201,16 @@ impl Applicant {
     }
 
     async fn authenticate(&self, lobby: &mut Lobby) -> Result<Credentials, Refusal> {
-        if self.may_trust(lobby) && self.is_trusted().await {
+        if self.may_trust(lobby) && self.is_trusted().await? {
             return Ok(Credentials::None);
         }
         let found = self.look_up().await;
+        // A password would help nobody while the server is away.
+        if let Err(refusal) = &found
+            && refusal.is_temporary()
+        {
+            return Err(refusal.clone());
+        }
         let method = self.method(lobby, found.as_ref())?;
         let is_cleartext = matches!(method, Method::Cleartext);
         let credentials = self.ask(lobby, method).await?;
@@ -269,8 +275,8 @@ impl Applicant {
         self.check_breakers().map_err(|error| Refusal::from(&error))?;
         self.ask_clerk().await.map_err(|error| {
             if error.class() == ErrorClass::Unavailable {
-                let primary = door.pools.common().members.primary();
-                primary.with_breaker(|breaker| breaker.failed(Instant::now()));
+                let members = &door.pools.common().members;
+                members.failed_to_open(members.primary());
             }
             door.metrics.lookups.with(["failed"]).inc();
             tracing::warn!(error = %error, "a user's verifier could not be looked up");
@@ -281,14 +287,10 @@ impl Applicant {
     /// Nobody waits for servers that did not answer lately; the upkeep asks them all the time.
     fn check_breakers(&self) -> Result<(), Error> {
         let members = &self.door.pools.common().members;
-        let is_open = |member: &Arc<Member>| member.with_breaker(|breaker| breaker.state()) == BreakerState::Open;
-        if !members.readable().all(is_open) {
-            return Ok(());
+        match members.readable().find(|member| member.heed_breaker().is_ok()) {
+            Some(_) => Ok(()),
+            None => members.primary().heed_breaker(),
         }
-        Err(Error::BreakerOpen {
-            upstream: members.primary().name.clone(),
-            retry_after: Duration::from_secs(1),
-        })
     }
 
     async fn ask_clerk(&self) -> Result<Found, LookupError> {
@@ -312,15 +314,18 @@ impl Applicant {
         self.door.environment == Environment::Development && lobby.peer.ip().is_loopback()
     }
 
-    async fn is_trusted(&self) -> bool {
+    /// An error where nobody can tell now; that is not remembered.
+    async fn is_trusted(&self) -> Result<bool, Refusal> {
         let who = (self.who.user.clone(), self.who.database.clone());
         if let Some(trusted) = self.door.trusted.recall(&who) {
-            return trusted;
+            return Ok(trusted);
         }
         let _turn = self.door.trusted.asking.lock().await;
         if let Some(trusted) = self.door.trusted.recall(&who) {
-            return trusted;
+            return Ok(trusted);
         }
+        let common = self.door.pools.common();
+        self.check_breakers().map_err(|error| Refusal::from(&error))?;
         let trusted = match self.connect_as(Credentials::None).await {
             Ok(connection) => {
                 let trusted = connection.was_trusted();
@@ -328,12 +333,18 @@ impl Applicant {
                 trusted
             }
             // It was let in before it was told that there is no such database.
-            Err(weir_upstream::Error::Refused { server, .. }) => server.sqlstate == "3D000",
-            Err(error) if is_silence(&error) => return false,
-            Err(_) => false,
+            Err(weir_upstream::Error::Refused { server, .. }) if server.sqlstate == "3D000" => true,
+            Err(weir_upstream::Error::Auth { .. }) => false,
+            Err(error) => {
+                let error = Error::Upstream(error);
+                if error.class() == ErrorClass::Unavailable {
+                    common.members.failed_to_open(common.members.primary());
+                }
+                return Err(Refusal::from(&error));
+            }
         };
         self.door.trusted.remember(who, trusted);
-        trusted
+        Ok(trusted)
     }
 
     async fn try_upstream(&self, credentials: Credentials) -> Result<(), Refusal> {

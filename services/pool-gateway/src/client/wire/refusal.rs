@@ -36,6 +36,11 @@ impl Refusal {
         self
     }
 
+    /// Whether it may be otherwise in a moment: the server is away, is full, or comes and goes.
+    pub(super) fn is_temporary(&self) -> bool {
+        ["08", "53", "57"].iter().any(|class| self.sqlstate.starts_with(class))
+    }
+
     /// Appends it as an ErrorResponse.
     pub(super) fn write(&self, severity: &str, out: &mut BytesMut) {
         let (detail, hint) = (self.detail.as_deref(), self.hint.as_deref());
@@ -80,13 +85,13 @@ impl From<&ServerError> for Refusal {
 const fn sqlstate(error: &Error) -> &'static str {
     match error {
         Error::PoolTimeout { .. } | Error::QueueFull { .. } | Error::TooManyPools { .. } => "53300",
-        Error::BreakerOpen { .. } => "08006",
         Error::BudgetSpent { .. } => "53400",
         Error::ProjectFixed { .. } => "42501",
         Error::StatementTooLong { .. } => "54000",
         Error::StatementTimeout(_) => "57014",
         Error::Stopping => "57P01",
-        _ => "08006",
+        // No connection could be had, so nothing was done. One that was lost in the middle is 08006, elsewhere.
+        _ => "08001",
     }
 }
 
