@@ -29,8 +29,8 @@ use crate::tap::Outcome;
 
 /// What a client may send while it waits for a server.
 const INBOUND_WAITING_MAX: usize = 64 * 1024;
-/// Time for a last word to a client that leaves.
-const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);
+/// Time for the last words to a client that leaves, and for what it has not taken yet.
+const GOODBYE_TIMEOUT: Duration = Duration::from_secs(3);
 /// PostgreSQL's words for a statement that its user cancelled.
 const CANCELLED: &str = "canceling statement due to user request";
 
@@ -215,7 +215,9 @@ impl Session {
         }
         if let Some(text) = self.me.begin_to_say_first() {
             let connection = lease.connection().ok_or(Error::Stopping)?;
-            connection.simple_query(&text).await?;
+            let limit = self.me.pool.common.live().connect_timeout;
+            let said = tokio::time::timeout(limit, connection.simple_query(&text)).await;
+            said.map_err(|_| self.me.pool.silent(limit))??;
             self.me.pending = Pending::Idle;
             if let Some(reader) = &mut self.me.reader {
                 reader.begins(&text);
@@ -362,6 +364,14 @@ impl ClientSide {
         if link.status != TransactionStatus::Idle {
             return Ok(After::Keep);
         }
+        let limit = self.pool.common.live().connect_timeout;
+        let asked = tokio::time::timeout(limit, self.ask_what_is_left(link)).await;
+        asked.map_err(|_| self.pool.silent(limit))??;
+        Ok(self.after(link))
+    }
+
+    /// Asks the server what could not be seen from outside.
+    async fn ask_what_is_left(&mut self, link: &mut Link) -> Result<(), Error> {
         if std::mem::take(&mut self.journal.unlocked) && self.journal.pins & pin::ADVISORY_LOCK != 0 {
             self.look_for_locks(link).await?;
         }
@@ -372,7 +382,7 @@ impl ClientSide {
         if !self.to_ask.is_empty() {
             self.ask_settings(link).await?;
         }
-        Ok(self.after(link))
+        Ok(())
     }
 
     /// Whether the server is kept, and what has to be done before it is anybody else's.

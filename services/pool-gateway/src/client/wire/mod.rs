@@ -44,6 +44,7 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -84,6 +85,21 @@ const VERIFIERS_MAX: NonZeroUsize = match NonZeroUsize::new(1_000) {
 const VERIFIERS_LIVE_FOR: Duration = Duration::ZERO;
 /// How long accepting rests when the process has no more file handles.
 const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(50);
+
+/// A silent client is asked after this time whether it is still there,
+const KEEPALIVE_AFTER: Duration = Duration::from_secs(60);
+/// again after this time,
+const KEEPALIVE_EVERY: Duration = Duration::from_secs(10);
+/// and sent home after so many questions.
+const KEEPALIVE_TIMES: u32 = 3;
+
+/// What a listener is told, the sockets of its clients have from the start.
+fn ask_silent_clients(listener: &TcpListener) -> std::io::Result<()> {
+    let keepalive = TcpKeepalive::new()
+        .with_time(KEEPALIVE_AFTER)
+        .with_interval(KEEPALIVE_EVERY);
+    SockRef::from(listener).set_tcp_keepalive(&keepalive.with_retries(KEEPALIVE_TIMES))
+}
 
 /// What all sessions of the door share.
 #[derive(Debug)]
@@ -165,6 +181,7 @@ impl Door {
     /// Serves clients from this listener until the shutdown. Those in a transaction finish it; the others are told.
     pub(crate) fn serve(self: &Arc<Self>, ground: &Ground, listener: TcpListener) -> Result<(), StartError> {
         let workers = self.pools.common().live().workers();
+        ask_silent_clients(&listener)?;
         let door = self.clone();
         ground
             .tasks

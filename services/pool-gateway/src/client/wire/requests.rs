@@ -19,6 +19,8 @@ use crate::pool::Standing;
 const WHOLE_BIND_BYTES_MAX: usize = 32 * 1024;
 /// No frame but those that carry data is longer.
 const SMALL_FRAME_BYTES_MAX: usize = 128 * 1024;
+/// PostgreSQL takes no longer frame of any kind.
+const FRAME_BYTES_MAX: usize = 0x3fff_fffe;
 /// Room in a Parse frame besides its text: a name and 65,535 types.
 const PARSE_EXTRA_BYTES: usize = 384 * 1024;
 
@@ -68,6 +70,9 @@ pub(super) fn incoming<'a>(data: &'a [u8], me: &ClientSide) -> Result<Option<Inc
 }
 
 fn check_length(header: Header, statement_bytes_max: usize) -> Result<(), Fatal> {
+    if header.frame_bytes() > FRAME_BYTES_MAX {
+        return Err(Box::new(Refusal::new("08P01", "invalid message length")));
+    }
     let max = match header.tag() {
         tag::PARSE => statement_bytes_max + PARSE_EXTRA_BYTES,
         tag::QUERY | tag::BIND | tag::FUNCTION_CALL | tag::COPY_DATA | tag::COPY_FAIL => return Ok(()),

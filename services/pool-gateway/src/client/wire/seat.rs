@@ -42,6 +42,8 @@ pub(super) const MOVED: u32 = 16;
 pub(super) const REVIEW: u32 = 32;
 /// What it ran last is asked for.
 pub(super) const TELL: u32 = 64;
+/// It was cancelled because it ran too long, and runs on.
+pub(super) const HOPELESS: u32 = 128;
 
 /// Whose session it is.
 #[derive(Debug, Clone)]
@@ -137,7 +139,8 @@ impl Seat {
         if self.wishes.load(Ordering::Acquire) == 0 {
             return 0;
         }
-        self.wishes.fetch_and(!(CANCEL | OVERDUE | MOVED), Ordering::AcqRel)
+        self.wishes
+            .fetch_and(!(CANCEL | OVERDUE | MOVED | HOPELESS), Ordering::AcqRel)
     }
 
     /// What was asked is done.

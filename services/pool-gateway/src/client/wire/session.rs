@@ -17,7 +17,7 @@ use super::link::Link;
 use super::refusal::Refusal;
 use super::replies::Output;
 use super::requests::Fatal;
-use super::seat::{CANCEL, Doing, KILL, LEAVE, MOVED, OVERDUE, REVIEW, TELL};
+use super::seat::{CANCEL, Doing, HOPELESS, KILL, LEAVE, MOVED, OVERDUE, REVIEW, TELL};
 use crate::pool::{Lease, Right, Ticket};
 use crate::settings::PoolMode;
 use crate::workers::current_worker;
@@ -160,12 +160,38 @@ impl Session {
         if wishes & MOVED != 0 {
             self.leave_old_primary();
         }
+        if wishes & HOPELESS != 0 {
+            self.give_up_server();
+        }
         let leaves =
             wishes & LEAVE != 0 && self.link.is_none() && self.ticket.is_none() && self.me.pending == Pending::Idle;
         if (wishes & KILL != 0 || leaves) && !self.me.ends {
             let words = "terminating connection due to administrator command";
-            self.me.dismiss(&Refusal::new("57P01", words));
+            self.dismiss(&Refusal::new("57P01", words));
         }
+    }
+
+    /// Says no and ends the session. Where half a frame has gone out nothing is said: it would pass for the other half.
+    fn dismiss(&mut self, refusal: &Refusal) {
+        let is_in_frame = self.link.as_ref().is_some_and(|link| link.skip_to_client > 0);
+        if is_in_frame {
+            self.me.ends = true;
+        } else {
+            self.me.dismiss(refusal);
+        }
+    }
+
+    /// The server has taken no note of a cancel: it is frozen or cut off, or it waits for a client that takes nothing.
+    fn give_up_server(&mut self) {
+        let waits = |link: &Link| link.overdue && link.is_busy();
+        if !self.link.as_deref().is_some_and(waits) {
+            return;
+        }
+        if self.me.outbound.is_empty() {
+            return self.server_lost("it did not answer a request to cancel");
+        }
+        let words = "terminating connection due to statement timeout: the client takes nothing";
+        self.dismiss(&Refusal::new("57014", words));
     }
 
     /// Cancels the statement that runs. Where it waits only, [`Session::find_server`] hears the wish itself.
@@ -181,7 +207,7 @@ impl Session {
         if !link.is_busy() {
             return;
         }
-        link.overdue = overdue;
+        link.overdue |= overdue;
         let Some(connection) = link.lease.connection() else {
             return;
         };
@@ -208,7 +234,7 @@ impl Session {
                 Ok(Poll::Pending) => return Poll::Pending,
                 Err(Broken::Client) => return Poll::Ready(Turn::End),
                 Err(Broken::Server(why)) => self.server_lost(&why),
-                Err(Broken::Protocol(refusal)) => self.me.dismiss(&refusal),
+                Err(Broken::Protocol(refusal)) => self.dismiss(&refusal),
             }
         }
         cx.waker().wake_by_ref();
@@ -218,7 +244,7 @@ impl Session {
     /// Moves what can be moved, once in each direction. Ready without a turn: there may be more.
     fn round(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Result<Poll<Option<Turn>>, Broken> {
         self.me.push_out(cx)?;
-        if self.me.ends && self.me.outbound.is_empty() {
+        if self.me.ends {
             return Ok(Poll::Ready(Some(Turn::End)));
         }
         let mut moved = false;
@@ -494,8 +520,8 @@ impl Session {
         if link.status != TransactionStatus::Idle {
             lost = lost.with_hint("The transaction was rolled back, unless its COMMIT was under way.");
         }
-        let mid_answer = link.skip_to_client > 0 || link.replay.is_answered;
-        let in_transaction = link.status != TransactionStatus::Idle;
+        let is_in_frame = link.skip_to_client > 0;
+        let mut in_transaction = link.status != TransactionStatus::Idle;
         let was_pinned = self.me.journal.pins != 0;
         let (mut queries, mut syncs) = (0, 0);
         for expected in link.expected.drain() {
@@ -510,12 +536,24 @@ impl Session {
                     self.me.tell_ended(&ongoing);
                 }
                 Expected::Sync => syncs += 1,
+                // Its BEGIN was answered, though not by the server.
+                Expected::HideQuery => in_transaction = true,
                 _ => {}
             }
         }
         link.lease.lost();
         self.me.journal.pins = 0;
-        if mid_answer || in_transaction || was_pinned || self.me.mode == PoolMode::Session || queries + syncs != 1 {
+        if is_in_frame {
+            // Whatever is said now would pass for the rest of the frame.
+            self.me.ends = true;
+            return;
+        }
+        if link.replay.is_answered
+            || in_transaction
+            || was_pinned
+            || self.me.mode == PoolMode::Session
+            || queries + syncs != 1
+        {
             return self.me.dismiss(&lost);
         }
         self.me.refuse(&lost);

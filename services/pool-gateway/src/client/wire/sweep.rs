@@ -12,7 +12,7 @@ use super::Door;
 use super::leaks;
 use super::pressure::Gauge;
 use super::scaling::Scale;
-use super::seat::{Doing, MOVED, OVERDUE, Seat};
+use super::seat::{Doing, HOPELESS, MOVED, OVERDUE, Seat};
 use crate::settings::{GatewaySettings, PoolMode};
 
 /// How often all sessions are looked at. A time-out is late by so much at most.
@@ -61,8 +61,14 @@ fn look_at(seat: &Seat, settings: &GatewaySettings) {
         Doing::Holding => policy.idle_in_transaction_timeout,
         _ => return,
     };
-    if !limit.is_zero() && Duration::from_millis(for_ms) >= limit && seat.is_overdue_first() {
+    let passed = Duration::from_millis(for_ms);
+    if limit.is_zero() || passed < limit {
+        return;
+    }
+    if seat.is_overdue_first() {
         seat.wish(OVERDUE);
+    } else if doing == Doing::Active && passed >= limit + settings.connect_timeout {
+        seat.wish(HOPELESS);
     }
 }
 
