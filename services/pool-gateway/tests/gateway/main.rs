@@ -1,6 +1,7 @@
 //! The gateway as its callers see it: started in process, before a real PostgreSQL.
 #![expect(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
     reason = "a test fails by panicking"

@@ -1,6 +1,7 @@
 //! The PostgreSQL door, with the product's own client of the protocol on the other side.
 
 mod console;
+mod faults;
 mod isolation;
 mod limits;
 mod prepared;
@@ -27,7 +28,13 @@ impl Stage {
 
     pub(crate) async fn with(settings: &[(&str, &str)]) -> Self {
         let database = database().await;
-        let gateway = Gateway::start(&database.url(), settings).await;
+        Self::before(&database.url(), &database, settings).await
+    }
+
+    /// A gateway that reaches this database at this address.
+    pub(crate) async fn before(url: &str, database: &Database, settings: &[(&str, &str)]) -> Self {
+        let gateway = Gateway::start(url, settings).await;
+        let database = database.clone();
         Self { gateway, database }
     }
 
@@ -36,7 +43,7 @@ impl Stage {
         Target::parse(&format!("postgres://postgres@127.0.0.1:{port}/{database}")).unwrap()
     }
 
-    fn own_target(&self) -> Target {
+    pub(crate) fn own_target(&self) -> Target {
         let url = self.database.url();
         self.target(url.rsplit('/').next().unwrap())
     }
