@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use bytes::{Buf as _, BytesMut};
 use tokio::sync::oneshot;
+use weir_pgwire::Header;
 use weir_pgwire::backend::TransactionStatus;
+use weir_pgwire::request::tag;
 use weir_sql::Statement;
 
 use super::expect::{Expectations, Expected};
@@ -50,6 +52,18 @@ impl Replay {
 
     pub(super) const fn is_possible(&self) -> bool {
         !self.is_void && !self.is_answered && !self.frames.is_empty()
+    }
+
+    /// Whether the client is told in this batch what its rows look like.
+    pub(super) fn describes(&self) -> bool {
+        let mut rest = self.frames.as_slice();
+        while let Ok(Some(header)) = Header::read(rest) {
+            if matches!(header.tag(), tag::PARSE | tag::DESCRIBE) {
+                return true;
+            }
+            rest = rest.get(header.frame_bytes()..).unwrap_or_default();
+        }
+        false
     }
 
     /// The batch, to be sent again.

@@ -292,11 +292,13 @@ impl Link {
     ) -> Result<Fate, OutOfStep> {
         self.failed = true;
         self.copies_in = false;
-        if self.is_our_fault(body) && self.replay.is_possible() && self.expected.is_one_batch() {
-            self.replay.is_due = true;
+        if self.is_our_fault(body) {
             // Which statements are outdated nobody can say; all are parsed anew when they are needed.
             me.pool.definitions_changed();
-            return Ok(Fate::Drop);
+            if self.may_hide(body) {
+                self.replay.is_due = true;
+                return Ok(Fate::Drop);
+            }
         }
         while let Some(Expected::SayParse { .. } | Expected::SayClose) = self.expected.front() {
             editor.copy_up_to(at);
@@ -328,6 +330,13 @@ impl Link {
             b"26000" => contains(body, b"\"__weir_"),
             _ => false,
         }
+    }
+
+    /// Whether the batch can be sent again, and its client need not know. One that is not told in this batch what its
+    /// rows look like goes by what it was told earlier, and has to hear that they look otherwise now.
+    fn may_hide(&self, body: &[u8]) -> bool {
+        let looks_otherwise = sqlstate_of(body) == *b"0A000";
+        self.replay.is_possible() && self.expected.is_one_batch() && (self.replay.describes() || !looks_otherwise)
     }
 
     /// The server skips everything up to the next Sync.

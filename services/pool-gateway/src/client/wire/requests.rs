@@ -257,7 +257,7 @@ impl Link {
             self.unnamed = Some(prepared.id);
             out.extend_from_slice(incoming.frame);
             self.expect(Expected::ParseOnce);
-        } else if self.ensure(me, &prepared, out) {
+        } else if self.ensure(me, &prepared, true, out) {
             self.expect(Expected::Parse {
                 prepared,
                 name: client_name,
@@ -279,15 +279,17 @@ impl Link {
         self.expect(Expected::ParseOnce);
     }
 
-    /// Has a statement prepared on the server. True: its Parse was written, and its answer is to be awaited.
-    fn ensure(&mut self, me: &ClientSide, prepared: &Arc<Prepared>, out: &mut BytesMut) -> bool {
+    /// Has a statement prepared on the server, `anew` if definitions have changed since it was. True: its Parse was
+    /// written, and its answer is to be awaited.
+    fn ensure(&mut self, me: &ClientSide, prepared: &Arc<Prepared>, anew: bool, out: &mut BytesMut) -> bool {
         let (wanted, batch) = (me.pool.definitions(), self.batch);
         let Some(server) = self.lease.server() else {
             return false;
         };
         let on_server = server.prepared();
         let known = on_server.get(&prepared.id).copied();
-        let is_there = |known: Standing| known.definitions == wanted && (known.batch == 0 || known.batch == batch);
+        let is_current = |known: Standing| known.definitions == wanted || (!anew && known != Standing::DOUBTED);
+        let is_there = |known: Standing| is_current(known) && (known.batch == 0 || known.batch == batch);
         if known.is_some_and(is_there) {
             return false;
         }
@@ -326,7 +328,8 @@ impl Link {
         if name.is_empty() && self.unnamed == Some(prepared.id) {
             return None;
         }
-        if self.ensure(me, &prepared, out) {
+        // The client may know from earlier what the rows look like: the server says if they no longer do.
+        if self.ensure(me, &prepared, me.replays, out) {
             self.expect(Expected::HideParse { id: Some(prepared.id) });
         }
         Some(prepared)

@@ -1,6 +1,7 @@
 //! The PostgreSQL door, with the product's own client of the protocol on the other side.
 
 mod console;
+mod described;
 mod faults;
 mod isolation;
 mod limits;

@@ -80,6 +80,10 @@ async fn a_transaction_that_found_no_server_has_failed_and_nothing_of_it_happene
     let mut client = stage.client().await;
     client.simple_query("begin").await.unwrap();
     proxy.refuse(true);
+    stage
+        .gateway
+        .until_pool("the lost connection to be missed", |pool| pool.idle == 0)
+        .await;
     assert_eq!(
         outcome(&mut client, "insert into t values (1)").await.as_deref(),
         Some("08001")

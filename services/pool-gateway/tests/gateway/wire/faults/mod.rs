@@ -10,7 +10,7 @@ mod garbage;
 mod large;
 mod network;
 mod proxy;
-mod raw;
+pub(super) mod raw;
 mod server;
 mod slow;
 

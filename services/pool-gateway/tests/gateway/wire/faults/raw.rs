@@ -12,7 +12,7 @@ use super::super::Stage;
 use super::ANSWER_WITHIN;
 
 /// A frame of the gateway's: its tag and its body.
-pub(super) type Said = (u8, BytesMut);
+pub(in super::super) type Said = (u8, BytesMut);
 
 /// One read takes about so much.
 const READ_BYTES: usize = 256 * 1024;
@@ -20,7 +20,7 @@ const READ_BYTES: usize = 256 * 1024;
 pub(super) const ROW_HEAD_BYTES: usize = 11;
 
 /// A client that sends what it likes.
-pub(super) struct Raw {
+pub(in super::super) struct Raw {
     pub(super) stream: TcpStream,
     inbound: BytesMut,
 }
@@ -52,7 +52,7 @@ impl Raw {
     }
 
     /// One that has been let in.
-    pub(super) async fn log_in(stage: &Stage) -> Self {
+    pub(in super::super) async fn log_in(stage: &Stage) -> Self {
         Self::log_in_at(stage.gateway.wire_port, stage.database.name()).await
     }
 
@@ -64,7 +64,7 @@ impl Raw {
     }
 
     /// The gateway may have had enough meanwhile.
-    pub(super) async fn send(&mut self, bytes: &[u8]) {
+    pub(in super::super) async fn send(&mut self, bytes: &[u8]) {
         let _ = self.stream.write_all(bytes).await;
     }
 
@@ -128,7 +128,7 @@ impl Raw {
     }
 
     /// Everything up to ReadyForQuery, or up to the end.
-    pub(super) async fn until_ready(&mut self) -> Vec<Said> {
+    pub(in super::super) async fn until_ready(&mut self) -> Vec<Said> {
         let mut said = Vec::new();
         while let Some(frame) = self.frame().await {
             let is_last = frame.0 == tag::READY_FOR_QUERY;
@@ -156,12 +156,12 @@ impl Raw {
 }
 
 /// The tags of some frames.
-pub(super) fn tags(said: &[Said]) -> String {
+pub(in super::super) fn tags(said: &[Said]) -> String {
     said.iter().map(|(tag, _)| char::from(*tag)).collect()
 }
 
 /// Severity and code of the last error among some frames.
-pub(super) fn last_error(said: &[Said]) -> Option<(String, String)> {
+pub(in super::super) fn last_error(said: &[Said]) -> Option<(String, String)> {
     let (_, body) = said.iter().rev().find(|(tag, _)| *tag == tag::ERROR_RESPONSE)?;
     let fields = ErrorFields::parse("ErrorResponse", body).unwrap();
     let text = |code| {

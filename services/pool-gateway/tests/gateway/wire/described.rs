@@ -1,0 +1,79 @@
+//! What a client was told its rows look like, and what it hears when they look otherwise.
+
+use bytes::BytesMut;
+use weir_pgwire::frontend;
+
+use super::Stage;
+use super::faults::raw::{Raw, last_error, tags};
+
+/// A frame of the extended protocol.
+fn frame(tag: u8, body: &[u8]) -> BytesMut {
+    let mut out = BytesMut::new();
+    let length = u32::try_from(body.len() + 4).unwrap();
+    out.extend_from_slice(&[tag]);
+    out.extend_from_slice(&length.to_be_bytes());
+    out.extend_from_slice(body);
+    out
+}
+
+/// Runs the statement `s`, and has its rows described or not.
+fn run(described: bool) -> BytesMut {
+    let mut out = frame(b'B', b"\0s\0\0\0\0\0\0\0");
+    if described {
+        out.extend_from_slice(&frame(b'D', b"P\0"));
+    }
+    out.extend_from_slice(&frame(b'E', b"\0\0\0\0\0"));
+    frontend::sync(&mut out);
+    out
+}
+
+fn prepare() -> BytesMut {
+    let mut out = frame(b'P', b"s\0select * from t\0\0\0");
+    out.extend_from_slice(&frame(b'D', b"Ss\0"));
+    frontend::sync(&mut out);
+    out
+}
+
+async fn answer(client: &mut Raw, request: &[u8]) -> (String, Option<String>) {
+    client.send(request).await;
+    let said = client.until_ready().await;
+    (tags(&said), last_error(&said).map(|(_, code)| code))
+}
+
+#[tokio::test]
+async fn one_who_goes_by_an_old_description_hears_that_it_is_old() {
+    let stage = Stage::with_pool(1).await;
+    stage.database.psql("create table t as select 1 as a").await;
+    let mut client = Raw::log_in(&stage).await;
+    assert_eq!(answer(&mut client, &prepare()).await, ("1tTZ".to_owned(), None));
+    assert_eq!(answer(&mut client, &run(false)).await, ("2DCZ".to_owned(), None));
+    stage
+        .client()
+        .await
+        .simple_query("alter table t add b int")
+        .await
+        .unwrap();
+    let (said, code) = answer(&mut client, &run(false)).await;
+    assert_eq!((said.as_str(), code.as_deref()), ("EZ", Some("0A000")));
+    let mut anew = frame(b'C', b"Ss\0");
+    anew.extend_from_slice(&prepare());
+    assert_eq!(answer(&mut client, &anew).await, ("31tTZ".to_owned(), None));
+    assert_eq!(answer(&mut client, &run(false)).await, ("2DCZ".to_owned(), None));
+}
+
+#[tokio::test]
+async fn one_who_asks_how_the_rows_look_never_hears_of_old_plans() {
+    let stage = Stage::with_pool(1).await;
+    stage.database.psql("create table t as select 1 as a").await;
+    let mut client = Raw::log_in(&stage).await;
+    assert_eq!(answer(&mut client, &prepare()).await, ("1tTZ".to_owned(), None));
+    for alter in ["alter table t add b int", "alter table t drop b"] {
+        assert_eq!(answer(&mut client, &run(true)).await, ("2TDCZ".to_owned(), None));
+        stage.database.psql(alter).await;
+        assert_eq!(
+            answer(&mut client, &run(true)).await,
+            ("2TDCZ".to_owned(), None),
+            "{alter}"
+        );
+    }
+}
