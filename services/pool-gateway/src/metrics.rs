@@ -37,6 +37,8 @@ weir_telemetry::metrics! {
         clients: Gauges<0> = "weir_clients" [],
         /// Threads that serve clients of the PostgreSQL door at present: as many as the load needs.
         wire_workers: Gauges<0> = "weir_wire_workers" [],
+        /// Clients of the PostgreSQL door that went on on another thread, because more or fewer serve.
+        client_moves: Counters<0> = "weir_client_moves_total" [],
         /// Clients of the PostgreSQL door that came, by what became of them: accepted, refused, cancel.
         logins: Counters<1> = "weir_client_logins_total" ["outcome"],
         /// Verifiers of users that the PostgreSQL door needed, by where they came from: asked, shared (with others who came at the same time), failed.

@@ -106,6 +106,7 @@ impl Session {
         match self.me.stream.move_here() {
             Ok(stream) => {
                 self.me.stream = stream;
+                self.me.door.metrics.client_moves.with([]).inc();
                 Some(self)
             }
             Err(_) => {

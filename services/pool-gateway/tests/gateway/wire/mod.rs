@@ -8,6 +8,7 @@ mod limits;
 mod prepared;
 mod protocol;
 mod starved;
+mod threads;
 mod trouble;
 
 use weir_testkit::Database;
