@@ -151,7 +151,16 @@ async fn nothing_durable_is_lost_or_doubled_over_a_restart() {
         total.set(Some(published.get() + 5));
     };
     tokio::join!(publish, receive, restart);
-    assert!(publisher.counts().reconnects_total >= 2 && worker.counts().reconnects_total >= 2);
+    let reconnects = || {
+        publisher
+            .counts()
+            .reconnects_total
+            .min(worker.counts().reconnects_total)
+    };
+    eventually("both to have come back twice", DEADLINE, async || {
+        (reconnects() >= 2).then_some(())
+    })
+    .await;
     let operator = async_nats::jetstream::new(async_nats::connect(nats.url()).await.unwrap());
     let stream = operator.get_stream("JOBS").await.unwrap();
     assert_eq!(stream.cached_info().state.messages, published.get() as u64);
