@@ -268,7 +268,8 @@ impl<R: Rows> Run<'_, R> {
     }
 
     /// Whether COMMIT goes with the statements. Rows may turn out to be too many, and then nothing is to stand; what
-    /// returns none has nothing to be looked at before.
+    /// returns none has nothing to be looked at before. With savepoints a cancel would take out one statement, and the
+    /// COMMIT behind it would keep the others.
     fn is_one_write(&self) -> bool {
         let returns_nothing = |entry: &Entry| {
             matches!(
@@ -276,7 +277,11 @@ impl<R: Rows> Run<'_, R> {
                 Kind::Insert | Kind::Update | Kind::Delete | Kind::Merge | Kind::Ddl
             ) && !entry.ask.sql.to_ascii_lowercase().contains("returning")
         };
-        self.together == Together::Each || (self.key.is_none() && self.entries.iter().all(returns_nothing))
+        match self.together {
+            Together::Each => true,
+            Together::All => self.key.is_none() && self.entries.iter().all(returns_nothing),
+            Together::Savepoints => false,
+        }
     }
 
     async fn token(&self, connection: &mut Connection) -> Result<Option<String>, Error> {

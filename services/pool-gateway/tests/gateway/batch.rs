@@ -326,7 +326,19 @@ async fn a_deadline_and_a_caller_who_goes_away_end_it_all() {
     };
     let mut by_call = slow.clone().into_request();
     by_call.set_timeout(std::time::Duration::from_secs(1));
-    for asked in [by_field.into_request(), by_call, slow.clone().into_request()] {
+    let last_one = BatchRequest {
+        timeout_ms: 200,
+        ..together(
+            &["insert into t values (3)", "insert into t select 4 from pg_sleep(600)"],
+            true,
+        )
+    };
+    for asked in [
+        by_field.into_request(),
+        by_call,
+        slow.clone().into_request(),
+        last_one.into_request(),
+    ] {
         let ended = gateway.client.clone().batch(asked).await;
         assert_refused(ended, Code::DeadlineExceeded, "statement-timeout");
         until_running(&database, "pg_sleep", 0).await;
