@@ -9,6 +9,7 @@ use weir_upstream::Connection;
 
 use super::Pool;
 use super::server::Server;
+use super::unanswered::Unanswered;
 use crate::error::Error;
 use crate::profile::Profile;
 
@@ -76,6 +77,13 @@ impl Lease {
             && let Some(server) = self.server.take()
         {
             give_back(&self.pool, server, now);
+        }
+    }
+
+    /// Closes the connection as soon as the last of these requests runs.
+    pub(crate) fn abandon(mut self, unanswered: Unanswered) {
+        if let Some(server) = self.server.take() {
+            server.close_after("abandoned", unanswered);
         }
     }
 

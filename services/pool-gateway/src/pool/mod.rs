@@ -17,6 +17,7 @@ mod queue;
 mod reading;
 mod roles;
 mod server;
+mod unanswered;
 mod upkeep;
 mod watch;
 
@@ -46,6 +47,7 @@ pub(crate) use reading::Reading;
 pub(crate) use roles::Lsn;
 use server::Place;
 pub(crate) use server::{Server, Standing};
+pub(crate) use unanswered::Unanswered;
 
 use crate::error::Error;
 use crate::metrics::Metrics;

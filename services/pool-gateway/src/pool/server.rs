@@ -10,9 +10,9 @@ use tokio::time::Instant;
 use weir_runtime::Stage;
 use weir_upstream::{ConnectOptions, Connection};
 
-use super::Pool;
 use super::cards::Card;
 use super::queue::Grant;
+use super::{Pool, Unanswered};
 use crate::error::Error;
 use crate::profile::Profile;
 use crate::workers::current_worker;
@@ -244,6 +244,11 @@ impl Server {
 
     /// Closes the connection: a query that still runs on it is cancelled first, so that it does not outlive its caller.
     pub(super) fn close(self: Box<Self>, reason: &'static str) {
+        self.close_after(reason, Unanswered::default());
+    }
+
+    /// Closes the connection as soon as the last of the requests runs that it still has to answer.
+    pub(super) fn close_after(self: Box<Self>, reason: &'static str, unanswered: Unanswered) {
         let Self {
             connection,
             mut place,
@@ -258,8 +263,9 @@ impl Server {
             .with([&pool.key.database, reason])
             .inc();
         let tasks = pool.common.tasks.clone();
+        let limit = pool.common.connect_timeout();
         tasks.spawn_short(Stage::Flow, "close connection", async move {
-            let mut closing = pin!(end(connection));
+            let mut closing = pin!(end(connection, unanswered, limit));
             // A server that is cut off keeps nobody from opening another connection.
             let in_time = tokio::time::timeout(PLACE_KEPT_FOR, &mut closing).await;
             drop(place);
@@ -270,9 +276,11 @@ impl Server {
     }
 }
 
-/// Closes a connection, and cancels first what runs on it.
-async fn end(connection: Connection) {
-    if connection.is_broken() {
+/// Closes a connection, and cancels first what runs on it. Where it does not come to the last request in time, the
+/// server goes on with what it has, as it does whenever a client goes.
+async fn end(mut connection: Connection, mut unanswered: Unanswered, limit: Duration) {
+    let at_last = tokio::time::timeout(limit, unanswered.up_to_last(&mut connection)).await;
+    if connection.is_broken() && at_last == Ok(true) {
         // A server that is gone needs no cancel; then this fails, and the socket is closed all the same.
         let _ = connection.cancel_token().cancel().await;
     }

@@ -123,6 +123,12 @@ impl Expectations {
         ends.next().is_some() && ends.next().is_none() && self.0.back().is_some_and(Expected::ends_with_ready)
     }
 
+    /// How many requests are not answered. The last one may not be complete.
+    pub(super) fn requests(&self) -> usize {
+        let complete = self.0.iter().filter(|expected| expected.ends_with_ready()).count();
+        complete + usize::from(self.0.back().is_some_and(|last| !last.ends_with_ready()))
+    }
+
     /// What an error skips: everything up to the next ReadyForQuery.
     pub(super) fn pop_skipped(&mut self) -> Option<Expected> {
         if self.0.front().is_none_or(Expected::ends_with_ready) {

@@ -22,7 +22,7 @@ use super::refusal::Refusal;
 use super::seat::{CANCEL, Doing, KILL, LEAVE, OVERDUE};
 use super::session::{Broken, Found, Lined, Session, Turn};
 use crate::error::Error;
-use crate::pool::{Lease, LinedUp, Pool, Served};
+use crate::pool::{Lease, LinedUp, Pool, Served, Unanswered};
 use crate::profile::{Setting, literal};
 use crate::settings::PoolMode;
 use crate::tap::Outcome;
@@ -469,6 +469,11 @@ impl ClientSide {
     /// The client has gone, or has to go, and leaves this behind.
     pub(super) fn part_from(&mut self, mut link: Link) {
         let mut broke_off = !link.is_in_step();
+        let unanswered = Unanswered {
+            requests: link.expected.requests(),
+            begun: std::mem::take(&mut link.from_server),
+            skip: link.skip_to_client,
+        };
         for expected in link.expected.drain() {
             if let Expected::Query(mut ongoing) | Expected::Execute(mut ongoing) = expected {
                 ongoing.sqlstate = *b"57014";
@@ -477,7 +482,7 @@ impl ClientSide {
             }
         }
         if broke_off || self.journal.is_seeded || self.journal.pins & pin::LOAD != 0 {
-            return link.lease.discard("abandoned");
+            return link.lease.abandon(unanswered);
         }
         let dirty = self.journal.pins != 0
             || self.was_pinned

@@ -6,11 +6,14 @@ use bytes::BytesMut;
 use tokio::time::timeout;
 use weir_pgwire::Format;
 use weir_pgwire::frontend::{self, Bind, BindValue, Subject};
+use weir_proto::common::v1::Pool;
+use weir_testkit::eventually;
 
 use super::super::Stage;
 use super::crowd::{Crowd, Fate};
 use super::raw::{Raw, last_error, query, startup, tags};
 use super::{ANSWER_WITHIN, assert_whole};
+use crate::gateway::{Gate, PATIENCE, until_running};
 
 /// What is answered to a whole conversation, after the log-in: a prepared statement, a transaction by simple queries, a
 /// COPY, and the end of the transaction.
@@ -84,6 +87,37 @@ async fn who_goes_at_any_byte_leaves_all_of_its_transaction_or_nothing() {
     let open = "select count(*) from pg_stat_activity where application_name = 'weir' and xact_start is not null";
     assert_eq!(stage.database.psql(open).await, "0", "a transaction was left open");
     assert_same_as_ever(&stage).await;
+}
+
+/// A cancel that met the first of several requests would let the others be done without it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_goes_in_a_pipeline_leaves_nothing_done_without_what_came_before_it() {
+    let stage = Stage::with_pool(3).await;
+    stage
+        .database
+        .psql("create table t (a int8); insert into t values (1)")
+        .await;
+    let gate = Gate::shut(&stage.database).await;
+    let mut client = Raw::log_in(&stage).await;
+    let first = format!("{}; update t set a = a + 10", Gate::PASS);
+    client
+        .send(&[query(&first), query("insert into t values (2)")].concat())
+        .await;
+    until_running(&stage.database, "update t", 1).await;
+    drop(client);
+    let gone = |pool: &Pool| pool.active == 0;
+    stage.gateway.until_pool("that the client has gone", gone).await;
+    // Were the first request cancelled, the second would have been done by now.
+    assert_eq!(stage.database.psql("select a from t").await, "1");
+    gate.open().await;
+    until_running(&stage.database, "update t", 0).await;
+    let all = "select string_agg(a::text, ' ' order by a) from t";
+    eventually("both requests", PATIENCE, || async {
+        let found = stage.database.psql(all).await;
+        if found == "2 11" { Ok(()) } else { Err(found) }
+    })
+    .await;
+    assert_whole(&stage).await;
 }
 
 /// A whole conversation has all its answers.
