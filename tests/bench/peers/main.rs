@@ -10,6 +10,7 @@
 
 mod cells;
 mod clients;
+mod doors;
 mod figures;
 mod options;
 mod pgbench;
@@ -37,10 +38,21 @@ async fn main() -> Result<(), Failure> {
     }
     rounds::prepare(&ground, options.scale).await?;
     let peers = start_peers(&options, &ground).await;
+    if options.doors {
+        return both_doors(&options, &peers).await;
+    }
     if options.syscalls {
         return syscalls::run(&options, &ground, &peers).await;
     }
     rounds::run(&options, &ground, &peers).await
+}
+
+async fn both_doors(options: &Options, peers: &[Peer]) -> Result<(), Failure> {
+    let weir = peers
+        .iter()
+        .find(|peer| peer.grpc.is_some())
+        .ok_or("Weir takes no part")?;
+    doors::run(options, weir).await
 }
 
 /// The measurements with many clients of our own.

@@ -16,10 +16,10 @@ pub(crate) struct Options {
     /// Seconds of each run.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(3..))]
     pub(crate) seconds: u32,
-    /// Only the cells whose name this regular expression finds.
+    /// Only the cells, or with `--doors` the loads, whose name this regular expression finds.
     #[arg(long, default_value = "")]
     pub(crate) cells: Regex,
-    /// Who takes part.
+    /// Who takes part; weir-silent is Weir without events.
     #[arg(long, value_delimiter = ',', default_value = "direct,pgbouncer,weir")]
     pub(crate) peers: Vec<Kind>,
     /// Scale of pgbench's tables.
@@ -34,9 +34,6 @@ pub(crate) struct Options {
     /// Weir's gateway, where it is not the one that was built beside this program.
     #[arg(long)]
     pub(crate) weir: Option<PathBuf>,
-    /// Turn Weir's events off.
-    #[arg(long)]
-    pub(crate) no_events: bool,
     /// Keep Weir's events in its process, without a NATS server.
     #[arg(long)]
     pub(crate) no_nats: bool,
@@ -55,6 +52,9 @@ pub(crate) struct Options {
     /// Clients of that measurement.
     #[arg(long, default_value_t = 500)]
     pub(crate) fairness_clients: usize,
+    /// Instead of pgbench: rows by gRPC and by the PostgreSQL protocol for each second of the gateway's processor time.
+    #[arg(long)]
+    pub(crate) doors: bool,
     /// Instead of throughput: system calls of each pooler per transaction, counted by strace.
     #[arg(long)]
     pub(crate) syscalls: bool,
@@ -70,7 +70,6 @@ impl Options {
             pool: self.pool,
             trust: self.trust,
             weir: self.weir.clone(),
-            events: !self.no_events,
             nats: !self.no_nats,
             weir_environment: self.weir_env.clone(),
             ..Setup::default()
@@ -86,11 +85,7 @@ impl Options {
     pub(crate) fn summary(&self) -> String {
         let (rounds, seconds, pool, scale) = (self.rounds, self.seconds, self.pool, self.scale);
         let login = if self.trust { "trust" } else { "SCRAM" };
-        let events = match (self.no_events, self.no_nats) {
-            (true, _) => "off",
-            (false, true) => "on, in the process",
-            (false, false) => "on, to NATS",
-        };
+        let events = if self.no_nats { "in the process" } else { "to NATS" };
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         format!(
             "{rounds} rounds of {seconds} s, pool of {pool}, scale {scale}, log-in by {login}, Weir's events {events}; {cores} cores"

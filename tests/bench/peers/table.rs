@@ -122,6 +122,7 @@ impl Table {
             tps,
             against(Kind::Direct),
             against(Kind::PgBouncer),
+            against(Kind::WeirSilent),
             shown(runs.median(|sample| sample.measured.mean_ms), 3),
             shown(runs.median(|sample| sample.measured.p99_ms), 3),
             cpu(|sample| sample.cpu.pooler),
@@ -131,12 +132,13 @@ impl Table {
     }
 }
 
-const HEADINGS: [&str; 10] = [
+const HEADINGS: [&str; 11] = [
     "cell",
     "peer",
     "tps",
     "/direct",
     "/pgbouncer",
+    "/silent",
     "mean ms",
     "p99 ms",
     "pooler µs (user+system)",
@@ -162,7 +164,8 @@ impl fmt::Display for Table {
     }
 }
 
-fn median(mut figures: Vec<f64>) -> Option<f64> {
+/// The middle of some figures.
+pub(crate) fn median(mut figures: Vec<f64>) -> Option<f64> {
     figures.sort_unstable_by(f64::total_cmp);
     let middle = figures.len() / 2;
     let upper = figures.get(middle).copied()?;

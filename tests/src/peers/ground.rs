@@ -24,9 +24,7 @@ pub struct Setup {
     pub shared_buffers: String,
     /// Weir's gateway; beside this program's own place without it.
     pub weir: Option<PathBuf>,
-    /// Whether Weir emits events.
-    pub events: bool,
-    /// Whether a NATS server takes them; else they stay in the process.
+    /// Whether a NATS server takes Weir's events; else they stay in the process.
     pub nats: bool,
     /// Further environment of Weir's gateway.
     pub weir_environment: Vec<(String, String)>,
@@ -40,7 +38,6 @@ impl Default for Setup {
             max_connections: 600,
             shared_buffers: "1GB".to_owned(),
             weir: None,
-            events: true,
             nats: true,
             weir_environment: Vec::new(),
         }
@@ -104,13 +101,14 @@ impl Ground {
             Kind::Direct => Ok(Peer {
                 kind,
                 address: self.address.clone(),
+                grpc: None,
                 has_prepared: true,
                 pooler: None,
                 nats: None,
                 _files: None,
             }),
             Kind::PgBouncer => pgbouncer::start(self).await,
-            Kind::Weir => weir::start(self).await,
+            Kind::Weir | Kind::WeirSilent => weir::start(self, kind).await,
         }
     }
 

@@ -28,11 +28,13 @@ pub enum Kind {
     PgBouncer,
     /// Weir's gateway in transaction mode.
     Weir,
+    /// The same without its events.
+    WeirSilent,
 }
 
 impl Kind {
     /// Everybody.
-    pub const ALL: [Self; 3] = [Self::Direct, Self::PgBouncer, Self::Weir];
+    pub const ALL: [Self; 4] = [Self::Direct, Self::PgBouncer, Self::Weir, Self::WeirSilent];
 
     /// As it is written in options and tables.
     pub const fn name(self) -> &'static str {
@@ -40,6 +42,7 @@ impl Kind {
             Self::Direct => "direct",
             Self::PgBouncer => "pgbouncer",
             Self::Weir => "weir",
+            Self::WeirSilent => "weir-silent",
         }
     }
 }
@@ -49,7 +52,7 @@ impl std::str::FromStr for Kind {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let found = Self::ALL.into_iter().find(|kind| kind.name() == text);
-        found.ok_or_else(|| format!("{text} is none of direct, pgbouncer, weir"))
+        found.ok_or_else(|| format!("{text} is none of direct, pgbouncer, weir, weir-silent"))
     }
 }
 
@@ -59,6 +62,8 @@ pub struct Peer {
     pub kind: Kind,
     /// Its door.
     pub address: Address,
+    /// The port of its gRPC door, where it has one.
+    pub grpc: Option<u16>,
     /// Whether it knows named prepared statements.
     pub has_prepared: bool,
     pooler: Option<Process>,

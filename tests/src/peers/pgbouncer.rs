@@ -26,6 +26,7 @@ pub(super) async fn start(ground: &Ground) -> Result<Peer, String> {
     let peer = Peer {
         kind: Kind::PgBouncer,
         address: ground.address.at_port(port),
+        grpc: None,
         has_prepared,
         pooler: Some(Process::start(command, &arguments, &[])),
         nats: None,

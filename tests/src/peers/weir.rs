@@ -9,24 +9,25 @@ use weir_testkit::{Process, free_port};
 
 use super::{Ground, Kind, POLL, Peer, READY_WITHIN, last_lines};
 
-pub(super) async fn start(ground: &Ground) -> Result<Peer, String> {
+pub(super) async fn start(ground: &Ground, kind: Kind) -> Result<Peer, String> {
     let program = program(ground)?;
     let files = tempfile::tempdir().map_err(|error| error.to_string())?;
     let nats_port = free_port();
-    let nats = (ground.setup.events && ground.setup.nats).then(|| start_nats(&files, nats_port));
+    let nats = (kind == Kind::Weir && ground.setup.nats).then(|| start_nats(&files, nats_port));
     if let Some(nats) = &nats {
         until_it_listens(nats, nats_port).await?;
     }
-    let port = free_port();
-    let mut environment = settings(ground, port);
+    let (port, grpc) = (free_port(), free_port());
+    let mut environment = settings(ground, kind, port, grpc);
     if nats.is_some() {
         environment.push(("WEIR_BUS__URL".to_owned(), format!("nats://127.0.0.1:{nats_port}")));
     }
     environment.extend(ground.setup.weir_environment.iter().cloned());
     let environment: Vec<(&str, &str)> = environment.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
     let peer = Peer {
-        kind: Kind::Weir,
+        kind,
         address: ground.address.at_port(port),
+        grpc: Some(grpc),
         has_prepared: true,
         pooler: Some(Process::start(program, &[] as &[&str], &environment)),
         nats,
@@ -54,14 +55,14 @@ fn beside_this_program() -> Option<PathBuf> {
     Some(own.parent().and_then(Path::parent)?.join("pool-gateway"))
 }
 
-fn settings(ground: &Ground, port: u16) -> Vec<(String, String)> {
+fn settings(ground: &Ground, kind: Kind, port: u16, grpc: u16) -> Vec<(String, String)> {
     let door = |port: u16| format!("127.0.0.1:{port}");
     let pairs = [
         ("DATABASE_URL", ground.address.url()),
         ("WEIR_GATEWAY__WIRE_LISTEN", door(port)),
-        ("WEIR_GATEWAY__GRPC_LISTEN", door(free_port())),
+        ("WEIR_GATEWAY__GRPC_LISTEN", door(grpc)),
         ("WEIR_GATEWAY__OPS_LISTEN", door(free_port())),
-        ("WEIR_GATEWAY__EVENTS", ground.setup.events.to_string()),
+        ("WEIR_GATEWAY__EVENTS", (kind == Kind::Weir).to_string()),
         ("DB_POOL_MAX", ground.setup.pool.to_string()),
     ];
     pairs.map(|(name, value)| (name.to_owned(), value)).to_vec()
