@@ -18,6 +18,7 @@ mod leaks;
 mod link;
 mod linking;
 mod lobby;
+mod loss;
 mod outgoing;
 mod paying;
 mod policy;
