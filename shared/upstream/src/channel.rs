@@ -93,25 +93,10 @@ impl Channel {
     }
 
     pub(crate) fn move_here(self) -> Result<Self, Error> {
-        let Self {
-            stream,
-            inbox,
-            outbox,
-            taken,
-            place,
-            owes_flush,
-        } = self;
-        match stream.move_here() {
-            Ok(stream) => Ok(Self {
-                stream,
-                inbox,
-                outbox,
-                taken,
-                place,
-                owes_flush,
-            }),
+        match self.stream.move_here() {
+            Ok(stream) => Ok(Self { stream, ..self }),
             Err(error) => Err(Error::Io {
-                place,
+                place: self.place,
                 reason: in_words(&error),
             }),
         }

@@ -76,6 +76,12 @@ fn write_array(elements: &[Value], depth: usize, out: &mut String) -> Result<(),
 fn write_quoted(kind: &Kind, out: &mut String) -> Result<(), String> {
     let mut text = String::new();
     write_kind(kind, 0, &mut text)?;
+    quote(&text, out);
+    Ok(())
+}
+
+/// Writes an element of an array in quotes.
+pub(super) fn quote(text: &str, out: &mut String) {
     out.push('"');
     for character in text.chars() {
         if matches!(character, '"' | '\\') {
@@ -84,7 +90,6 @@ fn write_quoted(kind: &Kind, out: &mut String) -> Result<(), String> {
         out.push(character);
     }
     out.push('"');
-    Ok(())
 }
 
 #[cfg(test)]

@@ -146,28 +146,11 @@ impl Server {
         if self.worker == worker {
             return Some(self);
         }
-        let Self {
-            card,
-            connection,
-            place,
-            pool,
-            expires_at,
-            idle_since,
-            profile,
-            prepared,
-            ..
-        } = *self;
-        let connection = connection.move_here().ok()?;
+        let connection = self.connection.move_here().ok()?;
         Some(Box::new(Self {
-            card,
             connection,
-            place,
-            pool,
-            expires_at,
-            idle_since,
             worker,
-            profile,
-            prepared,
+            ..*self
         }))
     }
 

@@ -11,6 +11,7 @@ use arrow_array::{Array, RecordBatch};
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_schema::{DataType, TimeUnit};
 
+use super::super::encode::quote;
 use super::handle::{Bound, BoundRow};
 use crate::error::Error;
 
@@ -123,16 +124,7 @@ fn list(elements: &dyn Array) -> Result<String, String> {
         match (text(elements, index, false)?, elements.data_type()) {
             (None, _) => out.push_str("NULL"),
             (Some(nested), DataType::List(_) | DataType::LargeList(_)) => out.push_str(&nested),
-            (Some(text), _) => {
-                out.push('"');
-                for character in text.chars() {
-                    if matches!(character, '"' | '\\') {
-                        out.push('\\');
-                    }
-                    out.push(character);
-                }
-                out.push('"');
-            }
+            (Some(text), _) => quote(&text, &mut out),
         }
     }
     out.push('}');

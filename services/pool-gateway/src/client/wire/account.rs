@@ -12,82 +12,63 @@ use crate::pool::Owner;
 /// Averages are taken over so long, as PgBouncer does.
 const PERIOD: Duration = Duration::from_secs(60);
 
-/// What was done.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Totals {
-    pub(crate) transactions: u64,
-    pub(crate) statements: u64,
-    pub(crate) bytes_in: u64,
-    pub(crate) bytes_out: u64,
-    pub(crate) transaction_us: u64,
-    pub(crate) server_us: u64,
-    pub(crate) wait_us: u64,
+/// The figures, each named once.
+macro_rules! figures {
+    ($($name:ident),+) => {
+        /// What was done.
+        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+        pub(crate) struct Totals {
+            $(pub(crate) $name: u64,)+
+        }
+
+        /// How many figures there are.
+        const FIGURES: usize = [$(stringify!($name)),+].len();
+
+        impl Totals {
+            const fn all(self) -> [u64; FIGURES] {
+                [$(self.$name),+]
+            }
+
+            const fn of([$($name),+]: [u64; FIGURES]) -> Self {
+                Self { $($name),+ }
+            }
+        }
+    };
 }
+
+figures!(
+    transactions,
+    statements,
+    bytes_in,
+    bytes_out,
+    transaction_us,
+    server_us,
+    wait_us
+);
 
 impl Totals {
     /// One transaction has ended.
     pub(super) const TRANSACTION: Self = Self {
         transactions: 1,
-        statements: 0,
-        bytes_in: 0,
-        bytes_out: 0,
-        transaction_us: 0,
-        server_us: 0,
-        wait_us: 0,
+        ..Self::of([0; FIGURES])
     };
 
-    fn all(self) -> [u64; FIGURES] {
-        [
-            self.transactions,
-            self.statements,
-            self.bytes_in,
-            self.bytes_out,
-            self.transaction_us,
-            self.server_us,
-            self.wait_us,
-        ]
-    }
-
-    const fn of(all: [u64; FIGURES]) -> Self {
-        let [
-            transactions,
-            statements,
-            bytes_in,
-            bytes_out,
-            transaction_us,
-            server_us,
-            wait_us,
-        ] = all;
-        Self {
-            transactions,
-            statements,
-            bytes_in,
-            bytes_out,
-            transaction_us,
-            server_us,
-            wait_us,
-        }
-    }
-
     pub(crate) fn plus(self, other: Self) -> Self {
-        let (mut sum, other) = (self.all(), other.all());
-        for (sum, other) in sum.iter_mut().zip(other) {
-            *sum = sum.saturating_add(other);
-        }
-        Self::of(sum)
+        self.with(other, u64::saturating_add)
     }
 
     pub(crate) fn minus(self, other: Self) -> Self {
-        let (mut rest, other) = (self.all(), other.all());
-        for (rest, other) in rest.iter_mut().zip(other) {
-            *rest = rest.saturating_sub(other);
+        self.with(other, u64::saturating_sub)
+    }
+
+    fn with(self, other: Self, join: impl Fn(u64, u64) -> u64) -> Self {
+        let (mut joined, other) = (self.all(), other.all());
+        for (figure, other) in joined.iter_mut().zip(other) {
+            *figure = join(*figure, other);
         }
-        Self::of(rest)
+        Self::of(joined)
     }
 }
-
-/// How many figures there are.
-const FIGURES: usize = 7;
 
 /// The figures of a session, or of all that have left.
 #[derive(Debug, Default)]
