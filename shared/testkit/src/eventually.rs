@@ -35,10 +35,9 @@ impl<T, E: Display> Observed for Result<T, E> {
 ///
 /// The check gives `Some(value)` or `None`; or `Ok(value)` or `Err(what it saw)`, which then stands in the failure.
 #[track_caller]
-pub fn eventually<F, Fut, O>(what: &str, deadline: Duration, check: F) -> impl Future<Output = O::Value>
+pub fn eventually<F, O>(what: &str, deadline: Duration, check: F) -> impl Future<Output = O::Value>
 where
-    F: FnMut() -> Fut,
-    Fut: Future<Output = O>,
+    F: AsyncFnMut() -> O,
     O: Observed,
 {
     let place = Location::caller();
@@ -50,10 +49,9 @@ where
     }
 }
 
-async fn poll<F, Fut, O>(deadline: Duration, mut check: F) -> Result<O::Value, String>
+async fn poll<F, O>(deadline: Duration, mut check: F) -> Result<O::Value, String>
 where
-    F: FnMut() -> Fut,
-    Fut: Future<Output = O>,
+    F: AsyncFnMut() -> O,
     O: Observed,
 {
     let end = Instant::now() + deadline;

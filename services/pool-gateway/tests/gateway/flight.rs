@@ -13,9 +13,8 @@ use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use tonic::transport::Channel;
 use weir_bus::{Bus, Limits};
-use weir_testkit::eventually;
 
-use crate::gateway::{Gateway, PATIENCE, database, events, taken, until_running};
+use crate::gateway::{Gateway, database, events, taken, until_made_no_more, until_running};
 
 type Client = FlightSqlServiceClient<Channel>;
 
@@ -199,16 +198,7 @@ async fn many_rows_come_in_order_and_a_slow_reader_slows_the_server() {
     let info = client.execute(endless.to_owned(), None).await.unwrap();
     let mut stream = client.do_get(info.endpoint[0].ticket.clone().unwrap()).await.unwrap();
     stream.next().await.unwrap().unwrap();
-    let seen = std::cell::Cell::new(0);
-    let made = eventually("a server that waits for its reader", PATIENCE, || async {
-        let made: u64 = database.psql("select last_value from made").await.parse().unwrap();
-        if made > 1 && seen.replace(made) == made {
-            Ok(made)
-        } else {
-            Err(made.to_string())
-        }
-    })
-    .await;
+    let made = until_made_no_more(&database).await;
     assert!(made < 60_000, "{made} rows of a thousand bytes are held somewhere");
     drop(stream);
     until_running(&database, "generate_series", 0).await;

@@ -1,5 +1,6 @@
 //! A gateway of a test's own, and what its tests look at.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -206,15 +207,39 @@ pub(crate) async fn until_running(database: &Database, text: &str, wanted: u32) 
         "select count(*) from pg_stat_activity where application_name = 'weir' and state = 'active' \
          and datname = current_database() and query like '%{text}%'"
     );
-    eventually("the number of running statements", PATIENCE, || async {
-        let running = database.psql(&sql).await;
-        if running == wanted.to_string() {
+    until_count(database, "the number of running statements", &sql, wanted).await;
+}
+
+/// Waits until so many of the database's servers wait for somebody to take their rows.
+pub(crate) async fn until_blocked(database: &Database, wanted: u32) {
+    let sql = "select count(*) from pg_stat_activity where wait_event = 'ClientWrite' and datname = current_database()";
+    until_count(database, "servers that wait", sql, wanted).await;
+}
+
+async fn until_count(database: &Database, what: &str, sql: &str, wanted: u32) {
+    eventually(what, PATIENCE, || async {
+        let count = database.psql(sql).await;
+        if count == wanted.to_string() {
             Ok(())
         } else {
-            Err(running)
+            Err(count)
         }
     })
     .await;
+}
+
+/// Waits until a statement that counts its rows with the sequence `made` waits for its reader: how many it has made.
+pub(crate) async fn until_made_no_more(database: &Database) -> u64 {
+    let seen = Cell::new(0);
+    eventually("a server that waits for its reader", PATIENCE, || async {
+        let made: u64 = database.psql("select last_value from made").await.parse().unwrap();
+        if made > 1 && seen.replace(made) == made {
+            Ok(made)
+        } else {
+            Err(made.to_string())
+        }
+    })
+    .await
 }
 
 /// Holds statements back until it is opened.

@@ -1,14 +1,11 @@
 //! Results that are larger than memory should be.
 
-use std::cell::Cell;
-
 use tonic::{Code, Streaming};
 use weir_proto::common::v1::value::Kind;
 use weir_proto::gateway::v1::query_response::Part;
 use weir_proto::gateway::v1::{ExecuteRequest, QueryRequest, QueryResponse};
-use weir_testkit::eventually;
 
-use crate::gateway::{Gateway, PATIENCE, assert_refused, database, request, until_running};
+use crate::gateway::{Gateway, assert_refused, database, request, until_made_no_more, until_running};
 
 async fn query(gateway: &Gateway, sql: &str, max_rows: u64) -> Streaming<QueryResponse> {
     let asked = QueryRequest {
@@ -76,16 +73,7 @@ async fn a_slow_reader_slows_the_server_and_one_who_goes_away_stops_it() {
     let endless = "select repeat('x', 1000), nextval('made'), generate_series(1, 100000000)";
     let mut stream = query(&gateway, endless, 0).await;
     part(&mut stream).await.unwrap();
-    let seen = Cell::new(0);
-    let rows = eventually("a server that waits for its reader", PATIENCE, || async {
-        let made: u64 = database.psql("select last_value from made").await.parse().unwrap();
-        if made > 1 && seen.replace(made) == made {
-            Ok(made)
-        } else {
-            Err(made.to_string())
-        }
-    })
-    .await;
+    let rows = until_made_no_more(&database).await;
     assert!(rows < 30_000, "{rows} rows of a thousand bytes are held somewhere");
     // It goes on for who reads on.
     for _ in 0..50 {

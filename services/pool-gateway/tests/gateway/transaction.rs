@@ -13,7 +13,7 @@ use weir_proto::gateway::v1::{
 };
 use weir_testkit::{Database, eventually};
 
-use crate::gateway::{Gateway, PATIENCE, assert_refused, database, until_running};
+use crate::gateway::{Gateway, PATIENCE, assert_refused, database, until_made_no_more, until_running};
 
 /// A transaction as its caller sees it.
 struct Caller {
@@ -356,16 +356,7 @@ async fn a_slow_reader_slows_the_server() {
         }))
         .await;
     caller.part().await;
-    let seen = std::cell::Cell::new(0);
-    let made = eventually("a server that waits for its reader", PATIENCE, || async {
-        let made: u64 = database.psql("select last_value from made").await.parse().unwrap();
-        if made > 1 && seen.replace(made) == made {
-            Ok(made)
-        } else {
-            Err(made.to_string())
-        }
-    })
-    .await;
+    let made = until_made_no_more(&database).await;
     assert!(made < 30_000, "{made} rows of a thousand bytes are held somewhere");
     let mut rows = 0;
     loop {

@@ -5,9 +5,11 @@ use std::task::Poll;
 
 use weir_pgwire::backend::tag;
 use weir_pgwire::{Scan, scan};
+use weir_testkit::eventually;
 use weir_upstream::Connection;
 
 use super::Cluster;
+use super::routing::PORT;
 use crate::gateway::PATIENCE;
 
 /// What a client sends.
@@ -131,6 +133,17 @@ async fn exchange(client: &mut Connection, bytes: &[u8], count: usize) -> Vec<St
     answers
 }
 
+/// Waits until the standby has what the client wrote, and answers it again.
+async fn until_fresh(cluster: &Cluster, client: &mut Connection) {
+    let (mut read, standby) = (Vec::new(), format!("D{}", cluster.port_of_standby()));
+    query(&mut read, PORT);
+    eventually("an answer by the standby", PATIENCE, async || {
+        let found = exchange(client, &read, 3).await.swap_remove(0);
+        if found == standby { Ok(()) } else { Err(found) }
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn mixed_pipelines_are_answered_in_order_and_see_their_own_writes() {
     const ACTS: [Act; 10] = [
@@ -145,43 +158,34 @@ async fn mixed_pipelines_are_answered_in_order_and_see_their_own_writes() {
         Act::Failing,
         Act::Read,
     ];
-    let cluster = std::sync::Arc::new(Cluster::with_table(&[("pool_max", "3")]).await);
-    let clients: Vec<_> = (0..6)
-        .map(|who| {
-            let cluster = cluster.clone();
-            #[expect(clippy::disallowed_methods, reason = "the test is the caller, not a service")]
-            tokio::spawn(async move {
-                let mut client = cluster.client().await;
-                cluster.until_answered_by(&mut client, &cluster.port_of_standby()).await;
-                client.begin_forwarding();
-                let mut rows = 0;
-                for round in 0..60_usize {
-                    let (mut bytes, mut expected) = (Vec::new(), Vec::new());
-                    // Each client in an order of its own, and now and then nothing but reads.
-                    for step in 0..=(round % 8) {
-                        let at = who * 3 + round * 7 + step * (1 + who % 3);
-                        let act = if round % 10 == 0 {
-                            [Act::Read, Act::ExtendedRead][step % 2]
-                        } else {
-                            ACTS[at % 10]
-                        };
-                        expected.extend(send(act, who, &mut rows, &mut bytes));
-                    }
-                    let answers = exchange(&mut client, &bytes, expected.len()).await;
-                    assert_eq!(answers, expected, "client {who}, round {round}");
-                    if round % 10 == 9 {
-                        // Long enough for the standby to be fresh again.
-                        tokio::time::sleep(std::time::Duration::from_millis(250)).await;
-                    }
-                }
-                rows
-            })
-        })
-        .collect();
-    let mut written = 0;
-    for client in clients {
-        written += tokio::time::timeout(PATIENCE, client).await.unwrap().unwrap();
-    }
+    let cluster = Cluster::with_table(&[("pool_max", "3")]).await;
+    let clients = (0..6).map(async |who| {
+        let mut client = cluster.client().await;
+        cluster.until_answered_by(&mut client, &cluster.port_of_standby()).await;
+        client.begin_forwarding();
+        let mut rows = 0;
+        for round in 0..60_usize {
+            let (mut bytes, mut expected) = (Vec::new(), Vec::new());
+            // Each client in an order of its own, and now and then nothing but reads.
+            for step in 0..=(round % 8) {
+                let at = who * 3 + round * 7 + step * (1 + who % 3);
+                let act = if round % 10 == 0 {
+                    [Act::Read, Act::ExtendedRead][step % 2]
+                } else {
+                    ACTS[at % 10]
+                };
+                expected.extend(send(act, who, &mut rows, &mut bytes));
+            }
+            let answers = exchange(&mut client, &bytes, expected.len()).await;
+            assert_eq!(answers, expected, "client {who}, round {round}");
+            if round % 10 == 9 {
+                until_fresh(&cluster, &mut client).await;
+            }
+        }
+        rows
+    });
+    let all = tokio::time::timeout(PATIENCE, futures_util::future::join_all(clients));
+    let written: u64 = all.await.unwrap().iter().sum();
     assert_eq!(
         cluster.database.psql("select count(*) from t").await,
         written.to_string()

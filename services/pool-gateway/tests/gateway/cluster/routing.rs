@@ -1,8 +1,5 @@
 //! Who answers: reads on the standby, everything else on the primary, and nothing older than what a session wrote.
 
-use std::time::Duration;
-
-use tokio::time::Instant;
 use weir_proto::common::v1::value::Kind;
 use weir_proto::gateway::v1::ExecuteRequest;
 use weir_testkit::eventually;
@@ -37,15 +34,11 @@ impl Cluster {
 
     /// Waits until a read of this client's is answered by this server.
     pub(super) async fn until_answered_by(&self, client: &mut Connection, port: &str) {
-        let begun = Instant::now();
-        loop {
+        eventually("an answer by the other", PATIENCE, async || {
             let found = value(client, PORT).await.unwrap();
-            if found == port {
-                return;
-            }
-            assert!(begun.elapsed() < PATIENCE, "still answered by {found}");
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+            if found == port { Ok(()) } else { Err(found) }
+        })
+        .await;
     }
 
     fn port_of_primary(&self) -> String {
@@ -66,7 +59,7 @@ impl Cluster {
 }
 
 /// A plain read that tells who answers it.
-const PORT: &str = "select current_setting('port')";
+pub(super) const PORT: &str = "select current_setting('port')";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn plain_reads_are_answered_by_the_standby_and_all_else_by_the_primary() {

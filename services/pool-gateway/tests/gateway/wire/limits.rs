@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use tonic::Code;
 use weir_bus::{Bus, Limits};
 use weir_proto::gateway::v1::ExecuteRequest;
-use weir_testkit::http_get;
+use weir_testkit::{eventually, http_get};
 use weir_upstream::{ConnectOptions, Connection, Error};
 
 use super::{Stage, code, value};
@@ -68,11 +68,25 @@ async fn backend(client: &mut Connection) -> String {
 
 /// Asks until it is so.
 async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !is_so().await {
-        assert!(Instant::now() < deadline, "no {what}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    eventually(what, PATIENCE, async || is_so().await.then_some(())).await;
+}
+
+/// Waits until the console shows those who call themselves so in these states.
+async fn until_shown(stage: &Stage, application: &str, states: &[&str]) {
+    let mut console = stage.console().await;
+    eventually("the states of clients", PATIENCE, async || {
+        let clients = console.simple_query("SHOW CLIENTS").await.unwrap();
+        let own = clients
+            .iter()
+            .filter(|client| client.get("application_name") == Some(application));
+        let found: Vec<_> = own.filter_map(|client| client.get("state")).collect();
+        if found == states {
+            Ok(())
+        } else {
+            Err(format!("{found:?}"))
+        }
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -159,12 +173,8 @@ async fn time_outs_and_projects_are_those_of_the_rules() {
         Some("")
     );
     hasty.simple_query("begin; select 1").await.unwrap();
-    let ended = tokio::time::timeout(PATIENCE, async {
-        while hasty.simple_query("").await.is_ok() {
-            tokio::time::sleep(Duration::from_millis(700)).await;
-        }
-    });
-    ended.await.unwrap();
+    until_shown(stage, "hasty", &[]).await;
+    assert_eq!(code(&mut hasty, "select 1").await, "25P03");
 
     let other = ConnectOptions {
         application_name: Some("own".to_owned()),
@@ -328,7 +338,7 @@ async fn what_was_spent_too_much_is_waited_for_and_the_wait_can_be_left() {
     let cancel = kept.cancel_token();
     let run = async { code(&mut kept, "select 1").await };
     let ask = async {
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        until_shown(stage, "session", &["waiting"]).await;
         cancel.cancel().await.unwrap();
     };
     let begun = Instant::now();

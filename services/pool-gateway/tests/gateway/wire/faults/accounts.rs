@@ -9,10 +9,9 @@ use tokio::task::JoinSet;
 use weir_testkit::{Database, eventually};
 use weir_upstream::{ConnectOptions, Connection, Target};
 
-use super::super::Stage;
 use super::proxy::Proxy;
 use super::{BACK_WITHIN, IMPATIENT, assert_whole, outcome, report};
-use crate::gateway::{PATIENCE, database};
+use crate::gateway::PATIENCE;
 
 const CLIENTS: u64 = 6;
 /// Codes after which nobody knows whether the server did it.
@@ -79,7 +78,7 @@ async fn in_a_transaction(client: &mut Connection, number: u64) -> Fate {
     fate(outcome(client, "commit").await)
 }
 
-/// The weather of a bad day.
+/// The weather of a bad day. Its pauses are no waits for anything: they are how long each weather lasts.
 async fn storm(proxy: &Proxy) {
     let pause = || tokio::time::sleep(Duration::from_millis(120));
     for _ in 0..4 {
@@ -105,10 +104,8 @@ async fn rows(database: &Database) -> Vec<u64> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_acknowledged_is_there_once_and_what_was_refused_is_not() {
-    let database = database().await;
-    database.psql("create table books (number int8)").await;
-    let proxy = Proxy::before(&database).await;
-    let stage = Stage::before(&proxy.url(&database), &database, &IMPATIENT).await;
+    let (proxy, stage) = Proxy::with_stage(&IMPATIENT).await;
+    stage.database.psql("create table books (number int8)").await;
     let books = Arc::new(Books {
         target: stage.own_target(),
         ends: AtomicBool::new(false),
@@ -131,7 +128,7 @@ async fn what_was_acknowledged_is_there_once_and_what_was_refused_is_not() {
         accounts.extend(account.unwrap());
     }
     assert_whole(&stage).await;
-    compare(&accounts, &rows(&database).await);
+    compare(&accounts, &rows(&stage.database).await);
 }
 
 fn compare(accounts: &BTreeMap<u64, Fate>, rows: &[u64]) {

@@ -10,7 +10,7 @@ use super::super::{Stage, value};
 use super::crowd::{Crowd, Fate};
 use super::proxy::Proxy;
 use super::{ANSWER_WITHIN, BACK_WITHIN, IMPATIENT, assert_whole, code_of, outcome, report_recovery};
-use crate::gateway::{PATIENCE, database};
+use crate::gateway::PATIENCE;
 
 /// Waits until the metrics show the breaker in this state, and in no other.
 async fn until_breaker(stage: &Stage, state: &str, deadline: Duration) {
@@ -40,9 +40,7 @@ async fn knock(stage: &Stage, client: &mut Connection) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_refuses_opens_the_breaker_and_who_is_back_closes_it() {
-    let database = database().await;
-    let proxy = Proxy::before(&database).await;
-    let stage = Stage::before(&proxy.url(&database), &database, &IMPATIENT).await;
+    let (proxy, stage) = Proxy::with_stage(&IMPATIENT).await;
     let crowd = Crowd::gather(&stage, 3, Fate::MayBeTold).await;
     let mut client = stage.client().await;
     until_breaker(&stage, "closed", PATIENCE).await;
@@ -73,10 +71,8 @@ async fn who_refuses_opens_the_breaker_and_who_is_back_closes_it() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_transaction_that_found_no_server_has_failed_and_nothing_of_it_happened() {
-    let database = database().await;
-    database.psql("create table t (a int)").await;
-    let proxy = Proxy::before(&database).await;
-    let stage = Stage::before(&proxy.url(&database), &database, &IMPATIENT).await;
+    let (proxy, stage) = Proxy::with_stage(&IMPATIENT).await;
+    stage.database.psql("create table t (a int)").await;
     let mut client = stage.client().await;
     client.simple_query("begin").await.unwrap();
     proxy.refuse(true);
@@ -99,7 +95,7 @@ async fn a_transaction_that_found_no_server_has_failed_and_nothing_of_it_happene
         client.simple_query("insert into t values (3)").await
     })
     .await;
-    assert_eq!(database.psql("select a from t").await, "3");
+    assert_eq!(stage.database.psql("select a from t").await, "3");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

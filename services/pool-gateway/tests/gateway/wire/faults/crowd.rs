@@ -121,6 +121,7 @@ impl Shared {
                 Ok(rows) => self.complaints.lock().unwrap().push(format!("{rows:?} for {wanted}")),
                 Err(error) => self.told(&error.to_string()),
             }
+            // So much each of them asks, and no more, whatever the machine could do.
             tokio::time::sleep(std::time::Duration::from_millis(1)).await;
         }
     }

@@ -141,6 +141,7 @@ async fn who_never_says_who_it_is_is_not_waited_for() {
     let talk = async {
         endless.send(b"\0\0\x20\0\0\x03\0\0").await;
         while endless.stream.try_write(b"u").is_ok() {
+            // It has a lot of time, and takes it.
             tokio::time::sleep(std::time::Duration::from_millis(2)).await;
         }
     };

@@ -22,7 +22,7 @@ const HUGE_BYTES: usize = (1 << 30) - (1 << 20);
 pub(super) struct Own {
     process: Process,
     port: u16,
-    database: Database,
+    pub(super) database: Database,
 }
 
 impl Own {
@@ -75,21 +75,6 @@ impl Own {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.pid())).unwrap();
         let line = status.lines().find(|line| line.starts_with(name)).unwrap();
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
-    }
-
-    /// Waits until so many of its servers wait for somebody to take their rows.
-    pub(super) async fn until_blocked(&self, wanted: u32) {
-        let blocked = "select count(*) from pg_stat_activity where wait_event = 'ClientWrite' \
-                       and datname = current_database()";
-        eventually("servers that wait", PATIENCE, || async {
-            let count = self.database.psql(blocked).await;
-            if count == wanted.to_string() {
-                Ok(())
-            } else {
-                Err(count)
-            }
-        })
-        .await;
     }
 }
 

@@ -7,18 +7,15 @@ use super::super::{Stage, value};
 use super::crowd::{Crowd, Fate};
 use super::proxy::Proxy;
 use super::raw::Raw;
-use super::{IMPATIENT, assert_whole, outcome, report_recovery};
-use crate::gateway::{PATIENCE, database};
+use super::{IMPATIENT, assert_whole, holder, outcome, report_recovery};
+use crate::gateway::PATIENCE;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_network_that_resets_everything_costs_each_client_one_answer_at_most() {
-    let database = database().await;
-    let proxy = Proxy::before(&database).await;
-    let stage = Stage::before(&proxy.url(&database), &database, &IMPATIENT).await;
+    let (proxy, stage) = Proxy::with_stage(&IMPATIENT).await;
     let crowd = Crowd::gather(&stage, 6, Fate::MayBeTold).await;
     for _ in 0..3 {
-        let mut client = stage.client().await;
-        client.simple_query("begin; select 1").await.unwrap();
+        let mut client = holder(&stage).await.unwrap();
         proxy.reset();
         assert!(outcome(&mut client, "select 2").await.is_some());
         crowd.goes_on().await;
@@ -29,12 +26,9 @@ async fn a_network_that_resets_everything_costs_each_client_one_answer_at_most()
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_network_that_stands_still_times_out_and_goes_on() {
-    let database = database().await;
-    let proxy = Proxy::before(&database).await;
-    let stage = Stage::before(&proxy.url(&database), &database, &IMPATIENT).await;
+    let (proxy, stage) = Proxy::with_stage(&IMPATIENT).await;
     let crowd = Crowd::gather(&stage, 4, Fate::MayBeTold).await;
-    let mut client = stage.client().await;
-    client.simple_query("begin; select 1").await.unwrap();
+    let mut client = holder(&stage).await.unwrap();
     proxy.stall(true);
     assert_eq!(outcome(&mut client, "select 2").await.as_deref(), Some("08006"));
     let back = Instant::now();
@@ -47,12 +41,9 @@ async fn a_network_that_stands_still_times_out_and_goes_on() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_that_died_without_a_word_are_found_out_and_replaced() {
-    let database = database().await;
-    let proxy = Proxy::before(&database).await;
-    let stage = Stage::before(&proxy.url(&database), &database, &IMPATIENT).await;
+    let (proxy, stage) = Proxy::with_stage(&IMPATIENT).await;
     let crowd = Crowd::gather(&stage, 4, Fate::MayBeTold).await;
-    let mut client = stage.client().await;
-    client.simple_query("begin; select 1").await.unwrap();
+    let mut client = holder(&stage).await.unwrap();
     proxy.silence();
     assert_eq!(outcome(&mut client, "select 2").await.as_deref(), Some("08006"));
     crowd.goes_on().await;

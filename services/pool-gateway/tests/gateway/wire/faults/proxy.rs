@@ -1,14 +1,16 @@
 //! A network of the test's own between the gateway and its server, which can do what networks do.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use weir_testkit::{Database, free_port};
+use weir_testkit::{Database, eventually, free_port};
+
+use super::super::Stage;
+use crate::gateway::{PATIENCE, database};
 
 /// How the network is.
 #[derive(Debug, Clone, Copy, Default)]
@@ -35,7 +37,7 @@ pub(super) struct Proxy {
 
 impl Proxy {
     /// To the server of this database.
-    pub(super) async fn before(database: &Database) -> Self {
+    async fn before(database: &Database) -> Self {
         let (server, port) = (server_of(database), free_port());
         let (weather, _) = watch::channel(Weather::default());
         let listener = listen(port).await;
@@ -48,8 +50,16 @@ impl Proxy {
         }
     }
 
+    /// A fresh database, and a gateway that reaches it through a network of the test's own.
+    pub(super) async fn with_stage(settings: &[(&str, &str)]) -> (Self, Stage) {
+        let database = database().await;
+        let proxy = Self::before(&database).await;
+        let stage = Stage::before(&proxy.url(&database), &database, settings).await;
+        (proxy, stage)
+    }
+
     /// The address of the database through it.
-    pub(super) fn url(&self, database: &Database) -> String {
+    fn url(&self, database: &Database) -> String {
         format!("postgres://postgres@127.0.0.1:{}/{}", self.port, database.name())
     }
 
@@ -84,13 +94,8 @@ fn server_of(database: &Database) -> SocketAddr {
 }
 
 async fn listen(port: u16) -> TcpListener {
-    loop {
-        // The connections of the last listener may still be on their way out.
-        match TcpListener::bind(("127.0.0.1", port)).await {
-            Ok(listener) => return listener,
-            Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
-        }
-    }
+    // The connections of the last listener may still be on their way out.
+    eventually("the port", PATIENCE, move || TcpListener::bind(("127.0.0.1", port))).await
 }
 
 async fn accept(listener: TcpListener, server: SocketAddr, weather: watch::Sender<Weather>) {

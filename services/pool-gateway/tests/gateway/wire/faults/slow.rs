@@ -14,7 +14,7 @@ use super::crowd::{Crowd, Fate};
 use super::large::Own;
 use super::raw::{ROW_HEAD_BYTES, Raw, last_error, query, tags};
 use super::{ANSWER_WITHIN, assert_whole, signal};
-use crate::gateway::PATIENCE;
+use crate::gateway::{PATIENCE, until_blocked};
 
 /// What a client that takes nothing may cost, beside what the kernel holds.
 const COST_KIB_MAX: u64 = 8 * 1024;
@@ -34,14 +34,14 @@ async fn a_client_that_takes_nothing_costs_little_and_loses_its_server_in_the_en
     deaf.send(&query("select repeat('x', 1000), generate_series(1, 1000000)"))
         .await;
     // The server cannot go on, and others are served.
-    own.until_blocked(1).await;
+    until_blocked(&own.database, 1).await;
     for number in 0..200 {
         let rows = other.simple_query(&format!("select {number}")).await.unwrap();
         assert_eq!(rows[0].values().next(), Some(Some(number.to_string().as_str())));
     }
     let grown = own.kib("VmRSS").saturating_sub(before);
     assert!(grown < COST_KIB_MAX, "{grown} KiB for one that takes nothing");
-    own.until_blocked(0).await;
+    until_blocked(&own.database, 0).await;
     let said = timeout(PATIENCE, deaf.until_ready()).await.unwrap();
     let told = last_error(&said);
     let told = told.as_ref().map(|(severity, code)| (severity.as_str(), code.as_str()));
