@@ -7,6 +7,7 @@ use rustix::process::Signal;
 use tokio::time::timeout;
 use weir_pgwire::backend::tag;
 use weir_pgwire::frontend;
+use weir_proto::common::v1::Pool;
 use weir_upstream::{ConnectOptions, Connection};
 
 use super::super::Stage;
@@ -54,8 +55,8 @@ async fn a_client_that_takes_nothing_costs_little_and_loses_its_server_in_the_en
     }
 }
 
-/// A client that asks for a long row and has begun to read it.
-async fn in_the_middle_of_a_row(stage: &Stage) -> (Raw, String) {
+/// A client that holds a server, which has this process.
+async fn with_a_server(stage: &Stage) -> (Raw, String) {
     let mut client = Raw::log_in(stage).await;
     client.send(&query("begin")).await;
     client.until_ready().await;
@@ -63,6 +64,12 @@ async fn in_the_middle_of_a_row(stage: &Stage) -> (Raw, String) {
     let said = client.until_ready().await;
     let row = said.iter().find(|(own, _)| *own == tag::DATA_ROW).unwrap();
     let pid = String::from_utf8_lossy(&row.1[6..]).into_owned();
+    (client, pid)
+}
+
+/// A client that asks for a long row and has begun to read it.
+async fn in_the_middle_of_a_row(stage: &Stage) -> (Raw, String) {
+    let (mut client, pid) = with_a_server(stage).await;
     // More than all buffers on the way hold, and the half of it is not there yet.
     client.send(&query("select repeat('x', 64000000)")).await;
     assert_eq!(client.frame().await.unwrap().0, tag::ROW_DESCRIPTION);
@@ -100,6 +107,47 @@ async fn one_that_is_ended_in_the_middle_of_a_row_gets_no_error_into_it() {
     let name = stage.database.name();
     console.simple_query(&format!("KILL {name}")).await.unwrap();
     assert_no_false_row(&mut client).await;
+    assert_whole(&stage).await;
+}
+
+/// Limits that are short enough to be waited for, and long enough for a server to come to a standstill before them.
+const GIVES_UP: [(&str, &str); 4] = [
+    ("pool_max", "2"),
+    ("pool_min", "0"),
+    ("statement_timeout", "2s"),
+    ("connect_timeout", "500ms"),
+];
+
+/// Freezes a server whose client takes nothing, so that it hears no cancel, and waits until it is given up.
+async fn until_given_up(stage: &Stage, pid: &str) {
+    until_blocked(&stage.database, 1).await;
+    signal(pid, Signal::STOP);
+    let given_up = |pool: &Pool| pool.active == 0;
+    stage.gateway.until_pool("the server to be given up", given_up).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_hears_no_cancel_is_given_up_although_its_client_takes_nothing() {
+    let (_server, stage) = super::own_server(&GIVES_UP).await;
+    let (mut deaf, pid) = with_a_server(&stage).await;
+    // Notices go on as a whole, so that the client is never in the middle of one and can be told why it has to go.
+    let endless = "do $$ begin loop raise notice '%', repeat('x', 1000); end loop; end $$";
+    deaf.send(&query(endless)).await;
+    until_given_up(&stage, &pid).await;
+    let said = timeout(PATIENCE, deaf.until_end()).await.unwrap();
+    assert_eq!(last_error(&said), Some(("FATAL".to_owned(), "57014".to_owned())));
+    assert!(tags(&said).ends_with("NE"), "something came behind the error");
+    signal(&pid, Signal::CONT);
+    assert_whole(&stage).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_whose_server_is_given_up_in_the_middle_of_a_row_gets_no_error_into_it() {
+    let (_server, stage) = super::own_server(&GIVES_UP).await;
+    let (mut deaf, pid) = in_the_middle_of_a_row(&stage).await;
+    until_given_up(&stage, &pid).await;
+    assert_no_false_row(&mut deaf).await;
+    signal(&pid, Signal::CONT);
     assert_whole(&stage).await;
 }
 
