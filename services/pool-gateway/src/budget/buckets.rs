@@ -223,6 +223,44 @@ mod tests {
     }
 
     #[test]
+    fn each_kind_of_cost_has_a_bucket_of_its_own() {
+        let none = Rates::default();
+        for (of, rates) in [
+            (
+                "queries",
+                Rates {
+                    queries: Some(0.5),
+                    ..none
+                },
+            ),
+            ("rows", rates(None, Some(5.0))),
+            (
+                "bytes",
+                Rates {
+                    bytes: Some(70.0),
+                    ..none
+                },
+            ),
+            (
+                "server seconds",
+                Rates {
+                    server_seconds: Some(0.5),
+                    ..none
+                },
+            ),
+        ] {
+            let now = Instant::now();
+            let mut buckets = Buckets::new(rates, now);
+            let (wait, reserved) = buckets.reserve(now, SECOND).unwrap();
+            assert!(wait.is_zero(), "{of}");
+            buckets.settle(now, reserved, Cost::of(100, 1_000, 4_000_000));
+            assert_eq!(buckets.reserve(now, SECOND).unwrap_err().of, of);
+            let shares = buckets.shares(now);
+            assert!(shares.len() == 1 && shares[0].1 <= 0.0, "{shares:?}");
+        }
+    }
+
+    #[test]
     fn on_average_the_rate_is_kept_whatever_statements_cost() {
         let start = Instant::now();
         let mut buckets = Buckets::new(rates(None, Some(1_000.0)), start);

@@ -214,3 +214,74 @@ impl Drop for Purse {
         self.give_back();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use weir_telemetry::Registry;
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(1);
+
+    fn budgets() -> (Budgets, Registry) {
+        let registry = Registry::default();
+        let metrics = Arc::new(Metrics::register(&registry));
+        (Budgets::new(metrics), registry)
+    }
+
+    fn project(name: &str) -> Project {
+        Project::parse(name).unwrap()
+    }
+
+    fn rates(queries: f64) -> Option<Rates> {
+        Some(Rates {
+            queries: Some(queries),
+            ..Rates::default()
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_paid_and_not_used_comes_back_and_is_not_paid_twice() {
+        let (budgets, _) = budgets();
+        let purse = || budgets.purse(&project("a"), rates(0.5)).unwrap();
+        let first = purse();
+        assert_eq!(first.pay(PATIENCE).unwrap(), None);
+        assert_eq!(first.pay(PATIENCE).unwrap(), None, "it is paid already");
+        assert!(purse().pay(PATIENCE).is_err(), "they share one budget");
+        drop(first);
+        let second = purse();
+        assert_eq!(second.pay(PATIENCE).unwrap(), None);
+        second.settle(Cost::of(0, 0, 0));
+        assert!(second.pay(PATIENCE).is_err(), "it was used");
+    }
+
+    #[test]
+    fn what_is_full_and_nobodys_is_forgotten_and_what_is_owed_is_not() {
+        let (budgets, _) = budgets();
+        let owing = budgets.purse(&project("owing"), rates(0.001)).unwrap();
+        owing.pay(PATIENCE).unwrap();
+        owing.settle(Cost::of(0, 0, 0));
+        drop(owing);
+        let used = budgets.purse(&project("used"), rates(1.0));
+        for number in 0..SWEEP_AT {
+            budgets.purse(&project(&format!("p{number}")), rates(1.0));
+        }
+        let left: Vec<_> = budgets.all().into_iter().map(|(project, _)| project).collect();
+        assert!(left.len() < SWEEP_AT / 2, "{} are left", left.len());
+        assert!(left.contains(&project("owing")) && left.contains(&project("used")));
+        drop(used);
+    }
+
+    #[test]
+    fn of_several_budgets_of_a_project_the_scarcest_is_shown() {
+        let (budgets, registry) = budgets();
+        let poor = budgets.purse(&project("a"), rates(0.001)).unwrap();
+        let _rich = budgets.purse(&project("a"), rates(1.0)).unwrap();
+        poor.pay(PATIENCE).unwrap();
+        budgets.show();
+        let shown = registry.encode();
+        let line = shown.lines().find(|line| line.starts_with("weir_budget_left_ratio{"));
+        let left: f64 = line.and_then(|line| line.rsplit(' ').next()).unwrap().parse().unwrap();
+        assert!(left < 0.1, "{shown}");
+    }
+}

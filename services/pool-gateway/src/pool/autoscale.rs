@@ -233,6 +233,32 @@ mod tests {
     }
 
     #[test]
+    fn it_is_cut_at_once_where_statements_hold_each_other_up_and_then_left_alone_for_a_while() {
+        let mut controller = Controller::new(BOUNDS);
+        run(&mut controller, 20, 100.0, 1_000.0);
+        let limits = run(&mut controller, 20, 100.0, 10.0);
+        assert_eq!(limits[..10], [32, 32, 32, 26, 26, 26, 21, 21, 21, 17], "{limits:?}");
+        assert!(limits[10..].iter().all(|limit| *limit == 17), "{limits:?}");
+    }
+
+    #[test]
+    fn it_stays_where_callers_wait_for_a_server_that_is_somewhat_slower() {
+        let mut controller = Controller::new(BOUNDS);
+        run(&mut controller, 4, 14.0, 1_000.0);
+        let limits = run(&mut controller, 20, 100.0, 15.0);
+        assert!(limits.iter().all(|limit| *limit == 21), "{limits:?}");
+    }
+
+    #[test]
+    fn what_a_probe_took_away_is_given_back() {
+        let mut controller = Controller::new(BOUNDS);
+        run(&mut controller, 4, 14.0, 1_000.0);
+        let limits = run(&mut controller, 180, 100.0, 15.0);
+        let half = limits.iter().position(|limit| *limit == 11).unwrap();
+        assert_eq!(limits[half - 1..half + 5], [21, 11, 11, 11, 21, 21], "{limits:?}");
+    }
+
+    #[test]
     fn it_learns_that_statements_are_slower_ones_now() {
         let mut controller = Controller::new(BOUNDS);
         run(&mut controller, 10, 5.0, 1_000.0);
@@ -244,6 +270,23 @@ mod tests {
         };
         let limits: Vec<usize> = (0..200).map(|_| controller.step(seen(true), BOUNDS)).collect();
         assert_eq!(limits.last(), Some(&40), "{limits:?}");
+    }
+
+    #[test]
+    fn where_nobody_waits_the_usual_time_of_now_becomes_the_best() {
+        let mut controller = Controller::new(BOUNDS);
+        run(&mut controller, 10, 5.0, 1_000.0);
+        let seen = |waited| Seen {
+            active: 2.0,
+            waited,
+            latency: Some(Duration::from_millis(20)),
+        };
+        for _ in 0..=DOUBTED_AFTER {
+            controller.step(seen(false), BOUNDS);
+        }
+        let before = controller.limit;
+        controller.step(seen(true), BOUNDS);
+        assert!(controller.limit > before, "{} of {before}", controller.limit);
     }
 
     #[test]

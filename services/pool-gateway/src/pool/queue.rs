@@ -393,3 +393,62 @@ fn take_fitting(idle: &mut VecDeque<Box<Server>>, profile: u64) -> Option<Box<Se
         None => idle.pop_back(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bounds(max: usize) -> Bounds {
+        Bounds {
+            min: 0,
+            steady: max,
+            max,
+        }
+    }
+
+    /// What the next caller of somebody's does.
+    fn call(queue: &mut Queue) -> Next {
+        let caller = Caller {
+            project: &Project::default(),
+            weight: 1.0,
+            worker: 0,
+            profile: 0,
+            now: Instant::now(),
+        };
+        queue.next(Turn::Behind(caller))
+    }
+
+    #[test]
+    fn a_place_beyond_the_maximum_is_nobodys_and_one_below_it_goes_to_who_waits() {
+        let mut queue = Queue::new(bounds(2), 10, 1);
+        assert!(matches!((call(&mut queue), call(&mut queue)), (Next::Open, Next::Open)));
+        let Next::Wait(_first) = call(&mut queue) else {
+            panic!("there is room for a third")
+        };
+        queue.set_bounds(bounds(1), 10);
+        assert!(queue.heir(false, 0).is_none(), "two are too many");
+        assert!(queue.heir(false, 0).is_some(), "the other is one of one");
+        let Next::Wait(_second) = call(&mut queue) else {
+            panic!("there is room for a second")
+        };
+        assert!(queue.place_for_waiter(0).is_none());
+        queue.set_bounds(bounds(2), 10);
+        queue.pause();
+        assert!(queue.place_for_waiter(0).is_none(), "it is paused");
+        queue.resume();
+        assert!(queue.place_for_waiter(0).is_some() && queue.place_for_waiter(0).is_none());
+    }
+
+    #[test]
+    fn a_limit_holds_whatever_the_settings_become_and_goes_without_a_trace() {
+        let mut queue = Queue::new(bounds(8), 10, 1);
+        queue.set_limit(Some(3));
+        queue.set_bounds(bounds(20), 10);
+        assert_eq!((queue.bounds(), queue.configured()), (bounds(3), bounds(20)));
+        queue.set_bounds(bounds(2), 10);
+        assert_eq!(queue.bounds(), bounds(2));
+        queue.set_bounds(bounds(20), 10);
+        queue.set_limit(None);
+        assert_eq!(queue.bounds(), bounds(20));
+    }
+}

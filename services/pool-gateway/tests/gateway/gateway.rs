@@ -32,6 +32,8 @@ pub(crate) struct Gateway {
     pub(crate) grpc_port: u16,
     pub(crate) ops_port: u16,
     pub(crate) wire_port: u16,
+    /// The upstream's own.
+    database: String,
 }
 
 /// What a call came to.
@@ -77,6 +79,7 @@ impl Gateway {
             grpc_port,
             ops_port,
             wire_port,
+            database: url.rsplit('/').next().unwrap().to_owned(),
         };
         gateway.until_ready(true).await;
         gateway
@@ -120,7 +123,11 @@ impl Gateway {
 
     /// The pool of the upstream's own database.
     pub(crate) async fn pool(&self) -> Pool {
-        let asked = self.client.clone().pool_state(PoolStateRequest::default()).await;
+        let own = PoolStateRequest {
+            database: self.database.clone(),
+            ..PoolStateRequest::default()
+        };
+        let asked = self.client.clone().pool_state(own).await;
         asked.unwrap().into_inner().pools.into_iter().next().unwrap()
     }
 

@@ -300,6 +300,40 @@ mod tests {
     }
 
     #[test]
+    fn who_is_too_busy_gets_help_and_clients_are_spread() {
+        let (crew, seats) = (Crew::new(2), Seats::new());
+        let taken: Vec<_> = (0..4).map(|_| super::super::seat::tests::taken(&seats)).collect();
+        crew.posts[0].was_busy(1.02);
+        crew.look(1, &seats);
+        assert_eq!(crew.serving(), 1, "once is no rule");
+        crew.look(1, &seats);
+        assert_eq!(crew.serving(), 2);
+        let on_second = taken.iter().filter(|seat| seat.home() == 2).count();
+        assert_eq!(on_second, 2);
+    }
+
+    #[tokio::test]
+    async fn who_comes_is_given_to_the_thread_that_has_the_fewest() {
+        let (crew, seats) = (Crew::new(2), Seats::new());
+        crew.look(2, &seats);
+        let busy: Vec<_> = (0..3).map(|_| crew.posts[0].counts()).collect();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let place = listener.local_addr().unwrap();
+        let come = async || crew.deal(TcpStream::connect(place).unwrap(), place).await;
+        for _ in 0..3 {
+            come().await;
+        }
+        assert_eq!(
+            (crew.posts[0].load(), crew.posts[1].load()),
+            (3, 3),
+            "those on their way count"
+        );
+        drop(busy);
+        come().await;
+        assert_eq!((crew.posts[0].load(), crew.posts[1].load()), (1, 3), "three have left");
+    }
+
+    #[test]
     fn clients_are_spread_evenly_and_few_move() {
         let seats = Seats::new();
         let taken: Vec<_> = (0..10).map(|_| super::super::seat::tests::taken(&seats)).collect();

@@ -21,11 +21,14 @@ pub(super) fn look_at(door: &Door, seat: &Seat, settings: &GatewaySettings) {
     if seat.is_asked_first() {
         seat.wish(TELL);
     }
-    let limit = settings.leak_after;
-    let is_leak = doing == Doing::Holding && !limit.is_zero() && lasts >= limit;
-    if is_leak && seat.is_leak_first() {
+    if is_leak(doing, lasts, settings.leak_after) && seat.is_leak_first() {
         report(door, seat, for_ms);
     }
+}
+
+/// Whether a session that has done this for so long is to be told of; zero: none is.
+fn is_leak(doing: Doing, lasts: Duration, limit: Duration) -> bool {
+    doing == Doing::Holding && !limit.is_zero() && lasts >= limit
 }
 
 fn report(door: &Door, seat: &Seat, for_ms: u64) {
@@ -49,5 +52,20 @@ impl Session {
         if let Some(statement) = running.or_else(|| self.me.last.clone()) {
             self.me.seat.tell(statement);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_holds_a_connection_for_long_and_runs_nothing_is_a_leak() {
+        let [short, long] = [1, 3].map(Duration::from_secs);
+        assert!(is_leak(Doing::Holding, long, long));
+        assert!(!is_leak(Doing::Holding, short, long));
+        assert!(!is_leak(Doing::Active, long, short), "it runs something");
+        assert!(!is_leak(Doing::Idle, long, short), "it has its connection for itself");
+        assert!(!is_leak(Doing::Holding, long, Duration::ZERO), "nobody wants to know");
     }
 }

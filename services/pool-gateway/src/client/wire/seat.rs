@@ -367,6 +367,42 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn what_it_ran_before_is_not_shown_as_what_it_runs() {
+        let (seats, begun) = (Seats::new(), Instant::now());
+        let seat = taken(&seats);
+        let at = |ms| begun + std::time::Duration::from_millis(ms);
+        seat.does(Doing::Active, at(10));
+        seat.tell(Arc::new(weir_sql::analyse("select 1", weir_sql::Limits::default())));
+        assert_eq!(seat.last_statement().as_deref(), Some("select $1"));
+        seat.does(Doing::Holding, at(20));
+        assert_eq!(seat.last_statement(), None);
+    }
+
+    #[test]
+    fn one_holds_a_connection_until_it_lets_go() {
+        let (seats, begun) = (Seats::new(), Instant::now());
+        let seat = taken(&seats);
+        assert!(seat.as_holder().is_none() && seat.server().is_none());
+        seat.holds(7, begun);
+        assert!(seat.as_holder().is_some());
+        assert_eq!(seat.server(), Some(7));
+        seat.lets_go(begun + std::time::Duration::from_millis(5));
+        assert!(seat.as_holder().is_none() && seat.server().is_none());
+        assert_eq!(seat.account.totals().transaction_us, 5_000);
+    }
+
+    #[test]
+    fn it_is_found_once_for_each_thing_that_it_does() {
+        let (seats, begun) = (Seats::new(), Instant::now());
+        let seat = taken(&seats);
+        let first = || [seat.is_overdue_first(), seat.is_asked_first(), seat.is_leak_first()];
+        seat.does(Doing::Holding, begun);
+        assert_eq!((first(), first()), ([true; 3], [false; 3]));
+        seat.does(Doing::Holding, begun + std::time::Duration::from_millis(5));
+        assert_eq!((first(), first()), ([true; 3], [false; 3]));
+    }
+
+    #[test]
     fn only_the_right_key_cancels_and_a_cancel_is_asked_once() {
         let seats = Seats::new();
         let seat = taken(&seats);

@@ -290,9 +290,11 @@ async fn reads_go_on_while_a_standby_dies_and_comes_back() {
     cluster.until_answered_by(&mut client, &standby).await;
     let bans = cluster.metrics("weir_replica_bans_total").await;
     assert!(!bans.is_empty(), "{bans:?}");
-    // Without its primary it goes on answering those who have written nothing.
+    // Without its primary it goes on answering those who have written nothing, and those who come in.
     cluster.primary.stop().await;
     assert_eq!(value(&mut client, PORT).await.as_deref(), Some(standby.as_str()));
+    let mut newcomer = cluster.client().await;
+    assert_eq!(value(&mut newcomer, PORT).await.as_deref(), Some(standby.as_str()));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

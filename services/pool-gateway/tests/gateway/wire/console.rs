@@ -1,11 +1,20 @@
 //! The virtual database `weir`.
 
+use weir_proto::common::v1::Pool;
 use weir_proto::gateway::v1 as api;
 use weir_proto::gateway::v1::gateway_admin_service_client::GatewayAdminServiceClient;
-use weir_upstream::Row;
+use weir_upstream::{ConnectOptions, Connection, Row};
 
 use super::{Stage, code, value};
 use crate::gateway::PATIENCE;
+
+/// A client of another database.
+async fn elsewhere(stage: &Stage) -> Connection {
+    let elsewhere = stage.target("postgres");
+    Connection::connect(&elsewhere, ConnectOptions::default())
+        .await
+        .unwrap()
+}
 
 #[tokio::test]
 async fn it_shows_pools_and_clients_and_ends_one() {
@@ -29,6 +38,13 @@ async fn it_shows_pools_and_clients_and_ends_one() {
         .await
         .unwrap();
     assert!(client.simple_query("select 1").await.is_err());
+    assert_eq!(code(&mut console, "KILL 999999").await, "42704");
+    // Those of one database, and nobody else.
+    let (mut client, mut other) = (stage.client().await, elsewhere(&stage).await);
+    let name = stage.database.name();
+    console.simple_query(&format!("KILL {name}")).await.unwrap();
+    assert_eq!(code(&mut client, "select 1").await, "57P01");
+    assert_eq!(value(&mut other, "select 2").await.as_deref(), Some("2"));
     assert_eq!(code(&mut console, "select 1").await, "42601");
     assert_eq!(code(&mut console, "show nothing").await, "42704");
 }
@@ -45,6 +61,51 @@ async fn pause_holds_clients_and_resume_lets_them_go_on() {
     let answer = tokio::time::timeout(PATIENCE, asked).await.unwrap();
     assert_eq!(answer.as_deref(), Some("9"));
     assert_eq!(code(&mut console, "PAUSE nowhere").await, "3D000");
+}
+
+#[tokio::test]
+async fn what_is_given_back_during_a_pause_rests_until_it_is_over() {
+    const PID: &str = "select pg_backend_pid()";
+    let stage = Stage::with(&[("pool_max", "1"), ("pool_min", "0"), ("idle_timeout", "1h")]).await;
+    let (mut holder, mut client, mut console) = (stage.client().await, stage.client().await, stage.console().await);
+    let mut other = elsewhere(&stage).await;
+    holder.simple_query("begin").await.unwrap();
+    let pid = value(&mut holder, PID).await;
+    let name = stage.database.name();
+    console.simple_query(&format!("PAUSE {name}")).await.unwrap();
+    assert_eq!(
+        value(&mut other, "select 2").await.as_deref(),
+        Some("2"),
+        "it is not paused"
+    );
+    let resume = async {
+        stage
+            .gateway
+            .until_pool("one who waits", |pool| pool.waiting == 1)
+            .await;
+        holder.simple_query("commit").await.unwrap();
+        let rests = |pool: &Pool| pool.waiting == 1 && pool.idle == 1;
+        stage.gateway.until_pool("a connection at rest", rests).await;
+        console.simple_query("RESUME").await.unwrap();
+    };
+    let (found, ()) = tokio::join!(value(&mut client, PID), resume);
+    assert_eq!(found, pid, "what rested was not used");
+    // Where nothing rests, who waited may open a connection.
+    console.simple_query("PAUSE").await.unwrap();
+    console.simple_query("RECONNECT").await.unwrap();
+    stage
+        .gateway
+        .until_pool("no connection", |pool| pool.idle + pool.active == 0)
+        .await;
+    let resume = async {
+        stage
+            .gateway
+            .until_pool("one who waits", |pool| pool.waiting == 1)
+            .await;
+        console.simple_query("RESUME").await.unwrap();
+    };
+    let (found, ()) = tokio::join!(value(&mut client, PID), resume);
+    assert_ne!(found, pid, "it was to be closed");
 }
 
 fn cell<'r>(rows: &'r [Row], column: &str) -> &'r str {

@@ -161,17 +161,20 @@ async fn pools_and_clients_have_the_bounds_of_their_rules() {
 
 #[tokio::test]
 async fn time_outs_and_projects_are_those_of_the_rules() {
-    let rules = "rules = ['application=hasty : statement_timeout=300ms idle_in_transaction_timeout=300ms', \
+    let rules = "statement_timeout = '1m'\n\
+                 rules = ['application=hasty : statement_timeout=300ms idle_in_transaction_timeout=300ms', \
+                 'application=kept : statement_timeout=300ms pool_mode=session', \
                  'application=own : project=acme']";
     let changing = Changing::start(rules).await;
     let stage = &changing.stage;
     let mut hasty = stage.try_client(named("hasty")).await.unwrap();
     assert_eq!(code(&mut hasty, "select pg_sleep(20)").await, "57014");
-    let mut patient = stage.client().await;
-    assert_eq!(
-        value(&mut patient, "select pg_sleep(0.7)::text").await.as_deref(),
-        Some("")
-    );
+    // The sweep looks at nobody who has a server for as long as it likes.
+    for patient in ["", "kept"] {
+        let mut patient = stage.try_client(named(patient)).await.unwrap();
+        let slept = value(&mut patient, "select pg_sleep(0.7)::text").await;
+        assert_eq!(slept.as_deref(), Some(""));
+    }
     hasty.simple_query("begin; select 1").await.unwrap();
     until_shown(stage, "hasty", &[]).await;
     assert_eq!(code(&mut hasty, "select 1").await, "25P03");
@@ -203,24 +206,12 @@ async fn time_outs_and_projects_are_those_of_the_rules() {
     assert!(metrics.contains(counted), "{metrics}");
 }
 
-#[tokio::test]
-async fn weights_share_a_pool_between_projects() {
-    let changing = Changing::start("pool_max = 1\nrules = ['project=big : weight=3']").await;
-    let stage = &changing.stage;
-    stage
-        .database
-        .psql("create table served (place serial, project text)")
-        .await;
+/// Sixteen requests of two projects wait for the only connection: how many of the first eight are of the big one.
+async fn big_among_eight<R>(stage: &Stage, requests: Vec<impl Future<Output = R>>) -> String {
+    let table = "drop table if exists served; create table served (place serial, project text)";
+    stage.database.psql(table).await;
     let mut holder = stage.client().await;
     holder.simple_query("begin; select 1").await.unwrap();
-    let mut waiting = Vec::new();
-    for number in 0..16_u32 {
-        let project = if number % 2 == 0 { "big" } else { "small" };
-        let mut client = stage.try_client(of_project(project)).await.unwrap();
-        let sql = format!("insert into served (project) values ('{project}')");
-        waiting.push(async move { client.simple_query(&sql).await.unwrap() });
-    }
-    let all = futures_util::future::join_all(waiting);
     let begin = async {
         stage
             .gateway
@@ -228,9 +219,89 @@ async fn weights_share_a_pool_between_projects() {
             .await;
         holder.simple_query("commit").await.unwrap();
     };
-    tokio::join!(all, begin);
+    tokio::join!(futures_util::future::join_all(requests), begin);
     let big = "select count(*) from (select project from served order by place limit 8) s where project = 'big'";
-    assert_eq!(stage.database.psql(big).await, "6", "of the first eight");
+    stage.database.psql(big).await
+}
+
+const PROJECTS: [&str; 2] = ["big", "small"];
+
+fn serve(project: &str) -> String {
+    format!("insert into served (project) values ('{project}')")
+}
+
+async fn sixteen(stage: &Stage) -> Vec<(Connection, String)> {
+    let mut clients = Vec::new();
+    for project in PROJECTS.into_iter().cycle().take(16) {
+        let client = stage.try_client(of_project(project)).await.unwrap();
+        clients.push((client, serve(project)));
+    }
+    clients
+}
+
+/// Has each client do its own.
+fn all(clients: &mut [(Connection, String)]) -> Vec<impl Future<Output = ()>> {
+    let each = clients.iter_mut().map(async |(client, sql)| {
+        client.simple_query(sql).await.unwrap();
+    });
+    each.collect()
+}
+
+#[tokio::test]
+async fn weights_share_a_pool_between_projects_by_either_door() {
+    let changing = Changing::start("pool_max = 1\nrules = ['project=big : weight=3']").await;
+    let stage = &changing.stage;
+    let mut clients = sixteen(stage).await;
+    assert_eq!(big_among_eight(stage, all(&mut clients)).await, "6", "clients");
+    let calls = PROJECTS.into_iter().cycle().take(16).map(|project| ExecuteRequest {
+        project: project.to_owned(),
+        ..request(&serve(project))
+    });
+    let calls = calls.map(|call| async { stage.gateway.execute(call).await.unwrap() });
+    assert_eq!(big_among_eight(stage, calls.collect()).await, "6", "calls");
+}
+
+/// The mode is shown as soon as the rules are known, and each session takes them over before its next request.
+async fn until_in_mode(stage: &Stage, project: &str, mode: &str) {
+    let mut console = stage.console().await;
+    until("the mode", async || {
+        let clients = console.simple_query("SHOW CLIENTS").await.unwrap();
+        let mut own = clients.iter().filter(|client| client.get("project") == Some(project));
+        own.all(|client| client.get("pool_mode") == Some(mode))
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn changed_weights_budgets_and_limits_hold_for_those_who_are_in() {
+    let changing = Changing::start("pool_max = 1").await;
+    let stage = &changing.stage;
+    let mut clients = sixteen(stage).await;
+    let rules = "rules = ['project=big : weight=3 pool_mode=statement clients_max=9']";
+    changing.change(&format!("pool_max = 1\n{rules}")).await.unwrap();
+    until_in_mode(stage, "big", "statement").await;
+    assert_eq!(
+        big_among_eight(stage, all(&mut clients)).await,
+        "6",
+        "of the first eight"
+    );
+    // Eight are in, and count.
+    let _ninth = stage.try_client(of_project("big")).await.unwrap();
+    let (sqlstate, message) = refused(stage, of_project("big")).await;
+    assert_eq!(sqlstate, "53300");
+    assert!(message.contains("9 are in, 9 may be"), "{message}");
+
+    let poor = "acquire_timeout = '2s'\nrules = ['project=big : queries_per_second=0.1 pool_mode=transaction']";
+    changing.change(poor).await.unwrap();
+    until_in_mode(stage, "big", "transaction").await;
+    let (client, _) = &mut clients[0];
+    value(client, "select 1").await;
+    assert_eq!(code(client, "select 1").await, "53400");
+    changing.change("").await.unwrap();
+    until("a budget without bounds", async || {
+        client.simple_query("select 1").await.is_ok()
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -346,6 +417,19 @@ async fn what_was_spent_too_much_is_waited_for_and_the_wait_can_be_left() {
     assert_eq!(sqlstate, "57014");
     assert!(begun.elapsed() < Duration::from_secs(3));
     assert_eq!(backend(&mut kept).await, before, "it lost its connection");
+    // The console ends it as well.
+    let kill = format!("KILL {}", kept.process_id());
+    value(&mut kept, "select count(*) from generate_series(1, 4000)").await;
+    kept.simple_query("select * from generate_series(1, 4000)")
+        .await
+        .unwrap();
+    let run = async { code(&mut kept, "select 1").await };
+    let ask = async {
+        until_shown(stage, "session", &["waiting"]).await;
+        stage.console().await.simple_query(&kill).await.unwrap();
+    };
+    let (sqlstate, ()) = tokio::join!(run, ask);
+    assert_eq!(sqlstate, "57P01");
     // A deadline ends the wait as well.
     let of_acme = |timeout_ms| ExecuteRequest {
         project: "acme".to_owned(),

@@ -5,11 +5,12 @@ use std::time::Duration;
 use tokio::time::Instant;
 use weir_bus::{Bus, Limits, Subscription};
 use weir_model::Secret;
+use weir_proto::common::v1::Pool;
 use weir_proto::events::v1::{PoolPressure, PoolState};
 use weir_testkit::{Postgres, PostgresOptions, eventually, http_get};
 use weir_upstream::{ConnectOptions, Connection, Credentials};
 
-use super::{Stage, value};
+use super::{Stage, code, value};
 use crate::gateway::{Gateway, PATIENCE};
 
 /// Much less than anybody waits for a connection in these tests.
@@ -49,11 +50,24 @@ async fn come_in(stage: &Stage, digits: u32) -> Connection {
     client
 }
 
+/// How many look-ups came to this.
+async fn looked_up(stage: &Stage, outcome: &str) -> u64 {
+    let metrics = http_get(stage.gateway.ops_port, "/metrics").await.unwrap().1;
+    let name = format!("weir_client_lookups_total{{outcome=\"{outcome}\"}} ");
+    let count = metrics.lines().find_map(|line| line.strip_prefix(&name));
+    count.map_or(0, |count| count.parse().unwrap())
+}
+
 #[tokio::test]
 async fn clients_come_in_although_others_hold_every_connection() {
     let mut server = server().await;
     let database = server.database().await;
-    let settings = [("pool_max", "1"), ("acquire_timeout", "1s"), ("idle_timeout", "2500ms")];
+    let settings = [
+        ("pool_max", "1"),
+        ("acquire_timeout", "1s"),
+        ("idle_timeout", "2500ms"),
+        ("connect_timeout", "1s"),
+    ];
     let gateway = Gateway::start(&database.url(), &settings).await;
     let stage = Stage { gateway, database };
     let own = holder(&stage, ConnectOptions::default()).await;
@@ -88,11 +102,23 @@ async fn clients_come_in_although_others_hold_every_connection() {
         if left == "0" { Ok(()) } else { Err(left) }
     })
     .await;
-    come_in(&stage, 3).await;
-    drop((own, apps));
+    let metrics = http_get(stage.gateway.ops_port, "/metrics").await.unwrap().1;
+    assert!(metrics.contains("weir_door_connections{} 0"), "{metrics}");
+    // Those who come together share an answer.
+    let crowd = futures_util::future::join_all((0..12).map(|_| come_in(&stage, 1))).await;
+    assert!(looked_up(&stage, "shared").await > 0 && looked_up(&stage, "failed").await == 0);
+    assert_eq!(looked_up(&stage, "asked").await + looked_up(&stage, "shared").await, 15);
+    // A server that says nothing keeps nobody waiting for long, and is asked again afterwards.
+    server.pause();
+    let begun = Instant::now();
+    assert!(stage.try_client(app()).await.is_err() && begun.elapsed() < PATIENCE / 2);
+    server.resume();
+    eventually("a way in", PATIENCE, || stage.try_client(app())).await;
+    drop((own, apps, crowd));
     let begun = Instant::now();
     server.stop().await;
     assert!(stage.try_client(app()).await.is_err() && begun.elapsed() < PATIENCE);
+    assert!(looked_up(&stage, "failed").await >= 1);
 }
 
 #[tokio::test]
@@ -100,7 +126,12 @@ async fn a_starved_pool_says_who_holds_it_and_a_leak_is_told_of_once() {
     let bus = Bus::in_memory(Limits::default());
     let pattern = weir_events::gateway::every_pool_state();
     let mut states = bus.subscribe(pattern.as_str(), None).await.unwrap();
-    let settings = [("pool_max", "2"), ("acquire_timeout", "1500ms"), ("leak_after", "1s")];
+    let settings = [
+        ("pool_max", "2"),
+        ("acquire_timeout", "1500ms"),
+        ("leak_after", "1s"),
+        ("rules", "user=postgres : project=acme"),
+    ];
     let database = crate::gateway::database().await;
     let gateway = Gateway::on_bus(bus, &database.url(), &settings).await;
     let stage = Stage { gateway, database };
@@ -120,6 +151,7 @@ async fn a_starved_pool_says_who_holds_it_and_a_leak_is_told_of_once() {
         (state.pools.len(), state.pools[0].active, state.pools[0].max),
         (1, 2, 2)
     );
+    assert!(!state.instance.is_empty() && state.at_unix_ms > 0, "{state:?}");
     let mut third = stage.client().await;
     let error = third.simple_query("select 1").await.unwrap_err();
     let said = &error.server().unwrap().message;
@@ -142,6 +174,8 @@ async fn a_starved_pool_says_who_holds_it_and_a_leak_is_told_of_once() {
         .filter(|line| line.starts_with("weir_pool_leaks_total{"))
         .collect();
     assert!(leaks.len() == 1 && leaks[0].ends_with("} 1"), "{leaks:?}");
+    let pressure = metrics.lines().find(|line| line.starts_with("weir_pool_pressure{"));
+    assert!(pressure.unwrap().ends_with(" 1.0"), "{pressure:?}");
 
     let asks = value(&mut third, "select 2");
     let look = async {
@@ -166,8 +200,78 @@ async fn a_starved_pool_says_who_holds_it_and_a_leak_is_told_of_once() {
 async fn next_state(states: &mut Subscription) -> PoolState {
     let message = tokio::time::timeout(PATIENCE, states.next()).await.unwrap().unwrap();
     let (project, state) = weir_events::decode::<PoolState>(&message.subject, &message.payload).unwrap();
-    assert_eq!(project.as_str(), "default");
+    assert_eq!(project.as_str(), "acme");
     state
+}
+
+/// What one is told who waits in vain.
+async fn told(client: &mut Connection) -> String {
+    let error = client.simple_query("select 1").await.unwrap_err();
+    error.server().unwrap().message.clone()
+}
+
+#[tokio::test]
+async fn the_reason_is_that_of_the_moment_and_of_the_pool() {
+    let stage = Stage::with(&[("pool_max", "1"), ("acquire_timeout", "1s")]).await;
+    let other = format!("other_{}", stage.database.name());
+    stage
+        .database
+        .psql(&format!("create role {other} login superuser"))
+        .await;
+    let options = |user: &str, application: &str| ConnectOptions {
+        user: Some(user.to_owned()),
+        application_name: Some(application.to_owned()),
+        ..ConnectOptions::default()
+    };
+    let stranger = holder(&stage, options(&other, "stranger")).await;
+    let mut first = holder(&stage, options("postgres", "first")).await;
+    let mut client = stage.client().await;
+    let said = told(&mut client).await;
+    assert!(
+        said.contains("busy: 1 idle in transaction, held longest by user postgres, application first"),
+        "{said}"
+    );
+    first.simple_query("commit").await.unwrap();
+    // What runs is told, and not what ran before.
+    let mut second = holder(&stage, options("postgres", "second")).await;
+    let cancel = second.cancel_token();
+    let ask = async {
+        let said = told(&mut client).await;
+        cancel.cancel().await.unwrap();
+        said
+    };
+    let (said, ended) = tokio::join!(ask, code(&mut second, "select pg_sleep(20)::text"));
+    assert_eq!(ended, "57014");
+    for part in [
+        "busy: 1 running statements, held longest by user postgres, application second",
+        "last statement: select pg_sleep($1)",
+    ] {
+        assert!(said.contains(part), "{part:?} is not in {said:?}");
+    }
+    second.simple_query("rollback").await.unwrap();
+    stage.console().await.simple_query("PAUSE").await.unwrap();
+    let said = told(&mut client).await;
+    assert!(said.contains("it is paused (RESUME lets it go on)"), "{said}");
+    drop(stranger);
+}
+
+#[tokio::test]
+async fn a_pool_that_may_be_larger_serves_those_who_wait() {
+    let stage = Stage::with(&[("pool_max", "1"), ("pool_min", "0")]).await;
+    let _first = holder(&stage, ConnectOptions::default()).await;
+    let grow = async {
+        let waits = |pool: &Pool| pool.waiting == 1;
+        stage.gateway.until_pool("one who waits", waits).await;
+        stage.console().await.simple_query("SET pool_max = 4").await.unwrap();
+    };
+    let (_second, ()) = tokio::join!(holder(&stage, ConnectOptions::default()), grow);
+    let _third = holder(&stage, ConnectOptions::default()).await;
+    // The size that it finds for itself begins half way, and grows because somebody waits.
+    let mut console = stage.console().await;
+    console.simple_query("SET pool_autoscale = true").await.unwrap();
+    stage.gateway.until_pool("a limit", |pool| pool.max == 3).await;
+    let fourth = holder(&stage, ConnectOptions::default());
+    tokio::time::timeout(PATIENCE, fourth).await.unwrap();
 }
 
 #[tokio::test]
