@@ -390,7 +390,7 @@ impl Applicant {
         let (who, door) = (self.who, self.door);
         let (project, application) = (entry.sitter.project.clone(), entry.sitter.application.clone());
         let seat = door.seats.take(entry.key, entry.sitter, entry.policy.clone());
-        entry.welcome.write(&who, &mut outbound);
+        entry.welcome.write(&entry.profile, &mut outbound);
         // A key of this length fits, whatever the protocol.
         let _ = reply::backend_key_data(&mut outbound, seat.id, seat.key());
         reply::ready_for_query(&mut outbound, weir_pgwire::backend::TransactionStatus::Idle);

@@ -5,6 +5,7 @@
 use bytes::BytesMut;
 use weir_pgwire::backend::{Message, TransactionStatus, command_tag_rows, tag};
 use weir_pgwire::{Frame, Header, reply, request};
+use weir_sql::Deed;
 
 use super::account::Totals;
 use super::client_side::{ClientSide, Unread};
@@ -189,13 +190,22 @@ impl Link {
             connection.hear(&message);
         }
         let hidden = self.expected.front().is_some_and(|front| front.is_hidden());
-        // Between statements nobody but a session that keeps its connection listens.
-        let nobody_listens =
-            frame.tag == tag::NOTIFICATION_RESPONSE && me.journal.pins == 0 && me.mode != PoolMode::Session;
-        if hidden || nobody_listens {
-            Fate::Drop
-        } else {
-            Fate::Pass
+        let unwanted = frame.tag == tag::NOTIFICATION_RESPONSE && !self.may_listen(me);
+        if hidden || unwanted { Fate::Drop } else { Fate::Pass }
+    }
+
+    /// Whether the client may have asked for notifications: it keeps its connection, or what runs may just have done
+    /// it. A query is noted at its end, and what it notifies itself of comes before that.
+    fn may_listen(&mut self, me: &ClientSide) -> bool {
+        if me.journal.pins != 0 || me.journal.opaque || me.mode == PoolMode::Session {
+            return true;
+        }
+        match self.expected.front() {
+            Some(Expected::Query(ongoing)) => {
+                let listens = |deed: &Deed| matches!(deed, Deed::Listen | Deed::Opaque | Deed::Calls { .. });
+                ongoing.long_text.is_some() || ongoing.statement.deeds.iter().any(listens)
+            }
+            _ => !me.journal.calls.is_empty(),
         }
     }
 

@@ -19,8 +19,8 @@ use crate::pool::Standing;
 const WHOLE_BIND_BYTES_MAX: usize = 32 * 1024;
 /// No frame but those that carry data is longer.
 const SMALL_FRAME_BYTES_MAX: usize = 128 * 1024;
-/// PostgreSQL takes no longer frame of any kind.
-const FRAME_BYTES_MAX: usize = 0x3fff_fffe;
+/// PostgreSQL takes no longer frame of any kind: its length may be 0x3fff_fffe, which the tag is not counted in.
+const FRAME_BYTES_MAX: usize = 0x3fff_ffff;
 /// Room in a Parse frame besides its text: a name and 65,535 types.
 const PARSE_EXTRA_BYTES: usize = 384 * 1024;
 
@@ -430,4 +430,25 @@ impl Link {
 fn can_stay_prepared(statement: &Statement) -> bool {
     use weir_sql::Kind::{Delete, Insert, Merge, Select, Update};
     matches!(statement.kind, Select | Insert | Update | Delete | Merge) && statement.statements == 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A frame of this kind that says it is so long.
+    fn said(tag: u8, length: u32) -> Header {
+        let mut bytes = vec![tag];
+        bytes.extend_from_slice(&length.to_be_bytes());
+        Header::read(&bytes).unwrap().unwrap()
+    }
+
+    #[test]
+    fn a_frame_may_be_as_long_as_at_postgresql_and_no_longer() {
+        for tag in [tag::COPY_DATA, tag::BIND, tag::QUERY] {
+            assert!(check_length(said(tag, 0x3fff_fffe), 1).is_ok());
+            let refusal = check_length(said(tag, 0x3fff_ffff), 1).unwrap_err();
+            assert_eq!(refusal.sqlstate, "08P01");
+        }
+    }
 }

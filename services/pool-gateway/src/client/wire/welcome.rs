@@ -8,6 +8,7 @@ use bytes::BytesMut;
 use lru::LruCache;
 use tokio::time::Instant;
 use weir_model::Project;
+use weir_pgwire::backend::field;
 use weir_pgwire::reply;
 use weir_upstream::Connection;
 
@@ -29,6 +30,8 @@ const LIVES_FOR: Duration = Duration::from_secs(30);
 const PROJECT: &str = "weir.project";
 /// What every program names differently, and no other setting depends on.
 const APPLICATION: &str = "application_name";
+/// PostgreSQL cuts a longer name off.
+const NAME_BYTES_MAX: usize = 63;
 
 /// Settings by name.
 type Settings = Vec<(Box<str>, Setting)>;
@@ -158,9 +161,12 @@ fn reported(connection: &Connection) -> Reported {
 }
 
 impl Welcome {
-    pub(super) fn write(&self, who: &Introduction, out: &mut BytesMut) {
-        let application = who.settings.iter().find(|(name, _)| name == APPLICATION);
-        let application = application.map_or("", |(_, value)| value.as_str());
+    pub(super) fn write(&self, profile: &Profile, out: &mut BytesMut) {
+        let wanted = value_of(profile, APPLICATION);
+        let application = clipped(wanted);
+        if application.len() < wanted.len() && hears_notices(profile) {
+            say_clipped(wanted, application, out);
+        }
         let own = [(APPLICATION, application)];
         let reported = self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         for (name, value) in reported.chain(own) {
@@ -168,6 +174,37 @@ impl Welcome {
             let _ = reply::parameter_status(out, name, value);
         }
     }
+}
+
+/// The value of a setting that a client started with.
+fn value_of<'a>(profile: &'a Profile, name: &str) -> &'a str {
+    match profile.get(name) {
+        Some(Setting::Value(value)) => value,
+        _ => "",
+    }
+}
+
+/// As much of a name as PostgreSQL takes.
+fn clipped(name: &str) -> &str {
+    name.get(..name.floor_char_boundary(NAME_BYTES_MAX)).unwrap_or(name)
+}
+
+fn hears_notices(profile: &Profile) -> bool {
+    let level = value_of(profile, "client_min_messages").to_ascii_lowercase();
+    !matches!(level.as_str(), "warning" | "error")
+}
+
+/// What PostgreSQL says of a name that is too long.
+fn say_clipped(wanted: &str, clipped: &str, out: &mut BytesMut) {
+    let said = format!("identifier \"{wanted}\" will be truncated to \"{clipped}\"");
+    let fields = [
+        (field::SEVERITY, "NOTICE"),
+        (field::SEVERITY_PLAIN, "NOTICE"),
+        (field::SQLSTATE, "42622"),
+        (field::MESSAGE, &said),
+    ];
+    // What came in a start-up frame has no zero byte in it.
+    let _ = reply::notice_response(out, fields);
 }
 
 /// The project that a client asks for, and the settings that it starts with.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use weir_upstream::{ConnectOptions, TransactionStatus};
 
+use super::faults::raw::{Raw, query, tags};
 use super::{Stage, code, value};
 use crate::gateway::until_running;
 
@@ -28,6 +29,57 @@ async fn a_client_is_told_of_its_own_settings() {
     assert_eq!(client.parameter("TimeZone"), Some("Europe/Rome"));
     client.simple_query("reset timezone").await.unwrap();
     assert_eq!(value(&mut client, "show timezone").await.as_deref(), Some("Asia/Tokyo"));
+}
+
+#[tokio::test]
+async fn a_name_that_is_too_long_is_cut_off_and_its_client_told() {
+    let stage = Stage::with_pool(1).await;
+    let named = |more: &[(&str, &str)]| ConnectOptions {
+        application_name: Some("é".repeat(32)),
+        parameters: more
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.to_string()))
+            .collect(),
+        ..ConnectOptions::default()
+    };
+    let mut client = stage.try_client(named(&[])).await.unwrap();
+    let notices = client.take_notices();
+    let (long, short) = ("é".repeat(32), "é".repeat(31));
+    assert_eq!(notices.len(), 1);
+    assert_eq!(
+        (notices[0].severity.as_str(), notices[0].sqlstate.as_str()),
+        ("NOTICE", "42622")
+    );
+    assert_eq!(
+        notices[0].message,
+        format!("identifier \"{long}\" will be truncated to \"{short}\"")
+    );
+    assert_eq!(client.parameter("application_name"), Some(short.as_str()));
+    let mut silent = stage
+        .try_client(named(&[("client_min_messages", "warning")]))
+        .await
+        .unwrap();
+    assert_eq!(silent.take_notices().len(), 0);
+}
+
+#[tokio::test]
+async fn a_query_that_listens_hears_what_it_notifies_of() {
+    let stage = Stage::with_pool(1).await;
+    let mut client = Raw::log_in(&stage).await;
+    let mut said = async |sql: &str| {
+        client.send(&query(sql)).await;
+        tags(&client.until_ready().await)
+    };
+    assert_eq!(
+        said("listen shop; notify shop, 'one'; notify shop, 'two'").await,
+        "CCCAAZ"
+    );
+    assert_eq!(said("unlisten *; notify shop, 'three'").await, "CCZ");
+    assert_eq!(
+        said("do $$ begin execute 'listen shop'; perform pg_notify('shop', 'four'); end $$").await,
+        "CAZ"
+    );
+    assert_eq!(said("notify shop, 'five'").await, "CZ");
 }
 
 #[tokio::test]

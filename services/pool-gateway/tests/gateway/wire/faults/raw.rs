@@ -34,7 +34,7 @@ pub(super) fn startup(database: &str) -> BytesMut {
 }
 
 /// A statement in the simple protocol.
-pub(super) fn query(sql: &str) -> BytesMut {
+pub(in super::super) fn query(sql: &str) -> BytesMut {
     let mut out = BytesMut::new();
     frontend::query(&mut out, sql).unwrap();
     out
