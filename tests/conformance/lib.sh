@@ -140,12 +140,25 @@ node_packages() {
 # Go ---------------------------------------------------------------------------------------------------------------
 
 # Debian's packages for Go are sources with their tests; the compiler comes from there too.
-# shellcheck disable=SC2034 # the suites in Go ask for them
 go_packages=(golang-1.19-go golang-1.19-src golang-github-lib-pq-dev golang-github-jackc-pgx-v4-dev
-    golang-github-stretchr-testify-dev)
+    golang-github-jackc-pgmock-dev golang-github-masterminds-semver-dev golang-github-stretchr-testify-dev)
+pgtype_version=1.10.0-4
+
+go_packages() {
+    once go-1.19-2 go_root
+}
+
+# What pgtype's tests have in common is in its source package only.
+go_root() {
+    debian_packages_whole "${go_packages[@]}" "$1"
+    mkdir "$1.pgtype"
+    debian_source golang-github-jackc-pgtype "$pgtype_version" "$1.pgtype"
+    cp -r "$1.pgtype/testutil" "$1/usr/share/gocode/src/github.com/jackc/pgtype/"
+    rm -r "$1.pgtype"
+}
 
 go_tool() {
-    local root=$cache/go-1.19
+    local root=$cache/go-1.19-2
     GOROOT=$root/usr/lib/go-1.19 GOPATH=$root/usr/share/gocode GO111MODULE=off GOCACHE=$cache/go-build \
         "$root/usr/lib/go-1.19/bin/go" "$@"
 }
