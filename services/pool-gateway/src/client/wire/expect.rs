@@ -117,6 +117,11 @@ impl Expectations {
         self.0.len()
     }
 
+    /// Whether a ReadyForQuery is awaited.
+    pub(super) fn has_end(&self) -> bool {
+        self.0.iter().any(Expected::ends_with_ready)
+    }
+
     /// Whether all that is awaited belongs to one batch, whose end has been sent.
     pub(super) fn is_one_batch(&self) -> bool {
         let mut ends = self.0.iter().filter(|expected| expected.ends_with_ready());

@@ -118,6 +118,10 @@ pub(super) struct Link {
     pub(super) waited: Duration,
     /// Names that the client's own statements were given on the server.
     pub(super) has_foreign_names: bool,
+    /// The client has begun a batch and not ended it: what the server did of it is not committed.
+    pub(super) is_open: bool,
+    /// The batch has failed, and the server hears nothing before its end.
+    pub(super) skips: bool,
     /// Nothing has been asked yet: the request that it was made for is still to come.
     pub(super) is_fresh: bool,
     /// Somebody asked for the answers so far.
@@ -151,6 +155,8 @@ impl Link {
             overdue: false,
             waited,
             has_foreign_names: false,
+            is_open: false,
+            skips: false,
             is_fresh: true,
             flush_asked: false,
             reading: None,
@@ -164,8 +170,13 @@ impl Link {
         self.is_in_step() && self.status == TransactionStatus::Idle
     }
 
-    /// Whether the server has answered everything.
+    /// Whether the server has answered everything, and waits for no end of a batch.
     pub(super) fn is_in_step(&self) -> bool {
+        self.has_answered() && !self.is_open
+    }
+
+    /// Whether the server has answered everything so far.
+    pub(super) fn has_answered(&self) -> bool {
         self.expected.is_empty()
             && self.to_server.is_empty()
             && self.from_server.is_empty()
@@ -188,6 +199,20 @@ impl Link {
         match self.expected.front() {
             Some(Expected::Query(ongoing) | Expected::Execute(ongoing)) => Some(ongoing.statement.clone()),
             _ => None,
+        }
+    }
+
+    /// The client sent this: a batch begins with it, goes on or ends.
+    pub(super) const fn note_batch(&mut self, tag: u8) {
+        match tag {
+            tag::PARSE | tag::BIND | tag::DESCRIBE | tag::EXECUTE | tag::CLOSE | tag::FLUSH => self.is_open = true,
+            tag::QUERY | tag::FUNCTION_CALL if !self.skips => self.is_open = false,
+            // While COPY data is awaited the server does not hear it.
+            tag::SYNC if !self.copies_in => {
+                self.is_open = false;
+                self.skips = false;
+            }
+            _ => {}
         }
     }
 

@@ -274,6 +274,7 @@ impl Link {
             (tag::EMPTY_QUERY_RESPONSE | tag::PORTAL_SUSPENDED, Some(Expected::Execute(_))) => self.executed(me),
             (tag::COPY_IN_RESPONSE, _) => {
                 self.copies_in = self.expected.copy_in_begins();
+                self.is_open |= !self.expected.has_end();
             }
             (_, Some(Expected::Query(_) | Expected::HideQuery | Expected::Execute(_) | Expected::Describe)) => {}
             _ => return Err(OutOfStep),
@@ -375,6 +376,7 @@ impl Link {
                 _ => {}
             }
         }
+        self.skips = self.is_open && self.expected.is_empty();
     }
 
     /// Nobody knows whether the server has this statement: it is closed and parsed anew before it is used.

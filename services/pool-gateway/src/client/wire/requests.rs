@@ -126,6 +126,7 @@ impl Link {
             self.is_fresh = false;
             self.skip_to_server = incoming.bytes - incoming.frame.len();
             self.request(me, incoming, query.take(), out)?;
+            self.note_batch(incoming.tag);
             self.note_taken(incoming.tag);
         }
         Ok(at)
@@ -139,6 +140,10 @@ impl Link {
         out: &mut BytesMut,
     ) -> Result<(), Fatal> {
         if me.skips_to_sync && incoming.tag != tag::SYNC {
+            return Ok(());
+        }
+        if self.skips && !matches!(incoming.tag, tag::SYNC | tag::TERMINATE) {
+            out.extend_from_slice(incoming.frame);
             return Ok(());
         }
         match incoming.tag {

@@ -323,13 +323,10 @@ impl Session {
     /// The server has answered something: gives it back, or says what is left to be done first.
     fn after_answers(&mut self) -> Option<Turn> {
         let link = self.link.as_mut()?;
-        if !link.is_in_step() || link.is_fresh {
+        if !link.has_answered() || link.is_fresh || self.me.ends {
             return None;
         }
-        if self.me.ends {
-            return None;
-        }
-        if link.moves {
+        if link.moves && !link.is_open {
             self.move_to_primary();
             return None;
         }
@@ -337,7 +334,7 @@ impl Session {
             return Some(Turn::Settle);
         }
         let link = self.link.as_mut()?;
-        if link.status != TransactionStatus::Idle {
+        if link.status != TransactionStatus::Idle || link.is_open {
             self.me.does_from(Doing::Active, Doing::Holding);
             return None;
         }
@@ -353,7 +350,9 @@ impl Session {
 
     /// Whether something has to be put in order while the server is at rest.
     fn must_settle(&self) -> bool {
-        let Some(link) = &self.link else { return false };
+        let Some(link) = self.link.as_ref().filter(|link| !link.is_open) else {
+            return false;
+        };
         let me = &self.me;
         let at_end = link.status == TransactionStatus::Idle;
         let waits = !me.unread.is_empty();

@@ -7,7 +7,7 @@ use super::Stage;
 use super::faults::raw::{Raw, last_error, tags};
 
 /// A frame of the extended protocol.
-fn frame(tag: u8, body: &[u8]) -> BytesMut {
+pub(super) fn frame(tag: u8, body: &[u8]) -> BytesMut {
     let mut out = BytesMut::new();
     let length = u32::try_from(body.len() + 4).unwrap();
     out.extend_from_slice(&[tag]);

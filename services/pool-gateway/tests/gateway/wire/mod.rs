@@ -3,6 +3,7 @@
 mod console;
 mod described;
 mod faults;
+mod flushed;
 mod isolation;
 mod limits;
 mod prepared;

@@ -69,7 +69,7 @@ impl Raw {
     }
 
     /// The next frame; `None` at the end.
-    pub(super) async fn frame(&mut self) -> Option<Said> {
+    pub(in super::super) async fn frame(&mut self) -> Option<Said> {
         loop {
             if let Ok(Scan::Whole(frame)) = scan(&self.inbound, |_| usize::MAX) {
                 let (tag, bytes) = (frame.tag, frame.bytes());
@@ -150,7 +150,7 @@ impl Raw {
     }
 
     /// Goes without a word, as a process does that was killed with unread answers.
-    pub(super) fn reset(self) {
+    pub(in super::super) fn reset(self) {
         self.stream.set_zero_linger().unwrap();
     }
 }
