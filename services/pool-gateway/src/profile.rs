@@ -33,14 +33,10 @@ pub(crate) struct Profiles {
     baseline: Arc<Profile>,
 }
 
-/// Statements of the client's own that reset what `SET SESSION CHARACTERISTICS` sets.
-const CHARACTERISTICS: [&str; 3] = [
-    "default_transaction_isolation",
-    "default_transaction_read_only",
-    "default_transaction_deferrable",
-];
 /// Who the session runs as. What may be set depends on it, so it goes first on the way out and last on the way in.
 pub(crate) const IDENTITY: [&str; 2] = ["session_authorization", "role"];
+/// A value of this setting may leave one of its two halves as it is.
+pub(crate) const DATE_STYLE: &str = "datestyle";
 /// What names in statements are read by.
 const SCOPE: [&str; 3] = ["search_path", "session_authorization", "role"];
 /// Profiles in the register before those that nobody uses any more are thrown out.
@@ -154,6 +150,9 @@ impl Profile {
         }
         for (name, setting) in wanted.settings.iter().filter(plain) {
             if self.get(name) != Some(setting) {
+                if &**name == DATE_STYLE && self.get(name).is_some() {
+                    steps.reset(name);
+                }
                 steps.set(name, setting);
             }
         }
@@ -181,11 +180,7 @@ impl Steps {
     }
 
     fn reset(&mut self, name: &str) {
-        if name == "session characteristics" {
-            for name in CHARACTERISTICS {
-                self.add(&format!("RESET {name}"));
-            }
-        } else if name == "session_authorization" {
+        if name == "session_authorization" {
             self.add("RESET SESSION AUTHORIZATION");
         } else {
             self.add(&format!("RESET {}", quoted_name(name)));

@@ -32,11 +32,12 @@ pub enum Deed {
     Set {
         /// The setting's name in lower case, without quotes. `SET TIME ZONE` is `timezone`, `SET NAMES`
         /// `client_encoding`, `SET SESSION AUTHORIZATION` `session_authorization`, `SET ROLE` `role`, `SET SCHEMA`
-        /// `search_path`, `SET XML OPTION` `xmloption`, `SET SESSION CHARACTERISTICS` `session characteristics`.
+        /// `search_path`, `SET XML OPTION` `xmloption`. `SET SESSION CHARACTERISTICS` is a deed for each setting that it
+        /// stands for.
         name: Box<str>,
         /// `SET LOCAL`: gone when the transaction ends.
         local: bool,
-        /// This one statement's own text, without comments, good for another run.
+        /// A text that does the same on another run: this one statement's own, without comments.
         text: Box<str>,
     },
     /// A call of `set_config`, anywhere. What is no plain literal there is none here.
@@ -229,6 +230,9 @@ impl Told {
             "explain" => self.explain(rest),
             "copy" => self.copy(rest),
             "create" => self.create(rest),
+            "set" => settings::characteristics(rest)
+                .into_iter()
+                .for_each(|deed| self.add(deed)),
             "drop" | "import" => self.add(Deed::Definitions),
             "alter" => {
                 self.add(Deed::Definitions);

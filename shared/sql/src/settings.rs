@@ -29,6 +29,70 @@ pub(crate) fn set(rest: &[Token<'_>], text: impl Fn() -> Box<str>) -> Option<Dee
     }))
 }
 
+/// What `SET SESSION CHARACTERISTICS` does: it stands for up to three settings, and leaves those it does not name.
+pub(crate) fn characteristics(rest: &[Token<'_>]) -> Vec<Deed> {
+    let [session, characteristics, _, _, modes @ ..] = rest else {
+        return Vec::new();
+    };
+    if !session.is("session") || !characteristics.is("characteristics") {
+        return Vec::new();
+    }
+    let (mut modes, mut deeds) = (modes, Vec::new());
+    while let Some((mode, behind)) = first_mode(modes) {
+        deeds.extend(mode);
+        modes = behind;
+    }
+    deeds
+}
+
+/// The first mode of a list, as a deed, and what follows it; a comma is none. `None` at the end, and where the server
+/// will not understand it either.
+fn first_mode<'t, 'a>(modes: &'t [Token<'a>]) -> Option<(Option<Deed>, &'t [Token<'a>])> {
+    const MODES: [(&[&str], &str, &str); 8] = [
+        (&["isolation", "level", "serializable"], "isolation", "serializable"),
+        (
+            &["isolation", "level", "repeatable", "read"],
+            "isolation",
+            "repeatable read",
+        ),
+        (
+            &["isolation", "level", "read", "committed"],
+            "isolation",
+            "read committed",
+        ),
+        (
+            &["isolation", "level", "read", "uncommitted"],
+            "isolation",
+            "read uncommitted",
+        ),
+        (&["read", "write"], "read_only", "off"),
+        (&["read", "only"], "read_only", "on"),
+        (&["deferrable"], "deferrable", "on"),
+        (&["not", "deferrable"], "deferrable", "off"),
+    ];
+    if let [comma, behind @ ..] = modes
+        && comma.is_symbol(",")
+    {
+        return Some((None, behind));
+    }
+    MODES.iter().find_map(|(words, which, value)| {
+        let (mode, behind) = modes.split_at_checked(words.len())?;
+        let is_this = mode.iter().zip(*words).all(|(token, word)| token.is(word));
+        is_this.then(|| {
+            let name = format!("default_transaction_{which}");
+            let text = format!("SET {name} TO '{value}'").into();
+            (
+                Some(Deed::Set {
+                    name: name.into(),
+                    local: false,
+                    text,
+                }),
+                behind,
+            )
+        })
+    })
+}
+
 fn bounded(deed: Deed) -> Deed {
     match &deed {
         Deed::Set { text, .. } | Deed::Reset { text, .. } if text.len() >= TEXT_BYTES_MAX => Deed::Opaque,
@@ -78,12 +142,12 @@ fn special<'t, 'a>(rest: &'t [Token<'a>]) -> Option<Setting<'t, 'a>> {
     match first.folded().as_ref() {
         _ if first.class != Class::Keyword || follows_name(behind) => None,
         "session" if second("authorization") => setting("session_authorization", 2),
-        "session" if second("characteristics") => setting("session characteristics", 2),
         "time" if second("zone") => setting("timezone", 2),
         "xml" if second("option") => setting("xmloption", 2),
         "names" => setting("client_encoding", 1),
         "schema" => setting("search_path", 1),
         "role" => setting("role", 1),
+        "session" if second("characteristics") => Some(None),
         "transaction" | "constraints" => Some(None),
         _ => None,
     }

@@ -21,7 +21,7 @@ use super::statements::Names;
 use super::stream::ClientStream;
 use crate::budget::Purse;
 use crate::pool::{Pool, Server};
-use crate::profile::{IDENTITY, Profile};
+use crate::profile::{DATE_STYLE, IDENTITY, Profile, Setting};
 use crate::settings::PoolMode;
 use crate::tap::{Origin, Outcome, Record};
 
@@ -200,7 +200,8 @@ impl ClientSide {
         }
         match self.journal.settle(committed) {
             Settings::Same => {}
-            Settings::Changed(changes) => {
+            Settings::Changed(mut changes) => {
+                make_whole(&mut changes, server);
                 // A reset returns to what the client said at the start, and on the server to what that has itself.
                 server.wears(self.changed(&changes, &self.pool.common.profiles.baseline()));
                 self.become_profile(self.changed(&changes, &self.first_profile));
@@ -283,5 +284,17 @@ impl ClientSide {
             _ => Outcome::Error,
         };
         self.tell(ongoing, outcome);
+    }
+}
+
+/// What the client said of dates may be half of what holds now, and the server has told the whole of it.
+fn make_whole(changes: &mut [Change], server: &mut Server) {
+    for change in changes {
+        if let Change::Set(name, setting) = change
+            && &**name == DATE_STYLE
+            && let Some(told) = server.connection().parameter("DateStyle")
+        {
+            *setting = Setting::Value(told.into());
+        }
     }
 }

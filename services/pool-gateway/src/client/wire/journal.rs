@@ -7,6 +7,10 @@ use weir_sql::{Deed, Statement};
 
 use crate::profile::Setting;
 
+/// Who the session is. Whoever says that says of its role that it is none, or what it was at first.
+const AUTHORIZATION: &str = "session_authorization";
+const ROLE: &str = "role";
+
 /// Why a session keeps its connection.
 pub(super) mod pin {
     pub(in super::super) const LISTEN: u8 = 1;
@@ -100,9 +104,10 @@ impl Journal {
                 text,
             } => self.set(name, Setting::Statement(text.clone()), is_alone),
             Deed::Reset { name, .. } => {
-                self.changes.push(Change::Reset(name.clone()));
-                self.names.push(name.clone());
-                self.must_ask |= !is_alone;
+                self.change(name, Change::Reset(name.clone()), is_alone);
+                if &**name == AUTHORIZATION {
+                    self.change(ROLE, Change::Reset(ROLE.into()), is_alone);
+                }
             }
             Deed::ResetAll => {
                 self.changes.push(Change::ResetAll);
@@ -127,7 +132,15 @@ impl Journal {
     }
 
     fn set(&mut self, name: &str, setting: Setting, is_alone: bool) {
-        self.changes.push(Change::Set(name.into(), setting));
+        self.change(name, Change::Set(name.into(), setting), is_alone);
+        if name == AUTHORIZATION {
+            let none = Setting::Value("none".into());
+            self.change(ROLE, Change::Set(ROLE.into(), none), is_alone);
+        }
+    }
+
+    fn change(&mut self, name: &str, change: Change, is_alone: bool) {
+        self.changes.push(change);
         self.names.push(name.into());
         self.must_ask |= !is_alone;
     }
@@ -211,10 +224,6 @@ impl Journal {
         }
         names.sort();
         names.dedup();
-        // These are no settings of one value.
-        if names.iter().any(|name| &**name == "session characteristics") {
-            return Settings::Unknown;
-        }
         Settings::Ask(names)
     }
 }

@@ -134,8 +134,7 @@ impl ClientSide {
 
     /// Whether the session has not asked for another isolation than each statement's own.
     fn takes_no_snapshot(&self) -> bool {
-        const ISOLATION: [&str; 2] = ["default_transaction_isolation", "session characteristics"];
-        ISOLATION.iter().all(|name| self.profile.get(name).is_none())
+        self.profile.get("default_transaction_isolation").is_none()
     }
 
     fn choose(&self, reader: &mut Reader) {

@@ -1,5 +1,7 @@
 //! One client's session is not another's, and it stays its own: over a pool of a single connection.
 
+use weir_upstream::{ConnectOptions, TransactionStatus};
+
 use super::{Stage, code, value};
 
 /// What one client does, what another looks at, and what that one has to see. Each is a leak of poolers that reset
@@ -187,5 +189,100 @@ async fn a_function_that_changes_its_session_is_found_out() {
         client.simple_query(call).await.unwrap();
         let seen = value(&mut other, "select current_setting('app.tenant', true)").await;
         assert!(seen.is_none_or(|seen| seen.is_empty()), "after {call}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_said_of_a_part_of_a_setting_leaves_the_rest_of_it() {
+    let stage = Stage::with_pool(1).await;
+    let iso = ConnectOptions {
+        parameters: vec![("DateStyle".to_owned(), "ISO".to_owned())],
+        ..ConnectOptions::default()
+    };
+    let (mut client, mut other) = (stage.try_client(iso).await.unwrap(), stage.client().await);
+    for (statements, look, expected) in [
+        (&["set work_mem = '1MB'"][..], "show datestyle", "ISO, MDY"),
+        (&["set datestyle to ymd"], "show datestyle", "ISO, YMD"),
+        (&["set datestyle to postgres"], "show datestyle", "Postgres, YMD"),
+        (
+            &["begin", "set datestyle to dmy", "commit"],
+            "show datestyle",
+            "Postgres, DMY",
+        ),
+        (&["reset datestyle"], "show datestyle", "ISO, MDY"),
+        (
+            &[
+                "set session characteristics as transaction isolation level serializable",
+                "set session characteristics as transaction read only",
+            ],
+            "select current_setting('transaction_isolation') || current_setting('transaction_read_only')",
+            "serializableon",
+        ),
+        (
+            &[
+                "begin",
+                "set session characteristics as transaction read write",
+                "commit",
+            ],
+            "select current_setting('transaction_isolation') || current_setting('transaction_read_only')",
+            "serializableoff",
+        ),
+    ] {
+        for statement in statements {
+            client.simple_query(statement).await.unwrap();
+            if client.transaction_status() == TransactionStatus::Idle {
+                other.simple_query("set datestyle to 'SQL, DMY'").await.unwrap();
+            }
+        }
+        assert_eq!(
+            value(&mut client, look).await.as_deref(),
+            Some(expected),
+            "{statements:?}"
+        );
+        other.simple_query("select 1").await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_role_ends_with_the_authorization_it_was_taken_under() {
+    let stage = Stage::with_pool(1).await;
+    let (mut client, mut other) = (stage.client().await, stage.client().await);
+    let look = "select session_user || ' ' || current_user || ' ' || current_setting('role')";
+    for (statements, expected) in [
+        (&["set role pg_monitor"][..], "postgres pg_monitor pg_monitor"),
+        (
+            &["set session authorization pg_read_all_stats"],
+            "pg_read_all_stats pg_read_all_stats none",
+        ),
+        (&["reset session authorization"], "postgres postgres none"),
+        (
+            &[
+                "begin",
+                "set role pg_monitor",
+                "set session authorization default",
+                "commit",
+            ],
+            "postgres postgres none",
+        ),
+        (
+            &[
+                "set role pg_monitor",
+                "begin",
+                "set session authorization pg_read_all_stats",
+                "rollback",
+            ],
+            "postgres pg_monitor pg_monitor",
+        ),
+    ] {
+        for statement in statements {
+            client.simple_query(statement).await.unwrap();
+        }
+        other.simple_query("set role pg_signal_backend").await.unwrap();
+        assert_eq!(
+            value(&mut client, look).await.as_deref(),
+            Some(expected),
+            "{statements:?}"
+        );
+        other.simple_query("select 1").await.unwrap();
     }
 }
