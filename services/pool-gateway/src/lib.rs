@@ -6,6 +6,7 @@ mod budget;
 mod client;
 mod error;
 mod metrics;
+mod mirror;
 mod pool;
 mod profile;
 mod route;
@@ -28,6 +29,7 @@ use weir_sql::Limits;
 
 use client::{Admin, Door, DoorParts, Flight, Sessions, Writes, look, tls};
 use metrics::Metrics;
+use mirror::Mirror;
 use pool::{Common, Pools};
 use shapes::Shapes;
 use steward::Steward;
@@ -71,12 +73,19 @@ pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
     );
     let shapes = Shapes::new(limits(&settings), pools.common().workers);
     keep_up(&ground, &pools);
+    let mirror = open_mirror(&ground, &pools)?;
     show_bus(&ground, &bus);
     let steward = Steward::new(ground.sources.clone(), pools.clone());
     follow_settings(&ground, &steward);
 
     serve_ops(&ground, ops);
-    let door = make_wire_door(&ground, steward, &pools, &shapes, &tap, (bus, instance))?;
+    let door = make_wire_door(
+        &ground,
+        steward,
+        &pools,
+        (shapes.clone(), tap.clone(), mirror),
+        (bus, instance),
+    )?;
     door.serve(&ground, wire)?;
     let sessions = Sessions {
         witness: door.witness.clone(),
@@ -118,20 +127,31 @@ fn keep_up(ground: &Ground, pools: &Arc<Pools>) {
         .spawn(Stage::Flow, "pool upkeep", |stop| pools.upkeep(upstream, stop));
 }
 
+fn open_mirror(ground: &Ground, pools: &Pools) -> Result<Option<Arc<Mirror>>, StartError> {
+    let common = pools.common();
+    let target = common.live().mirror(&[])?;
+    let mirror = Mirror::new(target, common);
+    if let Some(mirror) = mirror.clone() {
+        mirror.start(&ground.tasks);
+        ground.registry.before_scrape(move || mirror.show());
+    }
+    Ok(mirror)
+}
+
 fn make_wire_door(
     ground: &Ground,
     steward: Arc<Steward>,
     pools: &Arc<Pools>,
-    shapes: &Shapes,
-    tap: &Tap,
+    (shapes, tap, mirror): (Shapes, Tap, Option<Arc<Mirror>>),
     (bus, instance): (Bus, String),
 ) -> Result<Arc<Door>, StartError> {
     let settings = pools.common().live();
     let tls = tls(&settings)?;
     let parts = DoorParts {
         pools: pools.clone(),
-        shapes: shapes.clone(),
-        tap: tap.clone(),
+        shapes,
+        tap,
+        mirror,
         clock: ground.clock.clone(),
         environment: ground.sources.profile(),
         steward,

@@ -31,6 +31,22 @@ weir_telemetry::metrics! {
         replica_bans: Counters<2> = "weir_replica_bans_total" ["upstream", "reason"],
         /// Reads that may leave the primary, by who answered and why: replica (fit), primary (not_fresh, none_fit, sent_again).
         reads_routed: Counters<2> = "weir_reads_routed_total" ["target", "reason"],
+        /// Transactions of clients whose database is mirrored that were sampled, by what became of them: ran; dropped (full, away, lost, settings, diverged, stopped); skipped (not_a_read, copy, outside, session, unread, nothing, unfinished).
+        mirror_transactions: Counters<2> = "weir_mirror_transactions_total" ["fate", "reason"],
+        /// Requests (a query, or all up to a Sync) that the mirror and the server both answered, by outcome: same, rows (another number of them), other (an error, or another one).
+        mirror_requests: Counters<1> = "weir_mirror_requests_total" ["outcome"],
+        /// Requests that failed on the server or on the mirror, by both SQLSTATEs; `ok` where one succeeded.
+        mirror_errors: Counters<2> = "weir_mirror_errors_total" ["server", "mirror"],
+        /// How long requests took that both answered in the same way, by who answered (`server`, `mirror`) and kind.
+        mirror_duration_seconds: Histograms<2> = "weir_mirror_duration_seconds" ["by", "kind"],
+        /// Time from the end of a transaction on the server to its beginning on the mirror.
+        mirror_wait_seconds: Histograms<0> = "weir_mirror_wait_seconds" [],
+        /// Transactions that wait for the mirror.
+        mirror_queue: Gauges<0> = "weir_mirror_queue" [],
+        /// What mirrored transactions hold, collected, waiting or running.
+        mirror_queue_bytes: Gauges<0> = "weir_mirror_queue_bytes" [],
+        /// Whether the mirror is away, so that nothing is sent to it for a while: 1 if so.
+        mirror_away: Gauges<0> = "weir_mirror_away" [],
         /// Times that another server became the primary.
         failovers: Counters<0> = "weir_failovers_total" [],
         /// Clients of the PostgreSQL door that are logged in.

@@ -1,18 +1,20 @@
 //! The `[gateway]` section, and what it means for a pool.
 
 mod cluster;
+mod mirror;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use weir_config::{DatabaseSettings, Error, Origin, Setting, Sources, computed, unset};
+use weir_config::{DatabaseSettings, Error, Origin, RedactedUrl, Setting, Sources, computed, unset};
 use weir_model::Project;
 use weir_upstream::Target;
 
 use crate::rules::Rules;
 pub(crate) use cluster::Reads;
 use cluster::Replicas;
+pub(crate) use mirror::SampleBy;
 
 weir_config::section! {
     /// The data path: doors, pool, events.
@@ -87,6 +89,24 @@ weir_config::section! {
         replica_lag_max: Duration = "10s",
         /// How long a caller waits for a new primary while the present one cannot be reached, where there are several servers; at most as long as for a connection.
         failover_wait: Duration = "10s",
+        /// A database to which a share of what clients of the PostgreSQL door do is sent once more, to see how it does: another version, index or configuration (`postgres://user:password@host:port/database`). Its answers are compared and thrown away; docs/guides/routing.md says more.
+        mirror_url: Option<RedactedUrl> = unset(),
+        /// The database whose clients are mirrored; that of `database.url` without it.
+        mirror_database: Option<String> = unset(),
+        /// The share that is mirrored, from 0 (nothing) to 1 (everything that may be).
+        mirror_share: f64 = "1",
+        /// What is sampled: each `transaction`, or each `session` with all of its transactions.
+        mirror_sample_by: SampleBy = "transaction",
+        /// Whether only transactions are mirrored that do nothing but plain reads; without it the mirror also gets what writes.
+        mirror_reads_only: bool = "true",
+        /// Connections to the mirror at most.
+        mirror_connections: usize = "4",
+        /// Transactions that wait for the mirror at most; beyond it whole transactions are dropped and counted.
+        mirror_queue_max: usize = "1000",
+        /// What all mirrored transactions may hold together until the mirror has done them, in bytes; beyond it whole transactions are dropped and counted.
+        mirror_queue_bytes_max: usize = "16777216",
+        /// A statement on the mirror is cancelled after this.
+        mirror_statement_timeout: Duration = "15s",
         /// Longest statement text that is accepted, in bytes.
         statement_bytes_max: usize = "1048576",
         /// Largest reply of a call that returns all rows at once, in bytes; larger ones are for the streaming call.
@@ -239,10 +259,12 @@ pub fn check(sources: &Sources) -> Result<(GatewaySettings, Vec<Target>), Error>
     };
     let target = Target::parse(url.secret().expose());
     let first = target.map_err(|error| Error::Refused(format!("setting database.url: {error}")))?;
-    match settings.replicas.targets(&first) {
-        Ok(others) => Ok((settings, std::iter::once(first).chain(others).collect())),
-        Err(reason) => wrong("gateway.replicas", reason),
-    }
+    let servers: Vec<Target> = match settings.replicas.targets(&first) {
+        Ok(others) => std::iter::once(first).chain(others).collect(),
+        Err(reason) => return wrong("gateway.replicas", reason),
+    };
+    settings.mirror(&servers)?;
+    Ok((settings, servers))
 }
 
 /// The settings without any of a user's own.

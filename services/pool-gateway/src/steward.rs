@@ -8,7 +8,7 @@ use crate::pool::Pools;
 use crate::settings::{GatewaySettings, check};
 
 /// Settings that are read at the start only.
-const AT_START: [&str; 12] = [
+const AT_START: [&str; 15] = [
     "grpc_listen",
     "ops_listen",
     "wire_listen",
@@ -16,6 +16,9 @@ const AT_START: [&str; 12] = [
     "tls_certificate",
     "tls_key",
     "tls_client_authority",
+    "mirror_url",
+    "mirror_database",
+    "mirror_connections",
     "statement_bytes_max",
     "events",
     "events_buffer_max",

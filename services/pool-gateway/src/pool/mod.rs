@@ -36,7 +36,7 @@ use weir_telemetry::Histogram;
 use weir_upstream::{ConnectOptions, Credentials, Target};
 
 pub(crate) use autoscale::{Controller, Seen};
-pub(crate) use breaker::Breaker;
+pub(crate) use breaker::{Breaker, BreakerState};
 use cards::Cards;
 pub(crate) use lease::Lease;
 pub(crate) use members::{Member, Members};

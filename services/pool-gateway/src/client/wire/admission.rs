@@ -404,6 +404,7 @@ impl Applicant {
             DoorKind::Wire,
         );
         let profiles = &door.pools.common().profiles;
+        let copying = door.copying(&seat);
         let me = ClientSide {
             pool: entry.pool,
             seat,
@@ -424,6 +425,7 @@ impl Applicant {
             unread: Vec::new(),
             pending: Pending::Idle,
             reader: door.pools.common().members.are_several().then(Box::default),
+            copying,
             mode: entry.policy.mode,
             weight: entry.policy.weight,
             purse: door.pools.budgets.purse(&project, entry.policy.rates).map(Box::new),

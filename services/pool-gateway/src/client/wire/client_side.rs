@@ -11,6 +11,7 @@ use weir_sql::Statement;
 
 use super::Door;
 use super::account::Totals;
+use super::copying::Copying;
 use super::crowd::Place;
 use super::expect::Ongoing;
 use super::journal::{Change, Journal, Settings};
@@ -77,6 +78,8 @@ pub(super) struct ClientSide {
     pub(super) pending: Pending,
     /// What it takes to read from replicas; none where there are none.
     pub(super) reader: Option<Box<Reader>>,
+    /// What is copied of it; none where its database is not mirrored.
+    pub(super) copying: Option<Box<Copying>>,
     pub(super) mode: PoolMode,
     /// The share of its project in the line for a server.
     pub(super) weight: f64,

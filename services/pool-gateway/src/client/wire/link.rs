@@ -8,13 +8,16 @@ use std::time::Duration;
 
 use bytes::{Buf as _, BytesMut};
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 use weir_pgwire::Header;
 use weir_pgwire::backend::TransactionStatus;
 use weir_pgwire::request::tag;
 use weir_sql::Statement;
 
+use super::client_side::ClientSide;
 use super::expect::{Expectations, Expected};
 use super::statements::Prepared;
+use crate::mirror::OK;
 use crate::pool::{Lease, Reading};
 
 /// A batch of frames up to this length can be sent again when its statements have to be prepared anew.
@@ -99,6 +102,9 @@ pub(super) struct Link {
     pub(super) status: TransactionStatus,
     /// The present transaction, or the statement outside one, failed.
     pub(super) failed: bool,
+    /// The code of the error in the present request, and how many rows its command tags have counted.
+    pub(super) sqlstate: [u8; 5],
+    pub(super) tagged_rows: u64,
     /// The command that ended the transaction was a rollback.
     pub(super) rolled_back: bool,
     /// The client sends COPY data.
@@ -145,6 +151,8 @@ impl Link {
             skip_to_server: 0,
             status: TransactionStatus::Idle,
             failed: false,
+            sqlstate: OK,
+            tagged_rows: 0,
             rolled_back: false,
             copies_in: false,
             unnamed: None,
@@ -243,8 +251,12 @@ impl Link {
         }
     }
 
-    /// The client has kept the statement that runs waiting for so long.
-    pub(super) fn drained(&mut self, waited: Duration) {
+    /// The client has kept the statement that runs waiting since then.
+    pub(super) fn drained(&mut self, me: &mut ClientSide, since: Instant) {
+        let waited = me.now.duration_since(since);
+        if let Some(copying) = &mut me.copying {
+            copying.drained(waited);
+        }
         let micros = crate::client::micros(waited);
         if let Some(Expected::Query(ongoing) | Expected::Execute(ongoing)) = self.expected.front() {
             ongoing.drain_us += micros;

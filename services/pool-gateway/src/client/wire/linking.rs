@@ -222,6 +222,9 @@ impl Session {
             if let Some(reader) = &mut self.me.reader {
                 reader.begins(&text);
             }
+            if let Some(copying) = &mut self.me.copying {
+                copying.begun(&text);
+            }
             self.me.look_at_clock();
             self.belong(lease, self.me.now.duration_since(begun));
             if let Some(link) = &mut self.link {
@@ -246,6 +249,9 @@ impl Session {
             // It came in a frame, so it fits one.
             let _ = frontend::query(&mut link.to_server, text);
             link.expect(Expected::HideQuery);
+            if let Some(copying) = &mut self.me.copying {
+                copying.begun(text);
+            }
             self.me.pending = Pending::Idle;
         }
         self.link = Some(link);

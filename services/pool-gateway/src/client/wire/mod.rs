@@ -9,6 +9,7 @@ mod admin;
 mod admission;
 mod clerk;
 mod client_side;
+mod copying;
 mod crew;
 mod crowd;
 mod expect;
@@ -57,6 +58,7 @@ use weir_runtime::{Ground, Stage, StartError, TaskResult, Worker};
 use super::login::{Strangers, Verifiers};
 use super::tls::Tls;
 use crate::metrics::Metrics;
+use crate::mirror::Mirror;
 use crate::pool::Pools;
 use crate::shapes::Shapes;
 use crate::steward::Steward;
@@ -108,6 +110,7 @@ pub(crate) struct Door {
     pub(crate) pools: Arc<Pools>,
     pub(crate) shapes: Shapes,
     pub(crate) tap: Tap,
+    mirror: Option<Arc<Mirror>>,
     pub(crate) metrics: Arc<Metrics>,
     wall: Wall,
     pub(crate) environment: Environment,
@@ -132,6 +135,7 @@ pub(crate) struct DoorParts {
     pub(crate) pools: Arc<Pools>,
     pub(crate) shapes: Shapes,
     pub(crate) tap: Tap,
+    pub(crate) mirror: Option<Arc<Mirror>>,
     pub(crate) clock: Clock,
     pub(crate) environment: Environment,
     pub(crate) tls: Option<Tls>,
@@ -152,6 +156,7 @@ impl Door {
             pools: parts.pools,
             shapes: parts.shapes,
             tap: parts.tap,
+            mirror: parts.mirror,
             metrics,
             wall: Wall::new(parts.clock),
             environment: parts.environment,

@@ -73,6 +73,9 @@ impl ClientSide {
     fn begin_again(&mut self) {
         let begun = self.reader.as_mut().and_then(|reader| reader.take_begun());
         if let Some(text) = begun {
+            if let Some(copying) = &mut self.copying {
+                copying.goes_on();
+            }
             self.pending = Pending::Begun(text);
         }
     }

@@ -9,9 +9,11 @@ use weir_sql::Deed;
 
 use super::account::Totals;
 use super::client_side::{ClientSide, Unread};
+use super::copying::Answered;
 use super::expect::{Expected, Ongoing};
 use super::link::Link;
 use super::refusal::{Refusal, says, sqlstate_of};
+use crate::mirror::OK;
 use crate::pool::Standing;
 use crate::settings::PoolMode;
 
@@ -221,6 +223,7 @@ impl Link {
         let text = body.strip_suffix(b"\0").unwrap_or(body);
         self.note_end_of_transaction(text);
         let rows = command_tag_rows(text);
+        self.tagged_rows += rows.unwrap_or_default();
         match self.expected.front() {
             Some(Expected::Query(ongoing)) => {
                 if let Some(rows) = rows {
@@ -275,6 +278,9 @@ impl Link {
             (tag::COPY_IN_RESPONSE, _) => {
                 self.copies_in = self.expected.copy_in_begins();
                 self.is_open |= !self.expected.has_end();
+                if let Some(copying) = &mut me.copying {
+                    copying.lose_step();
+                }
             }
             (_, Some(Expected::Query(_) | Expected::HideQuery | Expected::Execute(_) | Expected::Describe)) => {}
             _ => return Err(OutOfStep),
@@ -316,6 +322,7 @@ impl Link {
             self.say_next(editor.out);
         }
         let sqlstate = sqlstate_of(body);
+        self.sqlstate = sqlstate;
         if sqlstate == *b"25006" {
             me.pool.common.members.doubt();
         }
@@ -393,7 +400,9 @@ impl Link {
             b"E" => TransactionStatus::Failed,
             _ => return Err(OutOfStep),
         };
-        match self.expected.pop() {
+        let answered = self.expected.pop();
+        let is_clients = matches!(answered, Some(Expected::Query(_) | Expected::Sync));
+        match answered {
             Some(Expected::Query(ongoing)) if ongoing.long_text.is_some() => {
                 let in_block = self.status != TransactionStatus::Idle;
                 me.unread.push(Unread { ongoing, in_block });
@@ -426,6 +435,17 @@ impl Link {
                 reader.transaction_ended(&me.pool.common.members);
             }
         }
+        if let Some(copying) = me.copying.as_mut().filter(|_| is_clients) {
+            copying.answered(Answered {
+                now: me.now,
+                sqlstate: self.sqlstate,
+                rows: self.tagged_rows,
+                status,
+                profile: &me.profile,
+            });
+        }
+        self.sqlstate = OK;
+        self.tagged_rows = 0;
         Ok(Fate::Pass)
     }
 
@@ -444,6 +464,9 @@ impl Link {
     /// The batch is the client's next request.
     pub(super) fn replay_first(&mut self, me: &mut ClientSide) {
         let batch = self.replay.take();
+        if let Some(copying) = &mut me.copying {
+            copying.forget_unanswered();
+        }
         let rest = std::mem::take(&mut me.inbound);
         me.replays = batch.first().is_some_and(|tag| *tag != request::tag::QUERY);
         me.inbound = BytesMut::from(batch.as_slice());

@@ -116,6 +116,11 @@ impl Link {
         let mut at = self.skip_to_server.min(data.len());
         self.skip_to_server -= at;
         out.extend_from_slice(data.get(..at).unwrap_or_default());
+        let is_copied = me.copying.is_some();
+        let mut begins = is_copied && self.is_at_beginning();
+        if is_copied && at > 0 {
+            me.copy_more(data.get(..at).unwrap_or_default());
+        }
         while let Some(rest) = data.get(at..).filter(|rest| !rest.is_empty()) {
             // What follows a batch that is to be sent again waits behind it.
             if me.ends || self.replay.is_due || self.waits {
@@ -125,6 +130,9 @@ impl Link {
             at += incoming.frame.len();
             self.is_fresh = false;
             self.skip_to_server = incoming.bytes - incoming.frame.len();
+            if is_copied {
+                self.copy(me, incoming, std::mem::take(&mut begins));
+            }
             self.request(me, incoming, query.take(), out)?;
             self.note_batch(incoming.tag);
             self.note_taken(incoming.tag);
@@ -432,7 +440,7 @@ impl Link {
 }
 
 /// Whether a repeated text may be kept prepared. A transaction command or a utility gains nothing by it.
-fn can_stay_prepared(statement: &Statement) -> bool {
+pub(super) fn can_stay_prepared(statement: &Statement) -> bool {
     use weir_sql::Kind::{Delete, Insert, Merge, Select, Update};
     matches!(statement.kind, Select | Insert | Update | Delete | Merge) && statement.statements == 1
 }

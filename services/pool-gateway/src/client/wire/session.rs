@@ -257,7 +257,7 @@ impl Session {
             return Ok(moved);
         }
         if let Some(since) = self.me.blocked_since.take() {
-            link.drained(self.me.now.duration_since(since));
+            link.drained(&mut self.me, since);
         }
         scratch.out.clear();
         link.say_at_flush(&mut scratch.out);

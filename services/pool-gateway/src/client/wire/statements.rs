@@ -26,10 +26,10 @@ const SHARED_BYTES_MAX: usize = 64 * 1024 * 1024;
 pub(super) struct Prepared {
     pub(super) id: u64,
     /// Its name on every server.
-    pub(super) name: Box<[u8]>,
-    pub(super) sql: Box<[u8]>,
+    pub(super) name: Arc<[u8]>,
+    pub(super) sql: Arc<[u8]>,
     /// Parameter types, as they stand in the Parse frame.
-    pub(super) types: Box<[u8]>,
+    pub(super) types: Arc<[u8]>,
     pub(super) statement: Arc<Statement>,
     pub(super) text_hash: u64,
     /// How often it was parsed.

@@ -31,6 +31,9 @@ pub(super) async fn run(door: Arc<Door>, stop: CancellationToken) -> TaskResult 
         let settings = door.pools.common().live();
         door.metrics.clients.with([]).set(count(door.seats.len()));
         door.wall.compare();
+        if let Some(mirror) = &door.mirror {
+            mirror.follow(&settings);
+        }
         door.crew.look(settings.workers_min, &door.seats);
         door.metrics.wire_workers.with([]).set(count(door.crew.serving()));
         door.seats.each(|seat| {

@@ -151,11 +151,11 @@ impl ClientSide {
                 Some(Ok(if is_start { "START TRANSACTION" } else { "BEGIN" }))
             }
             (Deed::Commit { chain: false }, Pending::Begun(_)) => {
-                self.pending = Pending::Idle;
+                self.ends_alone();
                 Some(Ok("COMMIT"))
             }
             (Deed::Rollback { chain: false }, Pending::Begun(_)) => {
-                self.pending = Pending::Idle;
+                self.ends_alone();
                 Some(Ok("ROLLBACK"))
             }
             (Deed::Deallocate { name }, _) if self.names.get(name.as_bytes()).is_some() => {
@@ -171,6 +171,14 @@ impl ClientSide {
                 Some(Ok("DISCARD ALL"))
             }
             _ => None,
+        }
+    }
+
+    /// The transaction ends that has no server.
+    fn ends_alone(&mut self) {
+        self.pending = Pending::Idle;
+        if let Some(copying) = &mut self.copying {
+            copying.ended_alone(self.now);
         }
     }
 

@@ -1,6 +1,7 @@
 //! Several servers of one cluster behind one gateway: a primary and a standby that follows it.
 
 mod failover;
+mod mirror;
 mod pipelines;
 mod routing;
 

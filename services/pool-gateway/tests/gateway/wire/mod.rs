@@ -6,6 +6,7 @@ mod faults;
 mod flushed;
 mod isolation;
 mod limits;
+mod mirror;
 mod prepared;
 mod protocol;
 mod starved;
