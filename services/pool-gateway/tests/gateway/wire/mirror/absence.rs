@@ -155,7 +155,8 @@ async fn a_mirror_that_was_restarted_is_used_again() {
 
 #[tokio::test]
 async fn the_gateway_stops_while_the_mirror_works() {
-    let mirrored = Mirrored::start(&[("mirror_connections", "1")]).await;
+    // The statement would not end by itself.
+    let mirrored = Mirrored::start(&[("mirror_connections", "1"), ("mirror_statement_timeout", "10m")]).await;
     let slow = "create function note(what text) returns text language sql as
         'select what from (select pg_sleep(600)) slept'";
     mirrored.shadow.psql(slow).await;
