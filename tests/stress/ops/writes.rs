@@ -1,5 +1,9 @@
 //! Writing: every row goes into the ledger, and what the server says about it decides what must be found there.
 
+use std::time::Duration;
+
+use weir_pgwire::backend::tag;
+
 use crate::client::Client;
 use crate::frames::Frames;
 use crate::ledger::{Entry, Fate};
@@ -20,7 +24,8 @@ impl Client {
     }
 
     pub(super) async fn write(&mut self) -> Outcome {
-        match self.rng.u8(0..5) {
+        match self.rng.u8(0..6) {
+            5 => self.write_by_flush_in_vain().await,
             0 => self.write_simple().await,
             1 => self.write_extended().await,
             2 => self.write_and_return().await,
@@ -80,6 +85,20 @@ impl Client {
             self.round(&frames.sync()).await?
         };
         reply.expect_error("22012", &["CEZI", "CTEZI", "12C1EZI", "12C12EZI"])?;
+        self.settle(&[entry], Fate::Refused);
+        Ok(())
+    }
+
+    /// A batch that was answered and is not ended belongs to its client alone: who else ended it would commit the row.
+    async fn write_by_flush_in_vain(&mut self) -> Outcome {
+        let entry = self.begin_write();
+        let ends = [tag::COMMAND_COMPLETE, tag::ERROR_RESPONSE];
+        self.send(&self.insert_frames(Frames::default(), entry).flush()).await?;
+        self.collect(&ends).await?.expect_done("12C", &["INSERT 0 1"])?;
+        // So that a server that is let go too early is with another client meanwhile.
+        tokio::time::sleep(Duration::from_millis(self.rng.u64(0..5))).await;
+        let reply = self.round(&Frames::default().run("select 1 / 0", &[]).sync()).await?;
+        reply.expect_error("22012", &["1EZI", "12EZI"])?;
         self.settle(&[entry], Fate::Refused);
         Ok(())
     }

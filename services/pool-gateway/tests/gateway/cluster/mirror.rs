@@ -66,5 +66,8 @@ async fn a_transaction_that_moves_to_the_primary_is_mirrored_once_and_as_a_whole
     assert_eq!(value(&mut client, "select a from one").await.as_deref(), Some("1"));
     client.simple_query("commit").await.unwrap();
     assert_eq!(cluster.mirrored().await, (transactions + 2.0, requests + 2.0));
-    assert_eq!(cluster.number("weir_mirror_requests_total{outcome=\"other\"").await, 0.0);
+    assert_eq!(
+        cluster.number("weir_mirror_requests_total{outcome=\"other\"").await,
+        0.0
+    );
 }
