@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use lru::LruCache;
 use tokio::sync::Semaphore;
-use weir_sql::{Limits, Statement, analyse};
+use weir_sql::{Limits, Statement, without_trace};
 
 use crate::workers::current_worker;
 
@@ -25,6 +25,11 @@ const REMEMBERED_BYTES_MAX: usize = 8 * 1024;
 const SHORT_BYTES: usize = 16 * 1024;
 /// Long statements that are read at once.
 const LONG_AT_ONCE: usize = 2;
+
+/// What a text is. The trace in its comment is other with every statement, and says nothing of that.
+fn analyse(sql: &str, limits: Limits) -> Statement {
+    weir_sql::analyse(&without_trace(sql), limits)
+}
 
 /// What is remembered of a text without its literals.
 #[derive(Debug, Clone)]
@@ -146,7 +151,7 @@ impl Lane {
         {
             return Some(statement.clone());
         }
-        self.texts.get(sql.as_bytes()).cloned()
+        self.texts.get(without_trace(sql).as_bytes()).cloned()
     }
 
     fn remember(&mut self, sql: &str, statement: &Arc<Statement>) {
@@ -162,7 +167,7 @@ impl Lane {
                 return;
             }
         }
-        self.texts.put(sql.as_bytes().into(), statement.clone());
+        self.texts.put(without_trace(sql).as_bytes().into(), statement.clone());
     }
 }
 
@@ -188,5 +193,19 @@ mod tests {
         let other = shapes.at_once("set app.tenant = 'b'").unwrap();
         assert_ne!(one.deeds, other.deeds);
         assert!(Arc::ptr_eq(&one, &shapes.at_once("set app.tenant = 'a'").unwrap()));
+    }
+
+    #[test]
+    fn texts_that_differ_in_their_trace_are_remembered_as_one() {
+        let shapes = Shapes::new(Limits::default(), 1);
+        for sql in ["select 1", "set app.tenant = 'a'", "select from from"] {
+            let traced = |span: u32| format!("{sql} /*traceparent='00-{:032x}-{span:016x}-01'*/", 7);
+            let first = shapes.at_once(&traced(1)).unwrap();
+            for span in 2..9 {
+                assert!(Arc::ptr_eq(&first, &shapes.at_once(&traced(span)).unwrap()), "{sql}");
+            }
+        }
+        let held = |lane: &mut Lane| lane.skeletons.len() + lane.texts.len();
+        assert!(shapes.with_lane(held).unwrap() <= 6);
     }
 }

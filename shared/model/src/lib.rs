@@ -7,8 +7,10 @@ mod clock;
 mod error;
 mod id;
 mod secret;
+mod trace;
 
 pub use clock::Clock;
 pub use error::{Coded, ErrorClass};
 pub use id::{Fingerprint, InvalidId, Project, Upstream};
 pub use secret::Secret;
+pub use trace::{TRACEPARENT_BYTES, is_traceparent};

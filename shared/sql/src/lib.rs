@@ -34,6 +34,7 @@ mod shape;
 mod skeleton;
 mod split;
 mod text;
+mod trace;
 mod tree;
 
 #[cfg(test)]
@@ -45,6 +46,7 @@ use weir_model::Fingerprint;
 
 pub use deeds::Deed;
 pub use skeleton::skeleton;
+pub use trace::{Trace, trace, without_trace};
 
 /// How much of a statement is looked at, and how much text is kept of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

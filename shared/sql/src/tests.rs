@@ -6,6 +6,7 @@ mod hostile;
 mod identity;
 mod skeleton;
 mod text;
+mod trace;
 
 use crate::{Limits, Statement, analyse};
 

@@ -25,6 +25,7 @@ use super::seat::Who;
 use super::session::Session;
 use super::statements::Names;
 use super::stream::ClientStream;
+use super::trace;
 use super::welcome::{self, client_settings};
 use crate::client::login::{self, AUTH_QUERY, Found, Login, LookupError, Method, Random, Step, random};
 use crate::client::tls::client_name;
@@ -174,6 +175,7 @@ impl Applicant {
         let who = &self.who;
         let application = who.settings.iter().find(|(name, _)| name == "application_name");
         let application = application.map_or("", |(_, value)| value.as_str());
+        let application = trace::without(application);
         let application: String = application.chars().take(APPLICATION_CHARS_MAX).collect();
         let caller = Caller {
             database: &who.database,
@@ -415,6 +417,7 @@ impl Applicant {
             outbound,
             blocked_since: None,
             origin,
+            trace: trace::of_profile(&entry.profile),
             scope: profiles.scope_of(&entry.profile),
             first_profile: entry.profile.clone(),
             profile: entry.profile,

@@ -20,6 +20,7 @@ use super::refusal::Refusal;
 use super::seat::{Doing, Seat};
 use super::statements::Names;
 use super::stream::ClientStream;
+use super::trace;
 use crate::budget::Purse;
 use crate::pool::{Pool, Server};
 use crate::profile::{DATE_STYLE, IDENTITY, Profile, Setting};
@@ -62,6 +63,8 @@ pub(super) struct ClientSide {
     /// Since when the client takes nothing.
     pub(super) blocked_since: Option<Instant>,
     pub(super) origin: Arc<Origin>,
+    /// The trace that its `application_name` names, for statements that name none themselves.
+    pub(super) trace: Option<Arc<str>>,
     /// What its session looks like now, and what it looked like at first.
     pub(super) profile: Arc<Profile>,
     pub(super) first_profile: Arc<Profile>,
@@ -181,6 +184,7 @@ impl ClientSide {
             tagged_rows: None,
             long_text: None,
             sqlstate: [0; 5],
+            trace: None,
         }
     }
 
@@ -237,6 +241,7 @@ impl ClientSide {
     /// The session looks like this from now on.
     pub(super) fn become_profile(&mut self, profile: Arc<Profile>) {
         self.scope = self.pool.common.profiles.scope_of(&profile);
+        self.trace = trace::of_profile(&profile);
         self.profile = profile;
     }
 
@@ -265,7 +270,7 @@ impl ClientSide {
             text_hash: ongoing.text_hash,
             outcome,
             sqlstate,
-            traceparent: "",
+            traceparent: ongoing.trace.as_deref().or(self.trace.as_deref()).unwrap_or_default(),
             started_unix_ms: self.door.wall.unix_ms(ongoing.begun),
             ended: self.now,
             queue_wait_us: ongoing.queue_wait_us,

@@ -28,6 +28,8 @@ pub(super) struct Ongoing {
     pub(super) long_text: Option<Box<str>>,
     /// The code of its error; zeros where there is none.
     pub(super) sqlstate: [u8; 5],
+    /// The trace that the comment of its text names.
+    pub(super) trace: Option<Arc<str>>,
 }
 
 /// One answer that is awaited.
@@ -185,6 +187,7 @@ mod tests {
             tagged_rows: None,
             long_text: None,
             sqlstate: [0; 5],
+            trace: None,
         })
     }
 

@@ -14,7 +14,6 @@ use super::client_side::ClientSide;
 use super::linking::Waited;
 use super::session::Session;
 use crate::error::Error;
-use crate::profile::Setting;
 
 /// How long a session waits before it looks again whether there is a primary.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(50);
@@ -40,10 +39,7 @@ impl ClientSide {
 
     /// What the client called itself when it came.
     pub(super) fn application(&self) -> &str {
-        match self.first_profile.get("application_name") {
-            Some(Setting::Value(name)) => name,
-            _ => "",
-        }
+        &self.seat.who.application
     }
 
     /// Whether a replica was to answer, which cannot: then the primary is asked.

@@ -36,6 +36,7 @@ mod starvation;
 mod statements;
 mod stream;
 mod sweep;
+mod trace;
 mod unlinked;
 mod wall;
 mod welcome;

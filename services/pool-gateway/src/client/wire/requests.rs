@@ -13,6 +13,7 @@ use super::journal::pin;
 use super::link::Link;
 use super::refusal::Refusal;
 use super::statements::Prepared;
+use super::trace;
 use crate::pool::Standing;
 
 /// A Bind longer than this is passed on as it comes, once its names are there.
@@ -205,6 +206,7 @@ impl Link {
         let text_hash = text.map_or(0, weir_sql::text_hash);
         let mut ongoing = me.begin(statement, text_hash, incoming.bytes);
         ongoing.queue_wait_us = self.take_wait();
+        ongoing.trace = text.and_then(|text| trace::of_text(text.as_bytes()));
         if let Some(text) = text.filter(|text| !ongoing.statement.parsed && me.door.shapes.is_long(text)) {
             ongoing.long_text = Some(text.into());
         }
@@ -397,8 +399,10 @@ impl Link {
         let bound = self.portal(portal).cloned();
         let statement = bound.as_ref().map(|prepared| prepared.statement.clone());
         let statement = statement.unwrap_or_else(|| me.door.shapes.unread(""));
+        let trace = bound.as_ref().and_then(|prepared| prepared.trace.clone());
         let (text_hash, bytes) = bound.map_or((0, 0), |prepared| (prepared.text_hash, prepared.sql.len()));
         let mut ongoing = me.begin(statement, text_hash, bytes);
+        ongoing.trace = trace;
         ongoing.queue_wait_us = self.take_wait();
         self.expect(Expected::Execute(ongoing));
         out.extend_from_slice(incoming.frame);

@@ -1,5 +1,7 @@
 //! Statements that clients have parsed: one for each text, shared by all who send it.
 //!
+//! The trace in a text's comment belongs to the one who sent it: what is shared, and prepared, is the text without it.
+//!
 //! A server knows a statement by our name for it, a client by its own. Which is which is known here; what is prepared
 //! on which connection, the connection knows.
 
@@ -9,7 +11,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use lru::LruCache;
-use weir_sql::{Statement, text_hash};
+use weir_sql::{Statement, Trace, text_hash, trace};
 
 use crate::shapes::Shapes;
 
@@ -32,14 +34,30 @@ pub(super) struct Prepared {
     pub(super) types: Arc<[u8]>,
     pub(super) statement: Arc<Statement>,
     pub(super) text_hash: u64,
+    /// The trace that the comment of its sender's text named.
+    pub(super) trace: Option<Arc<str>>,
     /// How often it was parsed.
-    parsed: AtomicU32,
+    parsed: Arc<AtomicU32>,
 }
 
 impl Prepared {
     /// The name of a statement on every server.
     pub(super) fn name_of(id: u64) -> String {
         format!("__weir_{id:x}")
+    }
+
+    /// The same statement, in the text of one caller.
+    fn traced(&self, trace: &Trace<'_>, sql: &[u8]) -> Self {
+        Self {
+            id: self.id,
+            name: self.name.clone(),
+            sql: self.sql.clone(),
+            types: self.types.clone(),
+            statement: self.statement.clone(),
+            text_hash: text_hash(&String::from_utf8_lossy(sql)),
+            trace: Some(trace.parent.into()),
+            parsed: self.parsed.clone(),
+        }
     }
 
     /// Counts a Parse. True: its text has come before, so that it pays to keep it prepared.
@@ -82,6 +100,16 @@ impl Library {
 
     /// The statement of this text with these parameter types, as it reads under this scope (search path and role).
     pub(super) fn find(&self, scope: u64, sql: &[u8], types: &[u8], shapes: &Shapes) -> Arc<Prepared> {
+        match trace(sql) {
+            None => self.share(scope, sql, types, shapes),
+            Some(trace) => {
+                let shared = self.share(scope, &trace.rest(), types, shapes);
+                Arc::new(shared.traced(&trace, sql))
+            }
+        }
+    }
+
+    fn share(&self, scope: u64, sql: &[u8], types: &[u8], shapes: &Shapes) -> Arc<Prepared> {
         let mut shelf = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
         let mut key = std::mem::take(&mut shelf.scratch);
         key.clear();
@@ -110,7 +138,8 @@ impl Library {
             types: types.into(),
             statement,
             text_hash: text_hash(&text),
-            parsed: AtomicU32::new(0),
+            trace: None,
+            parsed: Arc::default(),
         }
     }
 }
@@ -189,5 +218,21 @@ mod tests {
         let prepared = library.find(0, b"select 1", b"", &shapes);
         assert!(!prepared.is_repeated());
         assert!(library.find(0, b"select 1", b"", &shapes).is_repeated());
+    }
+
+    #[test]
+    fn texts_that_differ_in_their_trace_are_one_statement_with_a_trace_for_each() {
+        let (library, shapes) = (Library::new(), Shapes::new(Limits::default(), 1));
+        let find = |span: u32| {
+            let sql = format!("select $1 /*app='a',traceparent='00-{:032x}-{span:016x}-01'*/", 7);
+            library.find(0, sql.as_bytes(), b"", &shapes)
+        };
+        let (one, other) = (find(1), find(2));
+        assert_eq!((one.id, &*one.sql), (other.id, b"select $1 /*app='a'*/".as_slice()));
+        assert_ne!((one.text_hash, &one.trace), (other.text_hash, &other.trace));
+        assert!(!one.is_repeated() && other.is_repeated());
+        assert_eq!(library.size().0, 1);
+        let plain = library.find(0, b"select $1 /*app='a'*/", b"", &shapes);
+        assert_eq!((plain.id, &plain.trace), (one.id, &None));
     }
 }

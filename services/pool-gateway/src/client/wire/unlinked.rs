@@ -13,6 +13,7 @@ use weir_sql::{Deed, Statement};
 use super::client_side::{ClientSide, Pending};
 use super::refusal::Refusal;
 use super::requests::{Fatal, Incoming, incoming, protocol};
+use super::trace;
 use crate::settings::PoolMode;
 use crate::tap::Outcome;
 
@@ -115,6 +116,7 @@ impl ClientSide {
         };
         let text = String::from_utf8_lossy(sql);
         let mut ongoing = self.begin(statement, weir_sql::text_hash(&text), incoming.bytes);
+        ongoing.trace = trace::of_text(sql);
         match answer {
             Ok(tag) => {
                 self.say_complete(tag);
@@ -227,6 +229,7 @@ impl ClientSide {
         let statement = statement.unwrap_or_else(|| self.door.shapes.unread(sql.unwrap_or_default()));
         let mut ongoing = self.begin(statement, sql.map_or(0, weir_sql::text_hash), self.inbound.len());
         ongoing.sqlstate = refusal.sqlstate.as_bytes().first_chunk().copied().unwrap_or(*b"XX000");
+        ongoing.trace = sql.and_then(|sql| trace::of_text(sql.as_bytes()));
         self.tell(&ongoing, Outcome::Refused);
     }
 }

@@ -11,6 +11,7 @@ mod prepared;
 mod protocol;
 mod starved;
 mod threads;
+mod traced;
 mod trouble;
 
 use weir_testkit::Database;
