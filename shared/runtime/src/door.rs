@@ -1,16 +1,24 @@
 //! Doors: sockets are bound first and served later, and every gRPC door has health and reflection.
+//!
+//! A socket may have been bound by another process, and may be left to a further one while this process lives: see
+//! [`Release`]. How it gets from one to the other is not decided here.
 
 use std::net::SocketAddr;
 
+use futures_util::{StreamExt as _, stream};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 use tonic::service::RoutesBuilder;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
 use weir_config::{Error as ConfigError, Origin, Profile};
 
 use crate::ground::{Ground, StartError};
-use crate::tasks::Stage;
+use crate::release::{Listener, Release};
+use crate::tasks::{Stage, TaskResult};
 
 /// A port that cannot be had. One line that names the setting.
 #[derive(Debug, thiserror::Error)]
@@ -23,10 +31,7 @@ struct BindError {
 
 /// Binds a listener, so that the port is taken before anything is built. `setting` is named when it cannot be.
 pub async fn bind(ground: &Ground, setting: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
-    if ground.sources.profile() == Profile::Production && !address.ip().is_loopback() {
-        let reason = format!("{address} would be a plaintext listener beyond loopback, which production refuses");
-        return Err(Box::new(ConfigError::invalid(setting, Origin::File, reason)));
-    }
+    check_place(ground, setting, address)?;
     let listener = TcpListener::bind(address).await;
     listener.map_err(|error| {
         let reason = match error.kind() {
@@ -42,19 +47,45 @@ pub async fn bind(ground: &Ground, setting: &'static str, address: SocketAddr) -
     })
 }
 
+/// Takes a listener that another process has bound, by the same rules. `None`: it is not at this address.
+pub fn adopt(
+    ground: &Ground,
+    setting: &'static str,
+    address: SocketAddr,
+    listener: std::net::TcpListener,
+) -> Result<Option<TcpListener>, StartError> {
+    check_place(ground, setting, address)?;
+    if listener.local_addr()? != address {
+        return Ok(None);
+    }
+    listener.set_nonblocking(true)?;
+    Ok(Some(TcpListener::from_std(listener)?))
+}
+
+fn check_place(ground: &Ground, setting: &'static str, address: SocketAddr) -> Result<(), ConfigError> {
+    if ground.sources.profile() == Profile::Production && !address.ip().is_loopback() {
+        let reason = format!("{address} would be a plaintext listener beyond loopback, which production refuses");
+        return Err(ConfigError::invalid(setting, Origin::File, reason));
+    }
+    Ok(())
+}
+
 /// A gRPC listener of one service.
 pub struct GrpcDoor {
-    listener: TcpListener,
+    listener: Listener,
     name: &'static str,
 }
 
 impl GrpcDoor {
     /// A door on a bound listener; `name` is the full name of the gRPC service whose health it reports.
-    pub const fn new(listener: TcpListener, name: &'static str) -> Self {
-        Self { listener, name }
+    pub fn new(listener: impl Into<Listener>, name: &'static str) -> Self {
+        Self {
+            listener: listener.into(),
+            name,
+        }
     }
 
-    /// Serves until the shutdown; in-flight calls finish. `add` adds the services.
+    /// Serves until the shutdown, or until calls may move after the release of its port; in-flight calls finish. `add` adds the services.
     pub fn serve(self, ground: &Ground, add: impl FnOnce(&mut RoutesBuilder)) -> Result<(), StartError> {
         let (health, health_service) = tonic_health::server::health_reporter();
         let mut routes = RoutesBuilder::default();
@@ -62,34 +93,65 @@ impl GrpcDoor {
         routes.add_service(health_service);
         routes.add_service(reflection().build_v1()?);
         routes.add_service(reflection().build_v1alpha()?);
-        let incoming = TcpIncoming::from(self.listener).with_nodelay(Some(true));
+        let (tcp, release) = self.listener.into_parts();
+        let (tcp, held) = (TcpIncoming::from(tcp).with_nodelay(Some(true)), release.hold());
+        // Without its port, and until its callers move, the door serves those who are in.
+        let incoming = tcp.take_until(release.told_owned()).chain(stream::pending());
+        let released = release.clone();
         ground.tasks.spawn(Stage::Doors, "grpc door", |stop| async move {
             let server = Server::builder()
                 .trace_fn(weir_telemetry::grpc_span)
                 .add_routes(routes.routes());
-            server
-                .serve_with_incoming_shutdown(incoming, stop.cancelled_owned())
-                .await?;
+            let ends = either(stop.clone(), released);
+            server.serve_with_incoming_shutdown(incoming, ends).await?;
+            drop(held);
+            stop.cancelled().await;
             Ok(())
         });
-        let (mut ready, name) = (ground.readiness.watch(), self.name);
-        ground.tasks.spawn(Stage::Watch, "grpc health", |stop| async move {
-            loop {
-                let status = if *ready.borrow_and_update() {
-                    ServingStatus::Serving
-                } else {
-                    ServingStatus::NotServing
-                };
-                health.set_service_status("", status).await;
-                health.set_service_status(name, status).await;
-                tokio::select! {
-                    changed = ready.changed() => changed?,
-                    () = stop.cancelled() => return Ok(()),
-                }
-            }
+        let ready = ground.readiness.watch();
+        ground.tasks.spawn(Stage::Watch, "grpc health", move |stop| {
+            show_health(health, self.name, ready, release, stop)
         });
         Ok(())
     }
+}
+
+/// Returns when the process stops, or calls may come to another one.
+async fn either(stop: CancellationToken, release: Release) {
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = release.moved() => {}
+    }
+}
+
+async fn show_health(
+    mut health: HealthReporter,
+    name: &'static str,
+    mut ready: watch::Receiver<bool>,
+    release: Release,
+    stop: CancellationToken,
+) -> TaskResult {
+    loop {
+        let status = if *ready.borrow_and_update() {
+            ServingStatus::Serving
+        } else {
+            ServingStatus::NotServing
+        };
+        health.set_service_status("", status).await;
+        health.set_service_status(name, status).await;
+        tokio::select! {
+            changed = ready.changed() => changed?,
+            () = release.moved() => break,
+            () = stop.cancelled() => return Ok(()),
+        }
+    }
+    // Those who watch would hold the door open for as long as they like; they watch the next process instead.
+    for name in ["", name] {
+        health.set_service_status(name, ServingStatus::NotServing).await;
+        health.clear_service_status(name).await;
+    }
+    stop.cancelled().await;
+    Ok(())
 }
 
 fn reflection() -> tonic_reflection::server::Builder<'static> {

@@ -2,19 +2,23 @@
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::IntoResponse;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::map_response_with_state;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use tokio::net::TcpListener;
 
 use crate::ground::Ground;
+use crate::release::{Listener, Porter, Release};
 use crate::tasks::Stage;
 
-/// Serves the ops door until everything else has stopped, so that a stopping process can still be asked.
-pub fn serve_ops(ground: &Ground, listener: TcpListener) {
-    let router = router(ground.clone());
+/// Serves the ops door until everything else has stopped, so that a stopping process can still be asked. Once its port
+/// is released nobody comes in here, and those who are in are answered once more.
+pub fn serve_ops(ground: &Ground, listener: impl Into<Listener>) {
+    let listener = listener.into();
+    let release = listener.release().clone();
+    let router = router(ground.clone()).layer(map_response_with_state(release, part_after_release));
     ground.tasks.spawn(Stage::Watch, "ops door", |stop| async move {
-        axum::serve(listener, router)
+        axum::serve(Porter::new(listener)?, router)
             .with_graceful_shutdown(stop.cancelled_owned())
             .await?;
         Ok(())
@@ -34,6 +38,15 @@ fn router(ground: Ground) -> Router {
         .route("/startupz", get(startupz))
         .route("/metrics", get(metrics))
         .with_state(ground)
+}
+
+/// A caller who keeps its connection would be told of this process for as long as it lives.
+async fn part_after_release(State(release): State<Release>, mut response: Response) -> Response {
+    if release.is_told() {
+        let headers = response.headers_mut();
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
 const fn code(good: bool) -> StatusCode {
