@@ -5,6 +5,7 @@
 mod budget;
 mod client;
 mod error;
+mod handover;
 mod metrics;
 mod mirror;
 mod pool;
@@ -24,10 +25,12 @@ use weir_bus::Bus;
 use weir_config::SectionInfo;
 use weir_proto::gateway::v1::gateway_admin_service_server::GatewayAdminServiceServer;
 use weir_proto::gateway::v1::gateway_service_server::GatewayServiceServer;
-use weir_runtime::{Ground, GrpcDoor, Service, Stage, StartError, bind, serve_ops};
+use weir_runtime::{Ground, GrpcDoor, Listener, Service, Stage, StartError, bind, serve_ops};
 use weir_sql::Limits;
+use weir_upstream::Target;
 
 use client::{Admin, Door, DoorParts, Flight, Sessions, Writes, look, tls};
+use handover::Handover;
 use metrics::Metrics;
 use mirror::Mirror;
 use pool::{Common, Pools};
@@ -52,12 +55,33 @@ pub const SERVICE: Service = Service {
     check: |sources| check(sources).and_then(|_| Bus::check(sources)),
 };
 
-/// Starts the gateway on its ground: ports first, then what serves them.
+/// Starts the gateway on its ground, beside other services if need be.
 pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
     let (settings, targets) = check(&ground.sources)?;
-    let grpc = bind(&ground, "gateway.grpc_listen", settings.grpc_listen).await?;
-    let wire = bind(&ground, "gateway.wire_listen", settings.wire_listen).await?;
-    let ops = bind(&ground, "gateway.ops_listen", settings.ops_listen).await?;
+    handover::refuse(&settings)?;
+    launch(ground, bus, settings, targets, None).await
+}
+
+/// Starts the gateway as the only service of its process, which may take the ports over from another one and hand them
+/// over to the next (`gateway.handover`).
+pub async fn start_alone(ground: Ground, bus: Bus) -> Result<(), StartError> {
+    let (settings, targets) = check(&ground.sources)?;
+    let handover = match &settings.handover {
+        Some(path) => Some(Handover::begin(path, &settings).await?),
+        None => None,
+    };
+    launch(ground, bus, settings, targets, handover).await
+}
+
+/// The ports first, then what serves them. Nobody is let in before all of it is there.
+async fn launch(
+    ground: Ground,
+    bus: Bus,
+    settings: GatewaySettings,
+    targets: Vec<Target>,
+    mut handover: Option<Handover>,
+) -> Result<(), StartError> {
+    let ports = Ports::open(&ground, &settings, &mut handover).await?;
     let metrics = Arc::new(Metrics::register(&ground.registry));
 
     let common = Common::new(targets, settings.clone(), ground.tasks.clone(), metrics.clone());
@@ -78,7 +102,6 @@ pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
     let steward = Steward::new(ground.sources.clone(), pools.clone());
     follow_settings(&ground, &steward);
 
-    serve_ops(&ground, ops);
     let door = make_wire_door(
         &ground,
         steward,
@@ -86,11 +109,10 @@ pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
         (shapes.clone(), tap.clone(), mirror),
         (bus, instance),
     )?;
-    door.serve(&ground, wire)?;
     let sessions = Sessions {
         witness: door.witness.clone(),
         profile: look(&pools.common().profiles),
-        writes: Writes::new(pools.common()),
+        writes: Writes::new(pools.common(), &door.kin),
         user: pools.common().target.user().to_owned(),
         pools,
         shapes,
@@ -99,15 +121,63 @@ pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
         operations: Arc::default(),
         catalogue: Arc::default(),
     };
-    let flight =
-        FlightServiceServer::new(Flight::new(sessions.clone())?).max_decoding_message_size(FLIGHT_MESSAGE_BYTES_MAX);
-    let service = GatewayServiceServer::new(sessions);
-    let admin = GatewayAdminServiceServer::new(Admin::new(door));
-    GrpcDoor::new(grpc, GRPC_NAME).serve(&ground, |routes| {
-        routes.add_service(service);
-        routes.add_service(admin);
-        routes.add_service(flight);
-    })
+    if let Some(handover) = &mut handover {
+        handover.until_ready(&ground, &door).await?;
+    }
+    let flight = Flight::new(sessions.clone())?;
+    let transactions = flight.transactions().clone();
+    ports.serve(&ground, &door, sessions, flight)?;
+    if let Some(handover) = handover {
+        handover.carry_on(&ground, &door, transactions);
+    }
+    Ok(())
+}
+
+/// Where callers come in.
+struct Ports {
+    grpc: Listener,
+    wire: Listener,
+    ops: Listener,
+}
+
+impl Ports {
+    async fn open(
+        ground: &Ground,
+        settings: &GatewaySettings,
+        handover: &mut Option<Handover>,
+    ) -> Result<Self, StartError> {
+        let Some(handover) = handover else {
+            return Ok(Self {
+                grpc: bind(ground, "gateway.grpc_listen", settings.grpc_listen).await?.into(),
+                wire: bind(ground, "gateway.wire_listen", settings.wire_listen).await?.into(),
+                ops: bind(ground, "gateway.ops_listen", settings.ops_listen).await?.into(),
+            });
+        };
+        let ports = Self {
+            grpc: handover
+                .door(ground, "gateway.grpc_listen", settings.grpc_listen)
+                .await?,
+            wire: handover
+                .door(ground, "gateway.wire_listen", settings.wire_listen)
+                .await?,
+            ops: handover.door(ground, "gateway.ops_listen", settings.ops_listen).await?,
+        };
+        handover.settle()?;
+        Ok(ports)
+    }
+
+    fn serve(self, ground: &Ground, door: &Arc<Door>, sessions: Sessions, flight: Flight) -> Result<(), StartError> {
+        let flight = FlightServiceServer::new(flight).max_decoding_message_size(FLIGHT_MESSAGE_BYTES_MAX);
+        let service = GatewayServiceServer::new(sessions);
+        let admin = GatewayAdminServiceServer::new(Admin::new(door.clone()));
+        serve_ops(ground, self.ops);
+        door.serve(ground, self.wire)?;
+        GrpcDoor::new(self.grpc, GRPC_NAME).serve(ground, |routes| {
+            routes.add_service(service);
+            routes.add_service(admin);
+            routes.add_service(flight);
+        })
+    }
 }
 
 const fn limits(settings: &GatewaySettings) -> Limits {

@@ -25,6 +25,12 @@ weir_config::section! {
         ops_listen: SocketAddr = "127.0.0.1:8001",
         /// Where PostgreSQL's own protocol is served.
         wire_listen: SocketAddr = "127.0.0.1:6432",
+        /// The Unix socket on which the next process of the gateway takes over the ports of this one, without a refused connection (an absolute path, the same for both); docs/guides/restarting.md says how. Only for the gateway as a process of its own: `weir up` refuses it.
+        handover: Option<PathBuf> = unset(),
+        /// How long a process that takes over may need to be ready; then it gives up, and the present one goes on.
+        handover_timeout: Duration = "30s",
+        /// How long a process that has handed over serves the clients that it has. Those who are left then are told to come again, as at a shutdown.
+        handover_drain: Duration = "5m",
         /// Threads that may serve the PostgreSQL door, each with its own share of clients; the pool is common to all.
         workers: usize = computed("cores", default_workers),
         /// Threads that serve the PostgreSQL door even when there is little to do; more join as the load needs them.
@@ -240,7 +246,12 @@ pub fn check(sources: &Sources) -> Result<(GatewaySettings, Vec<Target>), Error>
             format!("{} is more than the steady size of {}", bounds.min, bounds.steady),
         );
     }
+    if settings.handover.as_ref().is_some_and(|path| !path.is_absolute()) {
+        let reason = "give an absolute path: both processes have to find the same socket";
+        return wrong("gateway.handover", reason.to_owned());
+    }
     let at_once = [
+        ("gateway.handover_timeout", settings.handover_timeout),
         ("gateway.acquire_timeout", settings.acquire_timeout),
         ("gateway.connect_timeout", settings.connect_timeout),
         ("gateway.recycle_after", settings.recycle_after),
@@ -325,6 +336,8 @@ mod tests {
             (&[("DATABASE_POOL_SIZE", "2"), ("DB_POOL_MIN", "3")], "gateway.pool_min"),
             (&[("DATABASE_POOL_RECYCLE", "0")], "gateway.recycle_after"),
             (&[("WEIR_GATEWAY__REPLICAS", "h:port")], "gateway.replicas"),
+            (&[("WEIR_GATEWAY__HANDOVER", "run/weir")], "gateway.handover"),
+            (&[("WEIR_GATEWAY__HANDOVER_TIMEOUT", "0s")], "gateway.handover_timeout"),
         ] {
             let error = check(&sources(environment)).unwrap_err().to_string();
             assert!(error.contains(key), "{error}");

@@ -8,10 +8,12 @@ use crate::pool::Pools;
 use crate::settings::{GatewaySettings, check};
 
 /// Settings that are read at the start only.
-const AT_START: [&str; 15] = [
+const AT_START: [&str; 17] = [
     "grpc_listen",
     "ops_listen",
     "wire_listen",
+    "handover",
+    "handover_timeout",
     "workers",
     "tls_certificate",
     "tls_key",

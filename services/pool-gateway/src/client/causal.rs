@@ -13,16 +13,18 @@ use weir_sql::Statement;
 use super::recording::Recording;
 use super::session::{Ask, Done, Rows, Sessions};
 use crate::error::Error;
+use crate::handover::Kin;
 use crate::pool::{Common, Reading};
 use crate::route::{self, Needs};
 
 /// Projects of which it is remembered when they wrote last.
 const PROJECTS_MAX: usize = 10_000;
 
-/// When each project may have written last through this gateway's calls.
+/// When each project may have written last through this gateway's calls, or through those of the process before.
 #[derive(Debug)]
 pub(crate) struct Writes {
     common: Arc<Common>,
+    kin: Arc<Kin>,
     known: Mutex<Known>,
 }
 
@@ -35,9 +37,10 @@ struct Known {
 
 impl Writes {
     /// None where there is one server only.
-    pub(crate) fn new(common: &Arc<Common>) -> Option<Arc<Self>> {
+    pub(crate) fn new(common: &Arc<Common>, kin: &Arc<Kin>) -> Option<Arc<Self>> {
         let writes = Self {
             common: common.clone(),
+            kin: kin.clone(),
             known: Mutex::default(),
         };
         common.members.are_several().then(|| Arc::new(writes))
@@ -58,8 +61,10 @@ impl Writes {
     }
 
     fn last(&self, project: &Project) -> u64 {
+        let before = self.kin.calls_wrote_until(self.common.members.now());
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.projects.get(project).copied().unwrap_or(known.others)
+        let own = known.projects.get(project).copied().unwrap_or(known.others);
+        own.max(before)
     }
 }
 

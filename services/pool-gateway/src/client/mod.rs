@@ -28,7 +28,7 @@ mod wire;
 
 pub(crate) use admin::Admin;
 pub(crate) use causal::Writes;
-pub(crate) use flight::Flight;
+pub(crate) use flight::{Flight, Transactions};
 pub(crate) use recording::{kind_code, micros, shape};
 pub(crate) use session::{Sessions, look};
 pub(crate) use wire::{Door, DoorParts};

@@ -136,6 +136,13 @@ impl Pools {
         }
     }
 
+    /// Lets connections go that nobody uses, whatever the settings keep: another process has its own by now.
+    pub(crate) fn keep_none_idle(&self) {
+        let mut settings = GatewaySettings::clone(&self.common.live());
+        settings.pool_min = Some(0);
+        self.adjust(settings);
+    }
+
     /// Sets the gauges that mirror the pools. Those of a database's roles are shown as one.
     pub(crate) fn show(&self) {
         let mut databases: BTreeMap<String, (PoolState, usize)> = BTreeMap::new();

@@ -13,6 +13,7 @@ mod endings;
 mod events;
 mod flight;
 mod gateway;
+mod handover;
 mod once;
 mod prepare;
 mod queue;

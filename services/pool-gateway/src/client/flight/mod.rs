@@ -14,4 +14,5 @@ mod rows;
 mod running;
 mod service;
 
+pub(crate) use open::Transactions;
 pub(crate) use service::Flight;

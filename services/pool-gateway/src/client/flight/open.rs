@@ -80,6 +80,12 @@ impl Transactions {
         id
     }
 
+    /// Whether there are any. One that a call has in its hands counts.
+    pub(crate) fn are_open(&self) -> bool {
+        let is_open = |slot: &Arc<Turn<Slot>>| slot.try_lock().map_or(true, |slot| slot.open.is_some());
+        self.with(|slots| slots.values().any(is_open))
+    }
+
     /// The transaction of this id and project, as soon as no other call has it.
     pub(crate) async fn hold(&self, id: &[u8], project: &Project) -> Result<Held, Error> {
         let id = Uuid::from_slice(id).map_err(|_| Error::TransactionUnknown)?;

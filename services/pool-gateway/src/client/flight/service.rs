@@ -53,6 +53,11 @@ impl Flight {
         })
     }
 
+    /// Its transactions that span calls.
+    pub(crate) const fn transactions(&self) -> &Arc<Transactions> {
+        &self.open
+    }
+
     fn common<T>(&self, request: &Request<T>) -> Result<Checked, Status> {
         caller::common(&self.sessions, request.metadata()).map_err(told)
     }

@@ -122,6 +122,11 @@ impl Crew {
         self.serving.load(Ordering::Relaxed)
     }
 
+    /// Clients that are served, or wait for that.
+    pub(super) fn clients(&self) -> usize {
+        self.posts.iter().map(|post| post.load()).sum()
+    }
+
     /// Gives a client to the worker that has the fewest. A worker that is gone takes nobody; the client sees its
     /// connection closed.
     pub(super) async fn deal(&self, tcp: TcpStream, peer: SocketAddr) {

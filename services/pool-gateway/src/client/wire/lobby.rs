@@ -134,7 +134,7 @@ impl Lobby {
                     self.say(b"N").await?;
                 }
                 Heard::Cancel(process_id, key) => {
-                    door.seats.cancel(process_id, &key);
+                    door.cancel(process_id, &key).await;
                     door.metrics.logins.with(["cancel"]).inc();
                     return Ok(None);
                 }

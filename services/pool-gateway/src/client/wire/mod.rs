@@ -54,10 +54,11 @@ use tokio_util::sync::CancellationToken;
 use weir_bus::Bus;
 use weir_config::Profile as Environment;
 use weir_model::Clock;
-use weir_runtime::{Ground, Stage, StartError, TaskResult, Worker};
+use weir_runtime::{Ground, Listener, Release, Stage, StartError, TaskResult, Worker};
 
 use super::login::{Strangers, Verifiers};
 use super::tls::Tls;
+use crate::handover::Kin;
 use crate::metrics::Metrics;
 use crate::mirror::Mirror;
 use crate::pool::Pools;
@@ -117,6 +118,7 @@ pub(crate) struct Door {
     pub(crate) environment: Environment,
     pub(crate) tls: Option<Tls>,
     pub(crate) seats: Arc<Seats>,
+    pub(crate) kin: Arc<Kin>,
     crew: Crew,
     bus: Bus,
     instance: String,
@@ -166,6 +168,7 @@ impl Door {
             bus: parts.bus,
             instance: parts.instance,
             seats,
+            kin: Arc::default(),
             steward: parts.steward,
             library: Library::new(),
             strangers,
@@ -185,9 +188,23 @@ impl Door {
         act(&mut self.verifiers.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Serves clients from this listener until the shutdown. Those in a transaction finish it; the others are told.
-    pub(crate) fn serve(self: &Arc<Self>, ground: &Ground, listener: TcpListener) -> Result<(), StartError> {
+    /// Clients that are in, or on their way in.
+    pub(crate) fn clients(&self) -> usize {
+        self.crew.clients()
+    }
+
+    /// Passes a cancel request on to the session that it names, here or in the process before or after.
+    async fn cancel(&self, process_id: i32, key: &[u8]) {
+        if !self.seats.cancel(process_id, key) {
+            self.kin.cancel(process_id, key).await;
+        }
+    }
+
+    /// Serves clients from this listener until the shutdown. Those in a transaction finish it; the others are told. When
+    /// the port is released, nobody is let in any more.
+    pub(crate) fn serve(self: &Arc<Self>, ground: &Ground, listener: Listener) -> Result<(), StartError> {
         let workers = self.pools.common().live().workers();
+        let (listener, release) = listener.into_parts();
         ask_silent_clients(&listener)?;
         let door = self.clone();
         ground
@@ -198,7 +215,7 @@ impl Door {
         let door = self.clone();
         ground
             .tasks
-            .spawn(Stage::Doors, "wire door", |stop| door.accept(listener, stop));
+            .spawn(Stage::Doors, "wire door", |stop| door.accept(listener, release, stop));
         let door = self.clone();
         ground
             .tasks
@@ -284,12 +301,23 @@ impl Door {
         }
     }
 
-    /// Accepts clients and deals them out.
-    async fn accept(self: Arc<Self>, listener: TcpListener, stop: CancellationToken) -> TaskResult {
+    async fn accept(self: Arc<Self>, listener: TcpListener, release: Release, stop: CancellationToken) -> TaskResult {
+        let held = release.hold();
+        tokio::select! {
+            () = self.accept_all(&listener, &release) => {}
+            () = stop.cancelled() => {}
+        }
+        drop((listener, held));
+        stop.cancelled().await;
+        Ok(())
+    }
+
+    /// Accepts clients and deals them out, until the port is released.
+    async fn accept_all(&self, listener: &TcpListener, release: &Release) {
         loop {
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
-                () = stop.cancelled() => return Ok(()),
+                () = release.told() => return,
             };
             match accepted {
                 Ok((tcp, peer)) => self.deal(tcp, peer).await,

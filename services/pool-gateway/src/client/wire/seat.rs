@@ -320,12 +320,11 @@ impl Seats {
         })
     }
 
-    /// Passes a cancel request on to the session that it names, if it knows the key.
-    pub(super) fn cancel(&self, id: i32, key: &[u8]) {
+    /// Passes a cancel request on to the session that it names, if it knows the key. Whether there is one.
+    pub(crate) fn cancel(&self, id: i32, key: &[u8]) -> bool {
         let seat = self.with(|seats| seats.get(&id).cloned());
-        if let Some(seat) = seat.filter(|seat| same(&seat.key, key)) {
-            seat.wish(CANCEL);
-        }
+        let seat = seat.filter(|seat| same(&seat.key, key));
+        seat.inspect(|seat| seat.wish(CANCEL)).is_some()
     }
 
     /// Everybody.
@@ -406,11 +405,11 @@ pub(super) mod tests {
     fn only_the_right_key_cancels_and_a_cancel_is_asked_once() {
         let seats = Seats::new();
         let seat = taken(&seats);
-        seats.cancel(seat.id, b"1235");
-        seats.cancel(seat.id, b"123");
-        seats.cancel(seat.id + 1, b"1234");
+        assert!(!seats.cancel(seat.id, b"1235"));
+        assert!(!seats.cancel(seat.id, b"123"));
+        assert!(!seats.cancel(seat.id + 1, b"1234"));
         assert_eq!(seat.wishes(), 0);
-        seats.cancel(seat.id, b"1234");
+        assert!(seats.cancel(seat.id, b"1234"));
         assert_eq!((seat.wishes(), seat.wishes()), (CANCEL, 0));
         seat.wish(KILL);
         assert_eq!((seat.wishes(), seat.wishes()), (KILL, KILL));
