@@ -55,6 +55,9 @@ async fn a_client_that_takes_nothing_costs_little_and_loses_its_server_in_the_en
     }
 }
 
+/// A pool that opens a connection for nobody but a client.
+const IDLE_POOL: [(&str, &str); 2] = [("pool_max", "2"), ("pool_min", "0")];
+
 /// A client that holds a server, which has this process.
 async fn with_a_server(stage: &Stage) -> (Raw, String) {
     let mut client = Raw::log_in(stage).await;
@@ -91,7 +94,7 @@ async fn assert_no_false_row(client: &mut Raw) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_row_that_breaks_off_is_not_filled_up_with_an_error() {
-    let (_server, stage) = super::own_server(&[("pool_max", "2"), ("pool_min", "0")]).await;
+    let (_server, stage) = super::own_server(&IDLE_POOL).await;
     let (mut client, pid) = in_the_middle_of_a_row(&stage).await;
     signal(&pid, Signal::KILL);
     assert_no_false_row(&mut client).await;
@@ -110,25 +113,22 @@ async fn one_that_is_ended_in_the_middle_of_a_row_gets_no_error_into_it() {
     assert_whole(&stage).await;
 }
 
-/// Limits that are short enough to be waited for, and long enough for a server to come to a standstill before them.
-const GIVES_UP: [(&str, &str); 4] = [
-    ("pool_max", "2"),
-    ("pool_min", "0"),
-    ("statement_timeout", "2s"),
-    ("connect_timeout", "500ms"),
-];
-
-/// Freezes a server whose client takes nothing, so that it hears no cancel, and waits until it is given up.
+/// Freezes a server whose client takes nothing, so that it hears no cancel, and waits until it is given up. Nobody is
+/// in a hurry before it is frozen.
 async fn until_given_up(stage: &Stage, pid: &str) {
     until_blocked(&stage.database, 1).await;
     signal(pid, Signal::STOP);
+    let mut console = stage.console().await;
+    for limit in ["SET connect_timeout = '1s'", "SET statement_timeout = '100ms'"] {
+        console.simple_query(limit).await.unwrap();
+    }
     let given_up = |pool: &Pool| pool.active == 0;
     stage.gateway.until_pool("the server to be given up", given_up).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_hears_no_cancel_is_given_up_although_its_client_takes_nothing() {
-    let (_server, stage) = super::own_server(&GIVES_UP).await;
+    let (_server, stage) = super::own_server(&IDLE_POOL).await;
     let (mut deaf, pid) = with_a_server(&stage).await;
     // Notices go on as a whole, so that the client is never in the middle of one and can be told why it has to go.
     let endless = "do $$ begin loop raise notice '%', repeat('x', 1000); end loop; end $$";
@@ -143,7 +143,7 @@ async fn a_server_that_hears_no_cancel_is_given_up_although_its_client_takes_not
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_whose_server_is_given_up_in_the_middle_of_a_row_gets_no_error_into_it() {
-    let (_server, stage) = super::own_server(&GIVES_UP).await;
+    let (_server, stage) = super::own_server(&IDLE_POOL).await;
     let (mut deaf, pid) = in_the_middle_of_a_row(&stage).await;
     until_given_up(&stage, &pid).await;
     assert_no_false_row(&mut deaf).await;
