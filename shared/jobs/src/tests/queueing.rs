@@ -179,10 +179,10 @@ async fn progress_is_stored_and_told_at_most_once_a_second() {
     let works = does("vacuum", move |job| {
         let (held, store) = (held.clone(), store.clone());
         async move {
-            job.progress(1, 100, "orders");
+            job.progress(1, 40, "orders");
             held.acquire().await.unwrap().forget();
-            for done in 2..=99 {
-                job.progress(done, 100, "customers");
+            for done in 2..=39 {
+                job.progress(done, 40, "customers");
                 work_a_little(&store).await;
             }
             Ok(json!({}))
@@ -194,14 +194,14 @@ async fn progress_is_stored_and_told_at_most_once_a_second() {
     let progress = eventually("the first progress", DEADLINE, async || world.job(id).await.progress).await;
     assert_eq!(
         (progress.done, progress.total, progress.note.as_str()),
-        (1, 100, "orders")
+        (1, 40, "orders")
     );
     gate.add_permits(1);
     let job = world.until(id, JobState::Succeeded).await;
     world.finish().await;
     assert_eq!(
         job.progress.as_ref().unwrap().done,
-        99,
+        39,
         "the last word stands in the record"
     );
     let told = world.told(id).await;
