@@ -89,7 +89,8 @@ impl Journal {
         if failed && statement.statements <= 1 {
             return;
         }
-        let is_alone = !in_block && statement.statements == 1;
+        let is_whole = statement.statements == 1 || !(failed || statement.deeds.iter().any(moves_transaction));
+        let is_alone = !in_block && is_whole;
         for deed in &statement.deeds {
             self.note_deed(deed, is_alone);
         }
@@ -159,12 +160,7 @@ impl Journal {
                 self.pins |= pin::PREPARE;
                 self.prepared.push(name.clone());
             }
-            Deed::Deallocate { name } if self.pins & pin::PREPARE != 0 => {
-                self.prepared.retain(|known| known != name);
-                if self.prepared.is_empty() {
-                    self.pins &= !pin::PREPARE;
-                }
-            }
+            Deed::Deallocate { name } => self.unprepare(name),
             Deed::DeallocateAll => {
                 self.pins &= !pin::PREPARE;
                 self.prepared.clear();
@@ -185,6 +181,22 @@ impl Journal {
             }
             _ => {}
         }
+    }
+
+    /// A statement that was prepared in SQL goes.
+    pub(super) fn unprepare(&mut self, name: &str) {
+        if self.pins & pin::PREPARE == 0 {
+            return;
+        }
+        self.prepared.retain(|known| **known != *name);
+        if self.prepared.is_empty() {
+            self.pins &= !pin::PREPARE;
+        }
+    }
+
+    /// Whether the server knows a statement by this name of the client's own.
+    pub(super) fn has_prepared(&self, name: &[u8]) -> bool {
+        self.prepared.iter().any(|known| known.as_bytes() == name)
     }
 
     /// Whether anything is to be done when the transaction has ended.
@@ -228,6 +240,20 @@ impl Journal {
     }
 }
 
+/// Whether what other statements of the same text did may not be there at its end.
+const fn moves_transaction(deed: &Deed) -> bool {
+    matches!(
+        deed,
+        Deed::Begin
+            | Deed::Commit { .. }
+            | Deed::Rollback { .. }
+            | Deed::Savepoint
+            | Deed::RollbackTo
+            | Deed::Release
+            | Deed::PrepareTransaction
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use weir_sql::{Limits, analyse};
@@ -260,7 +286,15 @@ mod tests {
             noted(&[("set app.tenant = 'a'", false, true)]).settle(false),
             Settings::Same
         );
-        let mut journal = noted(&[("set a.b = '1'; set c.d = '2'", false, false)]);
+        let mut journal = noted(&[("set a.b = '1'; reset all; set c.d = '2'", false, false)]);
+        let Settings::Changed(changes) = journal.settle(true) else {
+            panic!("not known")
+        };
+        assert!(matches!(
+            &changes[..],
+            [Change::Set(..), Change::ResetAll, Change::Set(..)]
+        ));
+        let mut journal = noted(&[("set a.b = '1'; commit; set c.d = '2'", false, false)]);
         assert_eq!(journal.settle(true), Settings::Ask(vec!["a.b".into(), "c.d".into()]));
     }
 

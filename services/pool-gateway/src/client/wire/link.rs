@@ -126,6 +126,8 @@ pub(super) struct Link {
     pub(super) has_foreign_names: bool,
     /// The client has begun a batch and not ended it: what the server did of it is not committed.
     pub(super) is_open: bool,
+    /// The server has said why it goes, and the client has heard it.
+    pub(super) has_ended: bool,
     /// The batch has failed, and the server hears nothing before its end.
     pub(super) skips: bool,
     /// Nothing has been asked yet: the request that it was made for is still to come.
@@ -164,6 +166,7 @@ impl Link {
             waited,
             has_foreign_names: false,
             is_open: false,
+            has_ended: false,
             skips: false,
             is_fresh: true,
             flush_asked: false,

@@ -49,8 +49,8 @@ impl Session {
         }
         link.lease.lost();
         self.me.journal.pins = 0;
-        if is_in_frame {
-            // Whatever is said now would pass for the rest of the frame.
+        if is_in_frame || link.has_ended {
+            // Whatever is said now would pass for the rest of the frame; or the client has heard why.
             self.me.ends = true;
             return;
         }

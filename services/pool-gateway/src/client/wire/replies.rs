@@ -179,6 +179,9 @@ impl Link {
         if hidden {
             return Ok(Fate::Drop);
         }
+        if frame.tag == tag::ERROR_RESPONSE {
+            self.has_ended = matches!(fate, Fate::Pass) && is_last_word(frame.body);
+        }
         self.replay.is_answered = true;
         Ok(fate)
     }
@@ -488,6 +491,11 @@ const fn is_unasked(tag: u8) -> bool {
         tag,
         tag::NOTICE_RESPONSE | tag::PARAMETER_STATUS | tag::NOTIFICATION_RESPONSE
     )
+}
+
+/// Whether the server ends the connection with this error.
+fn is_last_word(body: &[u8]) -> bool {
+    says(body, b'V', b"FATAL") || says(body, b'V', b"PANIC")
 }
 
 fn contains(haystack: &[u8], needle: &[u8]) -> bool {

@@ -259,7 +259,7 @@ impl Link {
     fn parse(&mut self, me: &mut ClientSide, incoming: Incoming<'_>, out: &mut BytesMut) -> Result<(), Fatal> {
         let Parse { name, sql, types } = Parse::read(incoming.body).map_err(|error| protocol(&error))?;
         self.replay.keep(incoming.frame);
-        if !name.is_empty() && !me.replays && me.names.get(name).is_some() {
+        if !name.is_empty() && !me.replays && (me.names.get(name).is_some() || me.journal.has_prepared(name)) {
             self.collide(name, incoming, out);
             return Ok(());
         }
@@ -422,7 +422,10 @@ impl Link {
                 self.expect(Expected::Close);
                 out.extend_from_slice(incoming.frame);
             }
-            Target::Statement(_) => {
+            Target::Statement(name) => {
+                if let Ok(name) = std::str::from_utf8(name) {
+                    me.journal.unprepare(name);
+                }
                 self.expect(Expected::Close);
                 out.extend_from_slice(incoming.frame);
             }

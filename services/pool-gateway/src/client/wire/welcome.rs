@@ -212,8 +212,8 @@ pub(super) fn client_settings(who: &Introduction) -> Result<(Option<Project>, Se
     let mut project = None;
     let mut settings = Vec::new();
     let options = who.options.as_deref().map(options).transpose()?.unwrap_or_default();
-    // As at PostgreSQL, what stands in the options comes after the rest.
-    for (name, value) in who.settings.iter().cloned().chain(options) {
+    // As at PostgreSQL, what stands in the options comes before the rest.
+    for (name, value) in options.into_iter().chain(who.settings.iter().cloned()) {
         if name == PROJECT {
             let asked = Project::parse(&value).map_err(|error| Refusal::new("22023", error.to_string()))?;
             project = Some(asked);
@@ -293,7 +293,7 @@ mod tests {
         let (project, settings) = client_settings(&who("-c weir.project=shop -c geqo=off")).unwrap();
         assert_eq!(project, Some(Project::parse("shop").unwrap()));
         let names: Vec<&str> = settings.iter().map(|(name, _)| &**name).collect();
-        assert_eq!(names, ["datestyle", "geqo"]);
+        assert_eq!(names, ["geqo", "datestyle"]);
         assert!(client_settings(&who("-c weir.project=No!")).is_err());
         assert_eq!(client_settings(&who("")).unwrap().0, None);
     }

@@ -143,6 +143,7 @@ async fn a_setting_lives_and_dies_with_its_transaction() {
         ),
         (&["select set_config('app.a', 'alone', false)"], "alone"),
         (&["set app.a = 'x'; set app.a = 'y'"], "y"),
+        (&["select 1; reset all; select 2"], ""),
     ] {
         for statement in statements {
             client.simple_query(statement).await.unwrap();

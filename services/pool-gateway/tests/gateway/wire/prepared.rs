@@ -1,6 +1,27 @@
 //! Prepared statements over a pool whose connections change between transactions.
 
+use super::described::frame;
+use super::faults::raw::{Raw, query, tags};
 use super::{Stage, extended, value};
+
+#[tokio::test]
+async fn a_name_that_sql_has_used_is_taken_until_it_is_closed() {
+    let stage = Stage::with_pool(1).await;
+    let mut client = Raw::log_in(&stage).await;
+    let parse = frame(b'P', b"mine\0select 1\0\0\0");
+    let close = frame(b'C', b"Smine\0");
+    let sync = frame(b'S', b"");
+    let mut said = async |request: &[&[u8]]| {
+        client.send(&request.concat()).await;
+        tags(&client.until_ready().await)
+    };
+    assert_eq!(said(&[&parse, &sync]).await, "1Z");
+    assert_eq!(said(&[&query("execute mine")]).await, "TDCZ");
+    assert_eq!(said(&[&parse, &sync]).await, "EZ");
+    assert_eq!(said(&[&close, &sync]).await, "3Z");
+    assert_eq!(said(&[&parse, &sync]).await, "1Z");
+    assert_eq!(value(&mut stage.client().await, "select 2").await.as_deref(), Some("2"));
+}
 
 #[tokio::test]
 async fn a_repeated_text_is_prepared_once_and_answers_as_before() {

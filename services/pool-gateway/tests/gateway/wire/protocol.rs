@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use weir_upstream::{ConnectOptions, TransactionStatus};
 
-use super::faults::raw::{Raw, query, tags};
+use super::faults::raw::{Raw, last_error, query, tags};
 use super::{Stage, code, value};
 use crate::gateway::until_running;
 
@@ -60,6 +60,32 @@ async fn a_name_that_is_too_long_is_cut_off_and_its_client_told() {
         .await
         .unwrap();
     assert_eq!(silent.take_notices().len(), 0);
+}
+
+#[tokio::test]
+async fn what_the_options_say_comes_before_the_rest() {
+    let stage = Stage::with_pool(1).await;
+    let options = ConnectOptions {
+        parameters: [("TimeZone", "Asia/Tokyo"), ("options", "-c timezone=Europe/Rome")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .to_vec(),
+        ..ConnectOptions::default()
+    };
+    let client = stage.try_client(options).await.unwrap();
+    assert_eq!(client.parameter("TimeZone"), Some("Asia/Tokyo"));
+}
+
+#[tokio::test]
+async fn a_server_that_is_ended_has_the_last_word() {
+    let stage = Stage::with_pool(1).await;
+    let mut client = Raw::log_in(&stage).await;
+    client.send(&query("select pg_sleep(30)")).await;
+    until_running(&stage.database, "pg_sleep(30)", 1).await;
+    let end = "select pg_terminate_backend(pid) from pg_stat_activity where query = 'select pg_sleep(30)'";
+    stage.database.psql(end).await;
+    let said = client.until_end().await;
+    assert_eq!(tags(&said), "TE");
+    assert_eq!(last_error(&said), Some(("FATAL".to_owned(), "57P01".to_owned())));
 }
 
 #[tokio::test]

@@ -141,7 +141,7 @@ impl Raw {
     }
 
     /// Everything up to the end.
-    pub(super) async fn until_end(&mut self) -> Vec<Said> {
+    pub(in super::super) async fn until_end(&mut self) -> Vec<Said> {
         let mut said = Vec::new();
         while let Some(frame) = self.frame().await {
             said.push(frame);
