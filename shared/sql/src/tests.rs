@@ -1,5 +1,6 @@
 //! Tests of the whole crate through its door: one table a rule, properties over built statements, hostile input.
 
+mod characteristics;
 mod deeds;
 mod effect;
 mod hostile;

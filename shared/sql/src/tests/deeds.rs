@@ -120,34 +120,6 @@ fn settings() {
             "SET XML OPTION DOCUMENT",
             &[set("xmloption", false, "SET XML OPTION DOCUMENT")],
         ),
-        (
-            "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
-            &[set(
-                "default_transaction_read_only",
-                false,
-                "SET default_transaction_read_only TO 'on'",
-            )],
-        ),
-        (
-            "set session characteristics as transaction isolation level repeatable read, read write not deferrable",
-            &[
-                set(
-                    "default_transaction_isolation",
-                    false,
-                    "SET default_transaction_isolation TO 'repeatable read'",
-                ),
-                set(
-                    "default_transaction_read_only",
-                    false,
-                    "SET default_transaction_read_only TO 'off'",
-                ),
-                set(
-                    "default_transaction_deferrable",
-                    false,
-                    "SET default_transaction_deferrable TO 'off'",
-                ),
-            ],
-        ),
         ("SET TRANSACTION READ ONLY", &[]),
         ("SET LOCAL TRANSACTION ISOLATION LEVEL SERIALIZABLE", &[]),
         ("SET CONSTRAINTS ALL DEFERRED", &[]),
