@@ -3,7 +3,7 @@
 //! Nothing is copied while nothing has to be left out or put in. No row is looked into.
 
 use bytes::BytesMut;
-use weir_pgwire::backend::{Message, TransactionStatus, command_tag_rows, tag};
+use weir_pgwire::backend::{Message, NotificationResponse, TransactionStatus, command_tag_rows, tag};
 use weir_pgwire::{Frame, Header, reply, request};
 use weir_sql::Deed;
 
@@ -161,7 +161,11 @@ impl Link {
     ) -> Result<Fate, OutOfStep> {
         if is_unasked(frame.tag) {
             let fate = self.unasked(me, frame);
-            return Ok(if self.replay.is_due { Fate::Drop } else { fate });
+            return Ok(match fate {
+                _ if self.replay.is_due => Fate::Drop,
+                Fate::Pass if frame.tag == tag::NOTIFICATION_RESPONSE => self.notified(me, frame.body, at, editor),
+                fate => fate,
+            });
         }
         if self.replay.is_due {
             return Ok(self.drop_up_to_ready(me, frame));
@@ -211,6 +215,21 @@ impl Link {
                 ongoing.long_text.is_some() || ongoing.statement.deeds.iter().any(listens)
             }
             _ => !me.journal.calls.is_empty(),
+        }
+    }
+
+    /// A notification that the session itself has sent comes from the process that its client knows: drivers leave out
+    /// their own by that. Any other keeps the process id that the server has for its sender. It is no client's.
+    fn notified(&mut self, me: &ClientSide, body: &[u8], at: usize, editor: &mut Editor<'_>) -> Fate {
+        let own = self.lease.connection().map(|connection| connection.process_id());
+        match NotificationResponse::parse(body) {
+            Ok(said) if own == Some(said.process_id) => {
+                editor.copy_up_to(at);
+                // What came in a frame fits one.
+                let _ = reply::notification_response(editor.out, me.seat.id, said.channel, said.payload);
+                Fate::Drop
+            }
+            _ => Fate::Pass,
         }
     }
 

@@ -28,6 +28,12 @@ pub(crate) enum Doing {
     Holding = 3,
 }
 
+/// The first process id that a client is told. No process of a server has one so high (on Linux they end at 2^22), so
+/// that the sender of a notification is never taken for a client whose id is the same.
+const FIRST_ID: u32 = 1 << 22;
+/// So many ids there are.
+const IDS: u32 = (1 << 31) - FIRST_ID;
+
 /// Somebody wants the statement cancelled.
 pub(super) const CANCEL: u32 = 1;
 /// The session is to end at once.
@@ -270,8 +276,8 @@ impl Seats {
         self.with(|seats| {
             let id = loop {
                 let next = self.last_id.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
-                let id = (next & 0x7fff_ffff).cast_signed();
-                if id != 0 && !seats.contains_key(&id) {
+                let id = (FIRST_ID + next % IDS).cast_signed();
+                if !seats.contains_key(&id) {
                     break id;
                 }
             };
@@ -399,6 +405,18 @@ pub(super) mod tests {
         assert_eq!((first(), first()), ([true; 3], [false; 3]));
         seat.does(Doing::Holding, begun + std::time::Duration::from_millis(5));
         assert_eq!((first(), first()), ([true; 3], [false; 3]));
+    }
+
+    #[test]
+    fn no_client_has_the_process_id_of_a_server() {
+        let seats = Seats::new();
+        for before in [0, IDS - 2, u32::MAX - 1, u32::MAX] {
+            seats.last_id.store(before, Ordering::Relaxed);
+            for _ in 0..3 {
+                assert!(taken(&seats).id > 4_194_303);
+            }
+        }
+        assert_eq!(seats.len(), 12);
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod flushed;
 mod isolation;
 mod limits;
 mod mirror;
+mod notified;
 mod prepared;
 mod protocol;
 mod starved;

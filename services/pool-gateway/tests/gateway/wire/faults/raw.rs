@@ -56,6 +56,14 @@ impl Raw {
         Self::log_in_at(stage.gateway.wire_port, stage.database.name()).await
     }
 
+    /// The same, with what it was told at first.
+    pub(in super::super) async fn greeted(stage: &Stage) -> (Self, Vec<Said>) {
+        let mut client = Self::connect(stage.gateway.wire_port).await;
+        client.send(&startup(stage.database.name())).await;
+        let said = client.until_ready().await;
+        (client, said)
+    }
+
     pub(super) async fn log_in_at(port: u16, database: &str) -> Self {
         let mut client = Self::connect(port).await;
         client.send(&startup(database)).await;
