@@ -1,7 +1,9 @@
 //! One transaction in somebody's hands, from BEGIN to its end.
 //!
-//! However its holder goes away, the drop rolls it back, and the connection is somebody else's afterwards.
+//! However its holder goes away, the drop rolls it back, and the connection is somebody else's afterwards. Nothing of it
+//! goes to a server that is not the primary any more: there it might be acknowledged and lost.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +18,7 @@ use super::reading::{read_rows, read_to_sync, read_value};
 use super::recording::Recording;
 use super::session::{Ask, Done, Rows, Sessions, done, leaves_traces, note_loss};
 use crate::error::Error;
-use crate::pool::Lease;
+use crate::pool::{Lease, Pool};
 
 /// Longer names PostgreSQL would cut, and take two for one.
 const SAVEPOINT_BYTES_MAX: usize = 63;
@@ -143,18 +145,20 @@ impl OpenTransaction {
         recording: &mut Recording,
     ) -> Result<super::reading::ReadOut, Error> {
         let limit = self.limit();
+        let pool = self.primary()?;
         let lease = self.lease.as_mut().ok_or(Error::Stopping)?;
         if leaves_traces {
             lease.needs_reset();
         }
         let connection = lease.connection().ok_or(Error::Stopping)?;
         recording.sent();
-        let read = timeout(limit, read_rows(connection, ask, rows, recording)).await;
+        let read = timeout(limit, while_primary(&pool, read_rows(connection, ask, rows, recording))).await;
         recording.answered();
         let ended = read.unwrap_or(Err(Error::StatementTimeout(limit)));
         if let Err(error) = &ended {
             note_loss(lease, error);
         }
+        self.leave_if_moved(&ended);
         let read = ended?;
         recording.figures.rows = read.rows.unwrap_or(recording.figures.rows);
         Ok(read)
@@ -168,14 +172,17 @@ impl OpenTransaction {
         if bytes > max {
             return told(recording, Err(Error::StatementTooLong { bytes, max }));
         }
+        let pool = match self.primary() {
+            Ok(pool) => pool,
+            Err(error) => return told(recording, Err(error)),
+        };
         let connection = self.connection()?;
         recording.sent();
-        let ended = timeout(limit, connection.prepare(sql, types)).await;
+        let prepared = async { Ok(connection.prepare(sql, types).await?) };
+        let ended = timeout(limit, while_primary(&pool, prepared)).await;
         recording.answered();
-        let ended = match ended {
-            Ok(ended) => ended.map_err(Error::from),
-            Err(_) => Err(Error::StatementTimeout(limit)),
-        };
+        let ended = ended.unwrap_or(Err(Error::StatementTimeout(limit)));
+        self.leave_if_moved(&ended);
         told(recording, ended)
     }
 
@@ -196,14 +203,17 @@ impl OpenTransaction {
     async fn control(&mut self, sql: &str) -> Result<(), Error> {
         let mut recording = self.recording(sql);
         let limit = self.limit();
+        let pool = match self.primary() {
+            Ok(pool) => pool,
+            Err(error) => return told(recording, Err(error)),
+        };
         let connection = self.connection()?;
         recording.sent();
-        let ended = timeout(limit, connection.simple_query(sql)).await;
+        let done = async { Ok(connection.simple_query(sql).await.map(|_| ())?) };
+        let ended = timeout(limit, while_primary(&pool, done)).await;
         recording.answered();
-        let ended = match ended {
-            Ok(ended) => ended.map(|_| ()).map_err(Error::from),
-            Err(_) => Err(Error::StatementTimeout(limit)),
-        };
+        let ended = ended.unwrap_or(Err(Error::StatementTimeout(limit)));
+        self.leave_if_moved(&ended);
         told(recording, ended)
     }
 
@@ -211,13 +221,19 @@ impl OpenTransaction {
     pub(crate) async fn commit(mut self, want_token: bool) -> Result<Option<String>, Error> {
         let mut recording = self.recording("commit");
         let limit = self.limit();
+        let pool = match self.primary() {
+            Ok(pool) => pool,
+            Err(error) => return told(recording, Err(error)),
+        };
         let connection = self.connection()?;
         let had_failed = connection.transaction_status() == TransactionStatus::Failed;
         recording.sent();
-        let ended = timeout(limit, commit(connection, want_token)).await;
+        let ended = timeout(limit, while_primary(&pool, commit(connection, want_token))).await;
         recording.answered();
         let ended = match ended.unwrap_or(Err(Error::StatementTimeout(limit))) {
             Ok(_) if had_failed => Err(Error::TransactionAborted),
+            // It was on its way, and may have been done.
+            Err(Error::PrimaryMoved { from }) => Err(lost(from)),
             ended => ended,
         };
         if let (Err(error), Some(lease)) = (&ended, &mut self.lease) {
@@ -228,7 +244,28 @@ impl OpenTransaction {
 
     /// Ends it so that it is undone.
     pub(crate) async fn roll_back(mut self) -> Result<(), Error> {
-        self.control("rollback").await
+        match self.control("rollback").await {
+            // Nothing of it stands.
+            Err(Error::PrimaryMoved { .. }) => Ok(()),
+            ended => ended,
+        }
+    }
+
+    /// The pool that the transaction is in, whose server is the primary. Where it no longer is, the transaction is over.
+    fn primary(&mut self) -> Result<Arc<Pool>, Error> {
+        let pool = self.lease.as_ref().ok_or(Error::Stopping)?.pool().clone();
+        let ended = if pool.is_primary() { Ok(pool) } else { Err(pool.left()) };
+        self.leave_if_moved(&ended);
+        ended
+    }
+
+    /// Gives up the connection to a server that is not the primary any more.
+    fn leave_if_moved<T>(&mut self, ended: &Result<T, Error>) {
+        if let Err(Error::PrimaryMoved { .. }) = ended
+            && let Some(lease) = self.lease.take()
+        {
+            lease.discard("moved");
+        }
     }
 
     fn connection(&mut self) -> Result<&mut Connection, Error> {
@@ -270,6 +307,28 @@ impl Drop for OpenTransaction {
             }
         });
     }
+}
+
+/// What comes of some work, if its server is the primary all the while.
+async fn while_primary<T>(pool: &Pool, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let mut work = pin!(work);
+    loop {
+        let mut moved = pin!(pool.common.members.moved.notified());
+        moved.as_mut().enable();
+        if !pool.is_primary() {
+            return Err(pool.left());
+        }
+        tokio::select! {
+            ended = &mut work => return if pool.is_primary() { ended } else { Err(pool.left()) },
+            () = moved => {}
+        }
+    }
+}
+
+/// What the caller of a COMMIT is told whose answer counts for nothing.
+fn lost(place: String) -> Error {
+    let reason = "it is not the primary any more".to_owned();
+    Error::Upstream(weir_upstream::Error::Io { place, reason })
 }
 
 async fn commit(connection: &mut Connection, want_token: bool) -> Result<Option<String>, Error> {

@@ -405,7 +405,7 @@ impl Pool {
     }
 
     /// Why those who waited for a server wait no more that is not to be used any longer.
-    fn left(&self) -> Error {
+    pub(crate) fn left(&self) -> Error {
         Error::PrimaryMoved {
             from: self.member.name.clone(),
         }

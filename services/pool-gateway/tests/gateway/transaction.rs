@@ -16,13 +16,13 @@ use weir_testkit::{Database, eventually};
 use crate::gateway::{Gateway, PATIENCE, assert_refused, database, until_made_no_more, until_running};
 
 /// A transaction as its caller sees it.
-struct Caller {
+pub(crate) struct Caller {
     steps: mpsc::Sender<TransactionRequest>,
     answers: Streaming<TransactionResponse>,
 }
 
 impl Caller {
-    async fn begin(gateway: &Gateway, begin: Begin) -> Self {
+    pub(crate) async fn begin(gateway: &Gateway, begin: Begin) -> Self {
         let mut caller = Self::open(gateway, None).await;
         caller.send(Step::Begin(begin)).await;
         assert!(matches!(caller.part().await, Part::Done(_)));
@@ -42,11 +42,11 @@ impl Caller {
         }
     }
 
-    async fn send(&self, step: Step) {
+    pub(crate) async fn send(&self, step: Step) {
         self.steps.send(TransactionRequest { step: Some(step) }).await.unwrap();
     }
 
-    async fn next(&mut self) -> Result<Option<TransactionResponse>, Status> {
+    pub(crate) async fn next(&mut self) -> Result<Option<TransactionResponse>, Status> {
         self.answers.message().await
     }
 
@@ -55,7 +55,7 @@ impl Caller {
     }
 
     /// Runs a statement; its first values, or the SQLSTATE or slug of its error.
-    async fn run(&mut self, sql: &str) -> Result<Vec<Kind>, String> {
+    pub(crate) async fn run(&mut self, sql: &str) -> Result<Vec<Kind>, String> {
         self.send(Step::Execute(TransactionStatement {
             sql: sql.to_owned(),
             ..TransactionStatement::default()
@@ -88,7 +88,7 @@ impl Caller {
     }
 
     /// Sends the last step; whether it was committed, and the token.
-    async fn end(&mut self, step: Step) -> (bool, String) {
+    pub(crate) async fn end(&mut self, step: Step) -> (bool, String) {
         self.send(step).await;
         let Part::Ended(ended) = self.part().await else {
             panic!("it has not ended")
@@ -98,7 +98,7 @@ impl Caller {
     }
 }
 
-const COMMIT: Step = Step::Commit(Commit { want_token: false });
+pub(crate) const COMMIT: Step = Step::Commit(Commit { want_token: false });
 
 async fn table() -> Database {
     let database = database().await;

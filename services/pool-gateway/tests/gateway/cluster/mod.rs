@@ -2,6 +2,7 @@
 
 mod failover;
 mod mirror;
+mod fenced;
 mod pipelines;
 mod routing;
 
