@@ -77,3 +77,25 @@ async fn one_who_asks_how_the_rows_look_never_hears_of_old_plans() {
         );
     }
 }
+
+/// Runs a text of its own, of which it asks nothing but the rows.
+fn run_anew() -> BytesMut {
+    let mut out = frame(b'P', b"\0select * from t\0\0\0");
+    out.extend_from_slice(&frame(b'B', b"\0\0\0\0\0\0\0\0"));
+    out.extend_from_slice(&frame(b'E', b"\0\0\0\0\0"));
+    frontend::sync(&mut out);
+    out
+}
+
+#[tokio::test]
+async fn one_who_sends_the_text_again_never_hears_of_old_plans() {
+    let stage = Stage::with_pool(1).await;
+    stage.database.psql("create table t as select 1 as a").await;
+    let mut client = Raw::log_in(&stage).await;
+    for alter in ["alter table t add b int", "alter table t drop b"] {
+        assert_eq!(answer(&mut client, &run_anew()).await, ("12DCZ".to_owned(), None));
+        stage.database.psql(alter).await;
+        let found = answer(&mut client, &run_anew()).await;
+        assert_eq!(found, ("12DCZ".to_owned(), None), "{alter}");
+    }
+}
