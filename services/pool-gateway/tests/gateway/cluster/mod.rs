@@ -1,8 +1,8 @@
 //! Several servers of one cluster behind one gateway: a primary and a standby that follows it.
 
 mod failover;
-mod mirror;
 mod fenced;
+mod mirror;
 mod pipelines;
 mod routing;
 

@@ -1,18 +1,10 @@
 //! Notifications, and from whom they come as a client is told.
 
-use bytes::{Buf as _, BytesMut};
+use bytes::Buf as _;
 use weir_pgwire::backend::tag;
-use weir_pgwire::frontend;
 
-use super::faults::raw::{Raw, Said};
+use super::faults::raw::{Raw, Said, query};
 use super::{Stage, value};
-
-/// A statement in the simple protocol.
-fn query(sql: &str) -> BytesMut {
-    let mut out = BytesMut::new();
-    frontend::query(&mut out, sql).unwrap();
-    out
-}
 
 async fn ask(client: &mut Raw, sql: &str) -> Vec<Said> {
     client.send(&query(sql)).await;

@@ -58,17 +58,18 @@ impl Raw {
 
     /// The same, with what it was told at first.
     pub(in super::super) async fn greeted(stage: &Stage) -> (Self, Vec<Said>) {
-        let mut client = Self::connect(stage.gateway.wire_port).await;
-        client.send(&startup(stage.database.name())).await;
-        let said = client.until_ready().await;
-        (client, said)
+        Self::greeted_at(stage.gateway.wire_port, stage.database.name()).await
     }
 
     pub(super) async fn log_in_at(port: u16, database: &str) -> Self {
+        Self::greeted_at(port, database).await.0
+    }
+
+    async fn greeted_at(port: u16, database: &str) -> (Self, Vec<Said>) {
         let mut client = Self::connect(port).await;
         client.send(&startup(database)).await;
-        client.until_ready().await;
-        client
+        let said = client.until_ready().await;
+        (client, said)
     }
 
     /// The gateway may have had enough meanwhile.
