@@ -186,7 +186,8 @@ impl Link {
         if frame.tag == tag::ERROR_RESPONSE {
             self.has_ended = matches!(fate, Fate::Pass) && is_last_word(frame.body);
         }
-        self.replay.is_answered = true;
+        // With ReadyForQuery the next batch begins, of whose answer the client has heard nothing.
+        self.replay.is_answered = frame.tag != tag::READY_FOR_QUERY;
         Ok(fate)
     }
 

@@ -268,6 +268,10 @@ impl Link {
         let client_name = (!name.is_empty()).then(|| Box::from(name));
         let keeps = !name.is_empty() || (prepared.is_repeated() && can_stay_prepared(&prepared.statement));
         me.names.insert(name, prepared.clone());
+        if name.is_empty() {
+            // What the server has without a name may be the same text, parsed before definitions changed.
+            self.unnamed = None;
+        }
         if !keeps {
             self.unnamed = Some(prepared.id);
             out.extend_from_slice(incoming.frame);

@@ -385,3 +385,22 @@ async fn a_transaction_that_only_reads_is_answered_by_the_standby_until_it_wants
     assert!(is_open(&client));
     client.simple_query("commit").await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_transaction_that_rests_on_the_standby_goes_on_when_its_server_there_is_ended() {
+    let cluster = Cluster::with_table(&[]).await;
+    let (primary, standby) = (cluster.port_of_primary(), cluster.port_of_standby());
+    let mut client = cluster.client().await;
+    cluster.until_answered_by(&mut client, &standby).await;
+    client.simple_query("begin read only").await.unwrap();
+    assert_eq!(value(&mut client, PORT).await.as_deref(), Some(standby.as_str()));
+    let rests = "select count(pg_terminate_backend(pid)) from pg_stat_activity where state = 'idle in transaction'";
+    eventually("its server to rest", PATIENCE, || async {
+        let ended = cluster.standby.psql("postgres", rests).await;
+        if ended == "1" { Ok(()) } else { Err(ended) }
+    })
+    .await;
+    assert_eq!(value(&mut client, PORT).await.as_deref(), Some(primary.as_str()));
+    assert_eq!(client.transaction_status(), TransactionStatus::InTransaction);
+    client.simple_query("commit").await.unwrap();
+}

@@ -39,7 +39,13 @@ async fn a_repeated_text_is_prepared_once_and_answers_as_before() {
 
 #[tokio::test]
 async fn changed_definitions_never_reach_a_client_as_an_error() {
-    let stage = Stage::with_pool(1).await;
+    changed_definitions("transaction", "1").await;
+    // A session that has its connection for itself is told no more of them.
+    changed_definitions("session", "2").await;
+}
+
+async fn changed_definitions(mode: &str, pool_max: &str) {
+    let stage = Stage::with(&[("pool_mode", mode), ("pool_max", pool_max), ("pool_min", "0")]).await;
     stage
         .database
         .psql("create table t (a int); insert into t values (7)")
