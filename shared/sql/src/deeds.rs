@@ -131,6 +131,21 @@ pub enum Deed {
     },
 }
 
+impl Deed {
+    /// Whether it begins, ends or divides a transaction. The first half of a two-phase commit is none of it.
+    pub const fn controls_transaction(&self) -> bool {
+        matches!(
+            self,
+            Self::Begin
+                | Self::Commit { .. }
+                | Self::Rollback { .. }
+                | Self::Savepoint
+                | Self::RollbackTo
+                | Self::Release
+        )
+    }
+}
+
 /// What has to be assumed of a text that nobody understood.
 pub(crate) fn unknown() -> Box<[Deed]> {
     Box::new([Deed::Opaque])

@@ -134,19 +134,11 @@ const fn leaves_trace(deed: &Deed) -> bool {
 /// Whether it does nothing but begin, end or divide a transaction, or set something for it.
 fn is_control(statement: &Statement) -> bool {
     let controls = |deed: &Deed| {
-        matches!(
+        let sets = matches!(
             deed,
-            Deed::Begin
-                | Deed::Commit { .. }
-                | Deed::Rollback { .. }
-                | Deed::Savepoint
-                | Deed::RollbackTo
-                | Deed::Release
-                | Deed::Set { .. }
-                | Deed::SetConfig { .. }
-                | Deed::Reset { .. }
-                | Deed::ResetAll
-        )
+            Deed::Set { .. } | Deed::SetConfig { .. } | Deed::Reset { .. } | Deed::ResetAll
+        );
+        deed.controls_transaction() || sets
     };
     let every_one = statement.deeds.len() >= statement.statements && statement.deeds.iter().all(controls);
     let is_word = matches!(statement.kind, Kind::Transaction | Kind::Utility) && !statement.writes;

@@ -242,16 +242,7 @@ impl Journal {
 
 /// Whether what other statements of the same text did may not be there at its end.
 const fn moves_transaction(deed: &Deed) -> bool {
-    matches!(
-        deed,
-        Deed::Begin
-            | Deed::Commit { .. }
-            | Deed::Rollback { .. }
-            | Deed::Savepoint
-            | Deed::RollbackTo
-            | Deed::Release
-            | Deed::PrepareTransaction
-    )
+    deed.controls_transaction() || matches!(deed, Deed::PrepareTransaction)
 }
 
 #[cfg(test)]
