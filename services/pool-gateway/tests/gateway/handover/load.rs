@@ -1,6 +1,5 @@
 //! Clients that come and go and ask without a pause, while one process after the other takes over.
 
-use std::error::Error as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
