@@ -111,7 +111,9 @@ async fn a_server_without_room_says_so_and_those_who_are_in_stay_in() {
     let stage = Stage::before(&database.url(), &database, &settings).await;
     let mut holder = stage.client().await;
     holder.simple_query("begin; select 1").await.unwrap();
-    // There is room for three, one of which is held: four clients share what is left, and none is told of it.
+    let mut other_holder = stage.client().await;
+    other_holder.simple_query("begin; select 1").await.unwrap();
+    // There is room for three, two of which are held: four clients share the last one, and none is told of it.
     let crowd = Crowd::gather(&stage, 4, Fate::Undisturbed).await;
     crowd.goes_on().await;
     until_breaker(&stage, "closed", PATIENCE).await;
@@ -119,6 +121,7 @@ async fn a_server_without_room_says_so_and_those_who_are_in_stay_in() {
     let elsewhere = Connection::connect(&stage.target("postgres"), ConnectOptions::default()).await;
     assert_eq!(code_of(&elsewhere.unwrap_err()), "53300");
     assert_eq!(outcome(&mut holder, "select 2").await, None);
+    assert_eq!(outcome(&mut other_holder, "rollback").await, None);
     crowd.goes_on().await;
     drop(strangers);
     eventually("a way into the other database", BACK_WITHIN, || async {
