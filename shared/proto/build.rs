@@ -27,6 +27,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut builder = tonic_prost_build::configure()
         .bytes(".")
         .btree_map(".")
+        // It need not be made of values before it is sent.
+        .extern_path(".weir.gateway.v1.RowBatch", "crate::RowBatch")
         .emit_rerun_if_changed(false);
     for room in ROOMS {
         let package = format!("weir.{room}.v1");

@@ -18,6 +18,7 @@ impl<'a> Values<'a> {
         self.rest
     }
 
+    #[inline]
     fn take(&mut self) -> Option<Option<&'a [u8]>> {
         let (length, rest) = self.rest.split_first_chunk::<4>()?;
         let length = i32::from_be_bytes(*length);
@@ -34,6 +35,7 @@ impl<'a> Values<'a> {
 impl<'a> Iterator for Values<'a> {
     type Item = Option<&'a [u8]>;
 
+    #[inline]
     fn next(&mut self) -> Option<Option<&'a [u8]>> {
         self.left = self.left.checked_sub(1)?;
         let value = self.take();

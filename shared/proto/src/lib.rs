@@ -5,7 +5,10 @@
 //! a gRPC status, and [`page`], how lists are paged.
 
 pub mod page;
+mod row_batch;
 pub mod status;
+
+pub use row_batch::RowBatch;
 
 /// Every file, message and service, for reflection and for the contract test. Without the comments.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptor.binpb"));

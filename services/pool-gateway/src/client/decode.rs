@@ -3,25 +3,41 @@
 use weir_proto::common::v1::value::Kind;
 use weir_proto::common::v1::{Array, Null, TypedText, Value};
 
-use super::types::{self, Family};
+use super::types::{self, Family, Type};
 
-/// The value of one field, as its column's type says. What cannot be read as its type stays text.
-pub(crate) fn decode(type_oid: u32, field: Option<&[u8]>) -> Value {
-    let Some(bytes) = field else { return null() };
-    // A database without an encoding may hold anything; bytes lose nothing.
-    let Ok(text) = std::str::from_utf8(bytes) else {
-        return value(Kind::Bytes(bytes.to_vec().into()));
-    };
-    if let Some(element) = types::element_of(type_oid)
-        && let Some(array) = decode_array(element.family, element.name, text)
-    {
-        return array;
+/// How the values of one column are read.
+#[derive(Debug, Clone)]
+pub(crate) struct Reading {
+    pub(super) family: Family,
+    name: String,
+    /// What its arrays are made of, where it has arrays.
+    pub(super) element: Option<&'static Type>,
+}
+
+impl Reading {
+    /// As the type of the column says.
+    pub(crate) fn of(type_oid: u32) -> Self {
+        Self {
+            family: types::by_oid(type_oid).map_or(Family::Typed, |kind| kind.family),
+            name: types::name_of(type_oid),
+            element: types::element_of(type_oid),
+        }
     }
-    let (family, name) = match types::by_oid(type_oid) {
-        Some(kind) => (kind.family, kind.name.to_owned()),
-        None => (Family::Typed, types::name_of(type_oid)),
-    };
-    scalar(family, &name, text)
+
+    /// The value of one field. What cannot be read as its type stays text.
+    pub(crate) fn value(&self, field: Option<&[u8]>) -> Value {
+        let Some(bytes) = field else { return null() };
+        // A database without an encoding may hold anything; bytes lose nothing.
+        let Ok(text) = std::str::from_utf8(bytes) else {
+            return value(Kind::Bytes(bytes.to_vec().into()));
+        };
+        if let Some(element) = self.element
+            && let Some(array) = decode_array(element.family, element.name, text)
+        {
+            return array;
+        }
+        scalar(self.family, &self.name, text)
+    }
 }
 
 const fn value(kind: Kind) -> Value {
@@ -51,7 +67,7 @@ fn scalar(family: Family, type_name: &str, text: &str) -> Value {
     })
 }
 
-fn float(text: &str) -> Option<f64> {
+pub(super) fn float(text: &str) -> Option<f64> {
     match text {
         "NaN" => Some(f64::NAN),
         "Infinity" => Some(f64::INFINITY),
@@ -166,13 +182,16 @@ mod tests {
     use super::*;
 
     fn decoded(oid: u32, text: &str) -> Kind {
-        decode(oid, Some(text.as_bytes())).kind.unwrap()
+        Reading::of(oid).value(Some(text.as_bytes())).kind.unwrap()
     }
 
     #[test]
     fn each_family_becomes_its_kind() {
-        assert_eq!(decode(23, None), null());
-        assert_eq!(decode(25, Some(b"a\xff")), value(Kind::Bytes(b"a\xff".to_vec().into())));
+        assert_eq!(Reading::of(23).value(None), null());
+        assert_eq!(
+            Reading::of(25).value(Some(b"a\xff")),
+            value(Kind::Bytes(b"a\xff".to_vec().into()))
+        );
         assert_eq!(decoded(16, "t"), Kind::Bool(true));
         assert_eq!(decoded(20, "-9223372036854775808"), Kind::Int64(i64::MIN));
         assert_eq!(decoded(701, "-Infinity"), Kind::Double(f64::NEG_INFINITY));

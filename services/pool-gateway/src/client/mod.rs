@@ -14,6 +14,7 @@ mod grpc;
 mod idempotency;
 mod login;
 mod operations;
+mod packing;
 mod reading;
 mod recording;
 mod refusal;

@@ -6,27 +6,31 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use prost::Message as _;
 use tokio::sync::mpsc;
 use tonic::Status;
+use weir_proto::RowBatch;
 use weir_proto::gateway::v1 as api;
 use weir_proto::gateway::v1::query_response::Part;
 use weir_upstream::{DataRow, Field, RowDescription};
 
-use super::decode::decode;
+use super::decode::Reading;
+use super::packing::pack;
 use super::session::{Rows, reply_limit};
 use super::types;
 use crate::error::Error;
 
 /// A streamed batch has at most this many bytes, unless one row has more.
 const BATCH_BYTES: usize = 64 * 1024;
+/// Room for a batch with the row that turns out to be one too many.
+const ROOM_BYTES: usize = BATCH_BYTES + 8 * 1024;
 
 /// The columns of a result, and how each is read.
 #[derive(Debug, Clone, Default)]
 struct Columns {
-    type_oids: Vec<u32>,
+    readings: Vec<Reading>,
 }
 
 impl Columns {
     fn learn(&mut self, described: &RowDescription<'_>) -> Vec<api::Column> {
-        self.type_oids = described.fields().map(|field| field.type_oid).collect();
+        self.readings = described.fields().map(|field| Reading::of(field.type_oid)).collect();
         let column = |field: Field<'_>| api::Column {
             name: String::from_utf8_lossy(field.name).into_owned(),
             type_oid: field.type_oid,
@@ -36,19 +40,16 @@ impl Columns {
     }
 
     fn read(&self, row: DataRow<'_>) -> api::Row {
-        let values = self
-            .type_oids
-            .iter()
-            .zip(row.values())
-            .map(|(oid, value)| decode(*oid, value))
-            .collect();
-        api::Row { values }
+        let columns = self.readings.iter().zip(row.values());
+        api::Row {
+            values: columns.map(|(reading, field)| reading.value(field)).collect(),
+        }
     }
 }
 
 /// What a row weighs in a message. Rows without columns weigh something too.
 fn size_bytes(row: &api::Row) -> usize {
-    row.encoded_len() + prost::length_delimiter_len(row.encoded_len()) + size_of::<u8>()
+    RowBatch::written_len(row.encoded_len())
 }
 
 fn too_large(bytes_max: usize) -> Error {
@@ -134,10 +135,9 @@ pub(crate) struct Streamed<M> {
     header: Option<Vec<api::Column>>,
     is_header_sent: bool,
     /// Batches that are to be sent.
-    full: Vec<Vec<api::Row>>,
-    /// The next batch, and its bytes.
-    held: Vec<api::Row>,
-    bytes_held: usize,
+    full: Vec<Vec<u8>>,
+    /// The next batch.
+    held: Vec<u8>,
     reader: mpsc::Sender<Result<M, Status>>,
     wrap: Wrap<M>,
 }
@@ -154,31 +154,33 @@ impl<M: Send + 'static> Streamed<M> {
             is_header_sent: false,
             full: Vec::new(),
             held: Vec::new(),
-            bytes_held: 0,
             reader,
             wrap,
         }
     }
 
     /// Many small rows come at once, and one message is not to be larger than a reader takes.
-    fn hold(&mut self, row: api::Row, bytes: usize) {
-        if self.bytes_held > 0 && self.bytes_held + bytes > BATCH_BYTES {
-            self.full.push(std::mem::take(&mut self.held));
-            self.bytes_held = 0;
+    fn cut(&mut self, last_begins: usize) {
+        if last_begins > 0 && self.held.len() > BATCH_BYTES {
+            let mut next = Vec::with_capacity(ROOM_BYTES);
+            next.extend(self.held.drain(last_begins..));
+            self.full.push(std::mem::replace(&mut self.held, next));
         }
-        self.bytes_held += bytes;
-        self.held.push(row);
     }
 
     /// Sends what is still held. To be called when the statement has ended well.
     pub(crate) async fn flush(&mut self) -> Result<(), Error> {
         self.send_header().await?;
         self.make_room().await?;
-        let rows = std::mem::take(&mut self.held);
-        if rows.is_empty() {
+        let last = std::mem::take(&mut self.held);
+        if last.is_empty() {
             return Ok(());
         }
-        self.send(Part::Rows(api::RowBatch { rows })).await
+        self.send_rows(last).await
+    }
+
+    async fn send_rows(&self, written: Vec<u8>) -> Result<(), Error> {
+        self.send(Part::Rows(RowBatch::written(written.into()))).await
     }
 
     async fn send_header(&mut self) -> Result<(), Error> {
@@ -207,13 +209,13 @@ impl<M: Send + 'static> Rows for Streamed<M> {
         if self.rows_max > 0 && self.rows_sent >= self.rows_max {
             return Ok(false);
         }
-        let row = self.columns.read(row);
-        let bytes = size_bytes(&row);
-        if bytes > self.bytes_max {
+        let begins = self.held.len();
+        RowBatch::write(&mut self.held, |out| pack(&self.columns.readings, row, out));
+        if self.held.len() - begins > self.bytes_max {
             return Err(too_large(self.bytes_max));
         }
         self.rows_sent += 1;
-        self.hold(row, bytes);
+        self.cut(begins);
         Ok(true)
     }
 
@@ -229,8 +231,8 @@ impl<M: Send + 'static> Rows for Streamed<M> {
         if self.rows_sent > 0 {
             self.send_header().await?;
         }
-        for rows in std::mem::take(&mut self.full) {
-            self.send(Part::Rows(api::RowBatch { rows })).await?;
+        for written in std::mem::take(&mut self.full) {
+            self.send_rows(written).await?;
         }
         Ok(())
     }

@@ -14,6 +14,7 @@ pub struct DataRow<'a> {
 
 impl<'a> DataRow<'a> {
     /// Reads the body of a DataRow frame.
+    #[inline]
     pub fn parse(body: &'a [u8]) -> Result<Self, WireError> {
         let row = Self::parsed_before(body);
         let mut values = row.values();
@@ -33,6 +34,7 @@ impl<'a> DataRow<'a> {
 
     /// The row in a body that [`DataRow::parse`] has accepted already, without the second look. Of any other body it
     /// gives the values up to where its form ends.
+    #[inline]
     pub fn parsed_before(body: &'a [u8]) -> Self {
         let (count, values) = body.split_first_chunk::<2>().unwrap_or((&[0, 0], &[]));
         Self {
@@ -42,6 +44,7 @@ impl<'a> DataRow<'a> {
     }
 
     /// How many values there are.
+    #[inline]
     pub fn len(&self) -> usize {
         usize::from(self.count)
     }
@@ -52,6 +55,7 @@ impl<'a> DataRow<'a> {
     }
 
     /// The values from left to right; `None` is NULL.
+    #[inline]
     pub const fn values(&self) -> Values<'a> {
         Values::new(self.count, self.values)
     }
