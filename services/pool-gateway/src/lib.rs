@@ -24,12 +24,11 @@ use arrow_flight::flight_service_server::FlightServiceServer;
 use weir_bus::Bus;
 use weir_config::SectionInfo;
 use weir_proto::gateway::v1::gateway_admin_service_server::GatewayAdminServiceServer;
-use weir_proto::gateway::v1::gateway_service_server::GatewayServiceServer;
 use weir_runtime::{Ground, GrpcDoor, Listener, Service, Stage, StartError, bind, serve_ops};
 use weir_sql::Limits;
 use weir_upstream::Target;
 
-use client::{Admin, Door, DoorParts, Flight, Sessions, Writes, look, tls};
+use client::{Admin, Door, DoorParts, Flight, Sessions, Writes, look, serve_callers, tls};
 use handover::Handover;
 use metrics::Metrics;
 use mirror::Mirror;
@@ -120,6 +119,7 @@ async fn launch(
         clock: ground.clock.clone(),
         operations: Arc::default(),
         catalogue: Arc::default(),
+        repeats: Arc::default(),
     };
     if let Some(handover) = &mut handover {
         handover.until_ready(&ground, &door).await?;
@@ -168,15 +168,15 @@ impl Ports {
 
     fn serve(self, ground: &Ground, door: &Arc<Door>, sessions: Sessions, flight: Flight) -> Result<(), StartError> {
         let flight = FlightServiceServer::new(flight).max_decoding_message_size(FLIGHT_MESSAGE_BYTES_MAX);
-        let service = GatewayServiceServer::new(sessions);
         let admin = GatewayAdminServiceServer::new(Admin::new(door.clone()));
         serve_ops(ground, self.ops);
         door.serve(ground, self.wire)?;
-        GrpcDoor::new(self.grpc, GRPC_NAME).serve(ground, |routes| {
-            routes.add_service(service);
+        let open = GrpcDoor::new(self.grpc, GRPC_NAME).open(ground, |routes| {
             routes.add_service(admin);
             routes.add_service(flight);
-        })
+        })?;
+        serve_callers(ground, door, open, sessions);
+        Ok(())
     }
 }
 

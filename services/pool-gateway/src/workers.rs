@@ -1,7 +1,7 @@
 //! Which thread one is on.
 //!
-//! Thread 0 stands for the process's common runtime, which serves gRPC and the upkeep; those of the PostgreSQL door are
-//! counted from 1.
+//! Thread 0 stands for the process's common runtime, for the upkeep and what is done beside the doors; the workers, which
+//! serve clients of both doors, are counted from 1.
 
 use std::cell::Cell;
 

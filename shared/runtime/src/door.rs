@@ -9,7 +9,7 @@ use futures_util::{StreamExt as _, stream};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tonic::service::RoutesBuilder;
+use tonic::service::{Routes, RoutesBuilder};
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic_health::ServingStatus;
@@ -76,6 +76,16 @@ pub struct GrpcDoor {
     name: &'static str,
 }
 
+/// A gRPC door whose connections are served by somebody else: see [`GrpcDoor::open`].
+pub struct OpenDoor {
+    /// Where callers come in.
+    pub tcp: TcpListener,
+    /// When nobody is to be let in any more, and when those who are in are to go.
+    pub release: Release,
+    /// Health, reflection, and what was added.
+    pub routes: Routes,
+}
+
 impl GrpcDoor {
     /// A door on a bound listener; `name` is the full name of the gRPC service whose health it reports.
     pub fn new(listener: impl Into<Listener>, name: &'static str) -> Self {
@@ -87,6 +97,23 @@ impl GrpcDoor {
 
     /// Serves until the shutdown, or until calls may move after the release of its port; in-flight calls finish. `add` adds the services.
     pub fn serve(self, ground: &Ground, add: impl FnOnce(&mut RoutesBuilder)) -> Result<(), StartError> {
+        let OpenDoor { tcp, release, routes } = self.open(ground, add)?;
+        let (tcp, held) = (TcpIncoming::from(tcp).with_nodelay(Some(true)), release.hold());
+        // Without its port, and until its callers move, the door serves those who are in.
+        let incoming = tcp.take_until(release.told_owned()).chain(stream::pending());
+        ground.tasks.spawn(Stage::Doors, "grpc door", |stop| async move {
+            let server = Server::builder().trace_fn(weir_telemetry::grpc_span).add_routes(routes);
+            let ends = release.ends(stop.clone());
+            server.serve_with_incoming_shutdown(incoming, ends).await?;
+            drop(held);
+            stop.cancelled().await;
+            Ok(())
+        });
+        Ok(())
+    }
+
+    /// Shows the service's health, and leaves it to the caller to let connections in and to serve them.
+    pub fn open(self, ground: &Ground, add: impl FnOnce(&mut RoutesBuilder)) -> Result<OpenDoor, StartError> {
         let (health, health_service) = tonic_health::server::health_reporter();
         let mut routes = RoutesBuilder::default();
         add(&mut routes);
@@ -94,33 +121,15 @@ impl GrpcDoor {
         routes.add_service(reflection().build_v1()?);
         routes.add_service(reflection().build_v1alpha()?);
         let (tcp, release) = self.listener.into_parts();
-        let (tcp, held) = (TcpIncoming::from(tcp).with_nodelay(Some(true)), release.hold());
-        // Without its port, and until its callers move, the door serves those who are in.
-        let incoming = tcp.take_until(release.told_owned()).chain(stream::pending());
-        let released = release.clone();
-        ground.tasks.spawn(Stage::Doors, "grpc door", |stop| async move {
-            let server = Server::builder()
-                .trace_fn(weir_telemetry::grpc_span)
-                .add_routes(routes.routes());
-            let ends = either(stop.clone(), released);
-            server.serve_with_incoming_shutdown(incoming, ends).await?;
-            drop(held);
-            stop.cancelled().await;
-            Ok(())
-        });
-        let ready = ground.readiness.watch();
+        let (ready, released) = (ground.readiness.watch(), release.clone());
         ground.tasks.spawn(Stage::Watch, "grpc health", move |stop| {
-            show_health(health, self.name, ready, release, stop)
+            show_health(health, self.name, ready, released, stop)
         });
-        Ok(())
-    }
-}
-
-/// Returns when the process stops, or calls may come to another one.
-async fn either(stop: CancellationToken, release: Release) {
-    tokio::select! {
-        () = stop.cancelled() => {}
-        () = release.moved() => {}
+        Ok(OpenDoor {
+            tcp,
+            release,
+            routes: routes.routes().prepare(),
+        })
     }
 }
 

@@ -14,7 +14,7 @@ mod signals;
 mod tasks;
 mod workers;
 
-pub use door::{GrpcDoor, adopt, bind};
+pub use door::{GrpcDoor, OpenDoor, adopt, bind};
 pub use ground::{Ground, Service, StartError};
 pub use ops::serve_ops;
 pub use process::{ServiceArguments, exit_with, live, report_failure, service_main};

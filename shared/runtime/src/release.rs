@@ -51,6 +51,14 @@ impl Release {
         self.moved.cancelled().await;
     }
 
+    /// Returns when the process stops, or calls may come to another one.
+    pub async fn ends(self, stop: CancellationToken) {
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = self.moved() => {}
+        }
+    }
+
     /// A door has callers to serve, for as long as what is returned lives.
     pub fn hold(&self) -> TaskTrackerToken {
         self.held.token()

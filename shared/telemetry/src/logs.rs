@@ -1,6 +1,7 @@
 //! Setting up tracing: log lines on standard error, spans to a collector.
 
 use std::io::IsTerminal as _;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use opentelemetry::trace::TracerProvider as _;
@@ -16,6 +17,14 @@ use crate::settings::{LogFormat, TelemetrySettings};
 
 /// How long the last spans may take to leave at shutdown.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Whether spans leave this process.
+static EXPORTS: AtomicBool = AtomicBool::new(false);
+
+/// Whether spans leave this process. Where they do not, a span for each of very many calls is only a cost.
+pub fn exports_spans() -> bool {
+    EXPORTS.load(Ordering::Relaxed)
+}
 
 /// Why logs or traces cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +59,7 @@ impl Telemetry {
             .with(spans)
             .with(lines);
         subscriber.try_init().map_err(|_| InitError::Twice)?;
+        EXPORTS.store(settings.otlp_endpoint.is_some(), Ordering::Relaxed);
         Ok(Self { provider, filter })
     }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use weir_model::Project;
 use weir_proto::gateway::v1 as api;
+use weir_sql::trace;
 
 use super::encode::encode;
 use super::operations::OPERATION_BYTES_MAX;
@@ -26,6 +27,7 @@ pub(crate) struct Common {
     pub(crate) operation: String,
     pub(crate) min_token: String,
     pub(crate) timeout: Option<Duration>,
+    pub(crate) traceparent: String,
 }
 
 /// The same, checked.
@@ -98,7 +100,7 @@ impl Sessions {
             project,
             database: common.database,
             application: common.application,
-            traceparent: weir_telemetry::traceparent().unwrap_or_default(),
+            traceparent: common.traceparent,
             operation: common.operation,
             timeout: common.timeout,
             min_position: Lsn::parse(&common.min_token).map(Lsn::end_of_last),
@@ -123,6 +125,13 @@ impl Sessions {
         if sql.contains('\0') {
             return Err(Error::Request("sql and database cannot hold a zero byte".to_owned()));
         }
+        let traceparent = match common.traceparent {
+            // The text may name one as well, as programs that know nothing of this door let it.
+            none if none.is_empty() => trace(sql.as_bytes())
+                .map(|trace| trace.parent.to_owned())
+                .unwrap_or_default(),
+            given => given,
+        };
         let types = types.into_iter().chain(std::iter::repeat(0));
         let arguments = parameters.iter().zip(types).enumerate();
         let arguments = arguments.map(|(index, (given, declared))| argument(index + 1, given, declared));
@@ -138,7 +147,7 @@ impl Sessions {
             sql,
             timeout: common.timeout,
             application: common.application,
-            traceparent: common.traceparent,
+            traceparent,
             operation: common.operation,
             prepared,
             min_position: common.min_position,

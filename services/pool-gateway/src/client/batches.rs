@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
-use std::time::Duration;
 
 use prost::Message as _;
 use tokio::time::Instant;
@@ -11,6 +10,7 @@ use weir_proto::gateway::v1::statement_result::Outcome;
 
 use super::asking::{Checked, Common, time};
 use super::batch::{BatchAsk, Batched, Outcomes, Together};
+use super::call::Call;
 use super::grpc::answer;
 use super::idempotency::Key;
 use super::refusal::{Failure, statement_error};
@@ -27,7 +27,7 @@ impl Sessions {
     pub(super) async fn execute_in_batch(
         &self,
         request: api::ExecuteRequest,
-        allowed: Option<Duration>,
+        call: Call,
     ) -> Result<api::ExecuteResponse, Failure> {
         let common = self.common(Common {
             project: request.project,
@@ -35,7 +35,8 @@ impl Sessions {
             application: request.application,
             operation: request.operation,
             min_token: request.min_token,
-            timeout: time(request.timeout_ms, allowed),
+            timeout: time(request.timeout_ms, call.allowed),
+            traceparent: call.traceparent,
         })?;
         let statements = vec![api::Statement {
             sql: request.sql,
@@ -82,7 +83,7 @@ impl Sessions {
     pub(super) async fn answer_batch(
         &self,
         request: api::BatchRequest,
-        allowed: Option<Duration>,
+        call: Call,
     ) -> Result<api::BatchResponse, Failure> {
         let begun = Instant::now();
         let together = match (request.transaction, request.savepoints) {
@@ -101,7 +102,8 @@ impl Sessions {
             application: request.application,
             operation: request.operation,
             min_token: request.min_token,
-            timeout: time(request.timeout_ms, allowed),
+            timeout: time(request.timeout_ms, call.allowed),
+            traceparent: call.traceparent,
         })?;
         let (max_rows, kind) = (request.max_rows, BATCH + u8::from(request.savepoints));
         let (asks, key) = self.asks(&common, request.statements, kind, max_rows, request.idempotency_key)?;

@@ -1,13 +1,13 @@
 //! `Prepare`: a statement is declared, and described by the server that will run it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 use weir_proto::gateway::v1 as api;
 use weir_upstream::Prepared;
 
 use super::asking::{Common, type_oid};
+use super::call::Call;
 use super::catalogue::{Declared, NAME_BYTES_MAX};
 use super::session::{Ask, Sessions};
 use super::types;
@@ -18,12 +18,13 @@ impl Sessions {
     pub(super) async fn declare(
         &self,
         request: api::PrepareRequest,
-        allowed: Option<Duration>,
+        call: Call,
     ) -> Result<api::PrepareResponse, Error> {
         let common = self.common(Common {
             project: request.project,
             database: request.database,
-            timeout: allowed,
+            timeout: call.allowed,
+            traceparent: call.traceparent,
             ..Common::default()
         })?;
         let name = request.name;

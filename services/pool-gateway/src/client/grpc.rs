@@ -1,7 +1,5 @@
 //! `weir.gateway.v1` to calls of [`Sessions`] and back. Translates, decides nothing.
 
-use std::time::Duration;
-
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
@@ -13,7 +11,8 @@ use weir_runtime::Stage;
 
 use super::asking::{Common, time};
 use super::batch::{BatchAsk, Batched, Together};
-use super::refusal::{Failure, deadline, refusal};
+use super::call::Call;
+use super::refusal::{Failure, refusal};
 use super::replies::{Collected, Streamed};
 use super::session::{Ask, Done, Sessions};
 use super::steps::Steps;
@@ -30,13 +29,13 @@ impl GatewayService for Sessions {
     type TransactionStream = Answers<api::TransactionResponse>;
 
     async fn execute(&self, request: Request<api::ExecuteRequest>) -> Result<Response<api::ExecuteResponse>, Status> {
-        let allowed = deadline(request.metadata());
+        let call = Call::of(request.metadata());
         let request = request.into_inner();
         if request.want_token || !request.idempotency_key.is_empty() {
-            return Ok(Response::new(self.execute_in_batch(request, allowed).await?));
+            return Ok(Response::new(self.execute_in_batch(request, call).await?));
         }
         let mut rows = Collected::new(request.max_rows, self.settings().reply_bytes_max);
-        let ask = self.ask(request, allowed).map_err(|error| refusal(&error, false))?;
+        let ask = self.ask(request, call).map_err(|error| refusal(&error, false))?;
         let done = self.run(ask, &mut rows).await;
         let done = done.map_err(|error| refusal(&error, false))?;
         Ok(Response::new(answer(rows, done)))
@@ -46,13 +45,13 @@ impl GatewayService for Sessions {
         &self,
         request: Request<api::QueryRequest>,
     ) -> Result<Response<Answers<api::QueryResponse>>, Status> {
-        let allowed = deadline(request.metadata());
+        let call = Call::of(request.metadata());
         let request = as_execute(request.into_inner());
         let (sender, receiver) = mpsc::channel(BATCHES_WAITING_MAX);
         let wrap = Box::new(|part| api::QueryResponse { part: Some(part) });
         let rows = Streamed::new(request.max_rows, self.settings().reply_bytes_max, sender.clone(), wrap);
         let want_token = request.want_token;
-        let ask = self.ask(request, allowed).map_err(|error| refusal(&error, false))?;
+        let ask = self.ask(request, call).map_err(|error| refusal(&error, false))?;
         let sessions = self.clone();
         let tasks = self.pools.common().tasks.clone();
         tasks.spawn_short(Stage::Doors, "query stream", async move {
@@ -70,22 +69,22 @@ impl GatewayService for Sessions {
     }
 
     async fn batch(&self, request: Request<api::BatchRequest>) -> Result<Response<api::BatchResponse>, Status> {
-        let allowed = deadline(request.metadata());
-        Ok(Response::new(self.answer_batch(request.into_inner(), allowed).await?))
+        let call = Call::of(request.metadata());
+        Ok(Response::new(self.answer_batch(request.into_inner(), call).await?))
     }
 
     async fn transaction(
         &self,
         request: Request<Streaming<api::TransactionRequest>>,
     ) -> Result<Response<Answers<api::TransactionResponse>>, Status> {
-        let allowed = deadline(request.metadata());
+        let call = Call::of(request.metadata());
         let (sender, receiver) = mpsc::channel(BATCHES_WAITING_MAX);
         let tasks = self.pools.common().tasks.clone();
         let stopping = tasks.stop_token(Stage::Doors);
         let steps = Steps::new(self.clone(), request.into_inner(), sender.clone(), stopping);
         tasks.spawn_short(Stage::Doors, "transaction", async move {
             let ended = tokio::select! {
-                ended = steps.take_all(allowed) => ended,
+                ended = steps.take_all(call) => ended,
                 () = sender.closed() => return,
             };
             if let Err(error) = ended {
@@ -96,8 +95,8 @@ impl GatewayService for Sessions {
     }
 
     async fn prepare(&self, request: Request<api::PrepareRequest>) -> Result<Response<api::PrepareResponse>, Status> {
-        let allowed = deadline(request.metadata());
-        let prepared = self.declare(request.into_inner(), allowed).await;
+        let call = Call::of(request.metadata());
+        let prepared = self.declare(request.into_inner(), call).await;
         Ok(Response::new(prepared.map_err(|error| refusal(&error, false))?))
     }
 
@@ -150,14 +149,15 @@ async fn stream(
 }
 
 impl Sessions {
-    fn ask(&self, request: api::ExecuteRequest, allowed: Option<Duration>) -> Result<Ask, Error> {
+    fn ask(&self, request: api::ExecuteRequest, call: Call) -> Result<Ask, Error> {
         let common = self.common(Common {
             project: request.project,
             database: request.database,
             application: request.application,
             operation: request.operation,
             min_token: request.min_token,
-            timeout: time(request.timeout_ms, allowed),
+            timeout: time(request.timeout_ms, call.allowed),
+            traceparent: call.traceparent,
         })?;
         let statement = api::Statement {
             sql: request.sql,

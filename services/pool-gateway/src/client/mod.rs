@@ -1,9 +1,12 @@
 //! Callers: what they ask, what they get, and what is told of it.
 
+mod accepting;
 mod admin;
 mod asking;
 mod batch;
 mod batches;
+mod call;
+mod callers;
 mod catalogue;
 mod causal;
 mod declaring;
@@ -18,6 +21,7 @@ mod packing;
 mod reading;
 mod recording;
 mod refusal;
+mod repeats;
 mod replies;
 mod retry;
 mod session;
@@ -28,6 +32,7 @@ mod types;
 mod wire;
 
 pub(crate) use admin::Admin;
+pub(crate) use callers::serve_callers;
 pub(crate) use causal::Writes;
 pub(crate) use flight::{Flight, Transactions};
 pub(crate) use recording::{kind_code, micros, shape};

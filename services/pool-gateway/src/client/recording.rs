@@ -115,6 +115,11 @@ impl Recording {
         self.origin = origin;
     }
 
+    /// By which its text is told from others.
+    pub(crate) const fn text_hash(&self) -> u64 {
+        self.text_hash
+    }
+
     /// It is one of several in a transaction.
     pub(crate) const fn is_part(&mut self) {
         self.is_part = true;

@@ -1,7 +1,5 @@
 //! How an error is told to a gRPC caller: as the status of a call, or of one statement among others.
 
-use std::time::Duration;
-
 use tonic::Status;
 use tonic::metadata::MetadataMap;
 use weir_model::Coded as _;
@@ -16,10 +14,6 @@ const SQLSTATE: &str = "weir-sqlstate";
 const RETRY: &str = "weir-retry";
 /// The metadata entry that says which statement of a batch it was, counted from 0.
 const BATCH_INDEX: &str = "weir-batch-index";
-/// The answer leaves so much before the caller's deadline, or a tenth of it, that it arrives: a caller who hears that
-/// the statement was cancelled knows more than one who stopped listening.
-const ANSWER_MARGIN: Duration = Duration::from_millis(100);
-
 /// Why a call failed, and where.
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -88,42 +82,9 @@ fn set(metadata: &mut MetadataMap, key: &'static str, value: &str) {
     }
 }
 
-/// What is left of the caller's own deadline (`grpc-timeout`).
-pub(crate) fn deadline(metadata: &MetadataMap) -> Option<Duration> {
-    let text = metadata.get("grpc-timeout")?.to_str().ok()?;
-    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    let number: u64 = number.parse().ok()?;
-    let left = match unit {
-        "H" => Some(Duration::from_secs(number.saturating_mul(3_600))),
-        "M" => Some(Duration::from_secs(number.saturating_mul(60))),
-        "S" => Some(Duration::from_secs(number)),
-        "m" => Some(Duration::from_millis(number)),
-        "u" => Some(Duration::from_micros(number)),
-        "n" => Some(Duration::from_nanos(number)),
-        _ => None,
-    }?;
-    Some(left - ANSWER_MARGIN.min(left / 10))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_callers_deadline_is_read_in_every_unit() {
-        let read = |text: &'static str| {
-            let mut metadata = MetadataMap::new();
-            metadata.insert("grpc-timeout", text.parse().unwrap());
-            deadline(&metadata)
-        };
-        assert_eq!(read("2S"), Some(Duration::from_millis(1_900)));
-        assert_eq!(read("1500m"), Some(Duration::from_millis(1_400)));
-        assert_eq!(read("100m"), Some(Duration::from_millis(90)));
-        assert_eq!(read("1H"), Some(Duration::from_millis(3_599_900)));
-        assert_eq!(read("x"), None);
-        assert_eq!(read(""), None);
-        assert_eq!(deadline(&MetadataMap::new()), None);
-    }
 
     #[test]
     fn a_failure_in_a_batch_says_where() {

@@ -14,6 +14,7 @@ use super::causal::Writes;
 use super::operations::Operations;
 use super::reading::{ReadOut, read_rows};
 use super::recording::{Recording, Terms};
+use super::repeats::Repeats;
 use super::wire::Witness;
 use crate::error::Error;
 use crate::pool::{Lease, Lsn, Owner, Pool, Pools};
@@ -122,6 +123,7 @@ pub(crate) struct Sessions {
     pub(crate) user: String,
     pub(crate) operations: Arc<Operations>,
     pub(crate) catalogue: Arc<Catalogue>,
+    pub(crate) repeats: Arc<Repeats>,
     /// When calls wrote; none where there are no replicas.
     pub(crate) writes: Option<Arc<Writes>>,
     /// What a session looks like to the calls of this door.
@@ -146,7 +148,9 @@ impl Sessions {
     pub(crate) async fn run(&self, mut ask: Ask, rows: &mut impl Rows) -> Result<Done, Error> {
         let known = self.shapes.at_once(&ask.sql);
         let shown = known.clone().unwrap_or_else(|| self.shapes.unread(&ask.sql));
+        let is_preparable = is_preparable(shown.kind);
         let mut recording = self.recording(&ask, Instant::now(), shown);
+        ask.prepared |= is_preparable && self.repeats.has(recording.text_hash());
         let ended = match self.flaw(&mut ask) {
             Some(error) => Err(error),
             None => {
@@ -392,6 +396,14 @@ pub(super) fn note_loss(lease: &mut Lease, error: &Error) {
     {
         lease.lost();
     }
+}
+
+/// Whether a statement of this kind gains from being prepared: it is planned, and runs as often as it is asked for.
+const fn is_preparable(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::Select | Kind::Insert | Kind::Update | Kind::Delete | Kind::Merge
+    )
 }
 
 /// Whether a statement may leave something behind in its session: a setting, a temporary table, a lock, a cursor.

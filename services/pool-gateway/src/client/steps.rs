@@ -11,6 +11,7 @@ use weir_proto::gateway::v1::transaction_request::Step;
 use weir_proto::gateway::v1::transaction_response::Part;
 
 use super::asking::{self, Common};
+use super::call::Call;
 use super::grpc::summary;
 use super::refusal::statement_error;
 use super::replies::Streamed;
@@ -51,12 +52,12 @@ impl Steps {
     }
 
     /// Takes steps until the transaction has ended. Dropped before, it is rolled back.
-    pub(crate) async fn take_all(mut self, allowed: Option<Duration>) -> Result<(), Error> {
+    pub(crate) async fn take_all(mut self, call: Call) -> Result<(), Error> {
         let Some(Step::Begin(begin)) = self.next().await? else {
             return Err(Error::Request("the first step of a transaction is begin".to_owned()));
         };
         let sql = begin_sql(&begin);
-        let allowed = asking::time(begin.timeout_ms, allowed);
+        let allowed = asking::time(begin.timeout_ms, call.allowed);
         let operation = begin.operation.clone();
         let common = self.sessions.common(Common {
             project: begin.project,
@@ -65,6 +66,7 @@ impl Steps {
             operation: begin.operation,
             min_token: begin.min_token,
             timeout: allowed,
+            traceparent: call.traceparent,
         })?;
         let scope = Scope {
             project: common.project,

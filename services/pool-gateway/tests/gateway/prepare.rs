@@ -146,3 +146,33 @@ async fn what_is_not_declared_is_not_known() {
     };
     assert_refused(gateway.execute(elsewhere).await, Code::NotFound, "statement-unknown");
 }
+
+#[tokio::test]
+async fn a_text_that_is_asked_again_is_prepared_and_a_changed_table_is_not_noticed() {
+    let database = database().await;
+    database
+        .psql("create table t (a int, b text); insert into t values (1, 'x')")
+        .await;
+    let gateway = Gateway::start(&database.url(), &[("pool_max", "1")]).await;
+    let kept =
+        "select coalesce(string_agg(statement, ';'), '') from pg_prepared_statements where statement !~ 'pg_prepared'";
+    let asked = || ExecuteRequest {
+        parameters: vec![parameter(Kind::Int64(1), "")],
+        ..request("select * from t where a = $1")
+    };
+    gateway.execute(asked()).await.unwrap();
+    assert_eq!(gateway.value(kept).await, Kind::Text(String::new()), "once is no habit");
+    gateway.execute(asked()).await.unwrap();
+    let prepared = Kind::Text(asked().sql);
+    assert_eq!(gateway.value(kept).await, prepared);
+    // Definitions and settings are not planned, however often they come.
+    for _ in 0..3 {
+        gateway.run("alter table t alter column b type varchar").await.unwrap();
+    }
+    database.psql("alter table t add column c int not null default 7").await;
+    let answer = gateway.execute(asked()).await.unwrap();
+    let names: Vec<_> = answer.columns.iter().map(|column| column.name.as_str()).collect();
+    assert_eq!(names, ["a", "b", "c"]);
+    assert_eq!(answer.rows[0].values[2].kind, Some(Kind::Int64(7)));
+    assert_eq!(gateway.value(kept).await, prepared);
+}

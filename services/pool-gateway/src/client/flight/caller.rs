@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use tonic::metadata::MetadataMap;
 
 use super::super::asking::{Checked, Common};
-use super::super::refusal::deadline;
+use super::super::call::Call;
 use super::super::session::Sessions;
 use crate::error::Error;
 
@@ -25,13 +25,15 @@ pub(crate) fn common(sessions: &Sessions, metadata: &MetadataMap) -> Result<Chec
             .unwrap_or_default()
             .to_owned()
     };
+    let call = Call::of(metadata);
     sessions.common(Common {
         project: entry(PROJECT),
         database: entry(DATABASE),
         application: entry(APPLICATION),
         operation: entry(OPERATION),
         min_token: String::new(),
-        timeout: deadline(metadata),
+        timeout: call.allowed,
+        traceparent: call.traceparent,
     })
 }
 

@@ -5,16 +5,21 @@
 //! changes its thread only while it holds nothing.
 
 use std::net::{SocketAddr, TcpStream};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::seat::Seats;
 use super::session::Session;
+use crate::workers::current_worker;
 
 /// Clients on their way to a worker.
 const ARRIVALS_MAX: usize = 1_024;
@@ -27,12 +32,17 @@ const SPARED_BELOW: f64 = 0.4;
 /// So often in a row.
 const SPARED_LOOKS: u32 = 25;
 
+/// The serving of a caller who came by another door.
+pub(crate) type Visit = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// One who comes to a worker.
 pub(super) enum Newcomer {
     /// A client that has said nothing yet.
     Stranger(TcpStream, SocketAddr),
     /// One that another thread has served so far.
     Session(Box<Session>),
+    /// A caller of another door, who stays on the thread, and keeps all of them from ending.
+    Visitor(Visit, TaskTrackerToken),
 }
 
 /// What others know of one worker.
@@ -40,9 +50,11 @@ pub(super) enum Newcomer {
 pub(super) struct Post {
     line: mpsc::Sender<Newcomer>,
     arriving: Mutex<Option<mpsc::Receiver<Newcomer>>>,
-    clients: AtomicUsize,
+    clients: Arc<AtomicUsize>,
+    visitors: Arc<AtomicUsize>,
     /// The share of its time that it was busy lately, in thousandths.
     busy: AtomicU32,
+    runtime: OnceLock<Handle>,
 }
 
 impl Post {
@@ -51,14 +63,22 @@ impl Post {
         Self {
             line,
             arriving: Mutex::new(Some(arriving)),
-            clients: AtomicUsize::new(0),
+            clients: Arc::default(),
+            visitors: Arc::default(),
             busy: AtomicU32::new(0),
+            runtime: OnceLock::new(),
         }
     }
 
     /// The worker's own end of the line, once.
     pub(super) fn arriving(&self) -> Option<mpsc::Receiver<Newcomer>> {
         self.arriving.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Tells where the worker runs what it is given; to be called by itself.
+    pub(super) fn is_here(&self) {
+        // Its life begins once.
+        let _ = self.runtime.set(Handle::current());
     }
 
     /// Tells how busy the worker was.
@@ -72,10 +92,12 @@ impl Post {
         f64::from(self.busy.load(Ordering::Relaxed)) / 1000.0
     }
 
-    /// Counts a client for as long as what is returned lives.
-    pub(super) fn counts(self: &Arc<Self>) -> Counted {
-        self.clients.fetch_add(1, Ordering::Relaxed);
-        Counted(self.clone())
+    /// Counts somebody for as long as what is returned lives.
+    pub(super) fn counts(&self, newcomer: &Newcomer) -> Counted {
+        Counted::among(match newcomer {
+            Newcomer::Visitor(..) => &self.visitors,
+            Newcomer::Stranger(..) | Newcomer::Session(_) => &self.clients,
+        })
     }
 
     fn load(&self) -> usize {
@@ -84,13 +106,20 @@ impl Post {
     }
 }
 
-/// A client is counted.
+/// Somebody is counted.
 #[derive(Debug)]
-pub(super) struct Counted(Arc<Post>);
+pub(super) struct Counted(Arc<AtomicUsize>);
+
+impl Counted {
+    fn among(all: &Arc<AtomicUsize>) -> Self {
+        all.fetch_add(1, Ordering::Relaxed);
+        Self(all.clone())
+    }
+}
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.0.clients.fetch_sub(1, Ordering::Relaxed);
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -101,6 +130,9 @@ pub(super) struct Crew {
     plan: Mutex<Plan>,
     /// The first so many serve.
     serving: AtomicUsize,
+    /// Calls that were given away.
+    turn: AtomicUsize,
+    visits: TaskTracker,
 }
 
 impl Crew {
@@ -110,6 +142,8 @@ impl Crew {
             posts: (0..most).map(|_| Arc::new(Post::new())).collect(),
             plan: Mutex::new(Plan::new(most)),
             serving: AtomicUsize::new(1),
+            turn: AtomicUsize::new(0),
+            visits: TaskTracker::new(),
         }
     }
 
@@ -134,6 +168,35 @@ impl Crew {
         if let Some(post) = serving.min_by_key(|post| post.load()) {
             let _ = post.line.send(Newcomer::Stranger(tcp, peer)).await;
         }
+    }
+
+    /// Gives a caller of another door to one of the workers that serve: the one that has the fewest. A worker that is
+    /// gone takes nobody; the caller sees its connection closed.
+    pub(super) async fn host(&self, visit: Visit) {
+        let fewest = |post: &&Arc<Post>| (post.visitors.load(Ordering::Relaxed), post.load());
+        if let Some(post) = self.posts.iter().take(self.serving()).min_by_key(fewest) {
+            let _ = post.line.send(Newcomer::Visitor(visit, self.visits.token())).await;
+        }
+    }
+
+    /// Waits until the callers of other doors have gone: their calls may run on any thread. To be called when no
+    /// further one comes.
+    pub(super) async fn until_no_visits(&self) {
+        self.visits.close();
+        self.visits.wait().await;
+    }
+
+    /// Whose turn it is to run a call: that worker's runtime, or none where it is the present one.
+    pub(super) fn next_hand(&self) -> Option<&Handle> {
+        let serving = self.serving();
+        if serving <= 1 {
+            return None;
+        }
+        let index = self.turn.fetch_add(1, Ordering::Relaxed) % serving;
+        if index + 1 == current_worker() {
+            return None;
+        }
+        self.posts.get(index)?.runtime.get()
     }
 
     /// Hands a session to the thread that is to serve it. Returned, if that takes nobody any more.
@@ -321,7 +384,7 @@ mod tests {
     async fn who_comes_is_given_to_the_thread_that_has_the_fewest() {
         let (crew, seats) = (Crew::new(2), Seats::new());
         crew.look(2, &seats);
-        let busy: Vec<_> = (0..3).map(|_| crew.posts[0].counts()).collect();
+        let busy: Vec<_> = (0..3).map(|_| Counted::among(&crew.posts[0].clients)).collect();
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let place = listener.local_addr().unwrap();
         let come = async || crew.deal(TcpStream::connect(place).unwrap(), place).await;
@@ -336,6 +399,34 @@ mod tests {
         drop(busy);
         come().await;
         assert_eq!((crew.posts[0].load(), crew.posts[1].load()), (1, 3), "three have left");
+    }
+
+    #[tokio::test]
+    async fn callers_of_another_door_go_to_those_who_serve_and_are_no_clients_of_this_one() {
+        let (crew, seats) = (Crew::new(3), Seats::new());
+        crew.look(2, &seats);
+        let _busy = Counted::among(&crew.posts[0].visitors);
+        crew.host(Box::pin(std::future::ready(()))).await;
+        let mut arriving = crew.posts[1].arriving().unwrap();
+        let newcomer = arriving.try_recv().unwrap();
+        let _counted = crew.posts[1].counts(&newcomer);
+        assert_eq!(crew.clients(), 0);
+        assert_eq!(crew.posts[1].visitors.load(Ordering::Relaxed), 1);
+    }
+
+    #[tokio::test]
+    async fn calls_are_run_by_all_who_serve_in_turn() {
+        let (crew, seats) = (Crew::new(3), Seats::new());
+        crew.posts.iter().for_each(|post| post.is_here());
+        assert!(
+            (0..4).all(|_| crew.next_hand().is_none()),
+            "one who serves alone runs them all"
+        );
+        crew.look(2, &seats);
+        // This thread is none of theirs.
+        assert!((0..4).all(|_| crew.next_hand().is_some()));
+        crate::workers::set_current_worker(1);
+        assert_eq!((0..4).filter(|_| crew.next_hand().is_some()).count(), 2);
     }
 
     #[test]

@@ -49,6 +49,7 @@ use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use weir_bus::Bus;
@@ -56,6 +57,7 @@ use weir_config::Profile as Environment;
 use weir_model::Clock;
 use weir_runtime::{Ground, Listener, Release, Stage, StartError, TaskResult, Worker};
 
+use super::accepting::next_caller;
 use super::login::{Strangers, Verifiers};
 use super::tls::Tls;
 use crate::handover::Kin;
@@ -70,6 +72,7 @@ pub(crate) use account::{Account, Totals};
 pub(crate) use admin::table;
 use admission::Guest;
 use clerk::Clerk;
+pub(crate) use crew::Visit;
 use crew::{Crew, Newcomer, Post, Stopwatch};
 use crowd::Crowds;
 pub(crate) use refusal::Refusal as Denied;
@@ -88,9 +91,6 @@ const VERIFIERS_MAX: NonZeroUsize = match NonZeroUsize::new(1_000) {
 /// How long a verifier serves for later log-ins of the same user: not at all, so that a changed password counts at
 /// once. Those who log in together share a look-up all the same.
 const VERIFIERS_LIVE_FOR: Duration = Duration::ZERO;
-/// How long accepting rests when the process has no more file handles.
-const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(50);
-
 /// A silent client is asked after this time whether it is still there,
 const KEEPALIVE_AFTER: Duration = Duration::from_secs(60);
 /// again after this time,
@@ -193,6 +193,16 @@ impl Door {
         self.crew.clients()
     }
 
+    /// Has one of the workers serve a caller of another door.
+    pub(crate) async fn host(&self, visit: Visit) {
+        self.crew.host(visit).await;
+    }
+
+    /// Whose turn it is to run a call: that worker's runtime, or none where it is the present one.
+    pub(crate) fn next_hand(&self) -> Option<&Handle> {
+        self.crew.next_hand()
+    }
+
     /// Passes a cancel request on to the session that it names, here or in the process before or after.
     async fn cancel(&self, process_id: i32, key: &[u8]) {
         if !self.seats.cancel(process_id, key) {
@@ -230,6 +240,7 @@ impl Door {
             return;
         };
         let (mut stopwatch, mut looks) = (Stopwatch::new(), tokio::time::interval(sweep::PERIOD));
+        post.is_here();
         loop {
             tokio::select! {
                 arrived = arriving.recv() => match arrived {
@@ -250,6 +261,7 @@ impl Door {
             seat.wish(LEAVE);
         }
         worker.until_alone().await;
+        self.crew.until_no_visits().await;
     }
 
     fn post(&self, index: usize) -> Option<(Arc<Post>, mpsc::Receiver<Newcomer>)> {
@@ -259,9 +271,13 @@ impl Door {
 
     /// To be called on the worker's own thread, whose reactor is to watch the socket.
     fn take_in(self: &Arc<Self>, worker: &Worker, newcomer: Newcomer, post: &Arc<Post>) {
-        let (door, counted, stop) = (self.clone(), post.counts(), worker.stop.clone());
+        let (door, counted, stop) = (self.clone(), post.counts(&newcomer), worker.stop.clone());
         worker.spawn(async move {
             match newcomer {
+                Newcomer::Visitor(visit, held) => {
+                    visit.await;
+                    drop(held);
+                }
                 Newcomer::Stranger(tcp, peer) => door.receive(tcp, peer, stop).await,
                 Newcomer::Session(session) => {
                     if let Some(session) = session.move_here() {
@@ -304,7 +320,7 @@ impl Door {
     async fn accept(self: Arc<Self>, listener: TcpListener, release: Release, stop: CancellationToken) -> TaskResult {
         let held = release.hold();
         tokio::select! {
-            () = self.accept_all(&listener, &release) => {}
+            () = self.let_in(&listener, &release) => {}
             () = stop.cancelled() => {}
         }
         drop((listener, held));
@@ -312,28 +328,8 @@ impl Door {
         Ok(())
     }
 
-    /// Accepts clients and deals them out, until the port is released.
-    async fn accept_all(&self, listener: &TcpListener, release: &Release) {
-        loop {
-            let accepted = tokio::select! {
-                accepted = listener.accept() => accepted,
-                () = release.told() => return,
-            };
-            match accepted {
-                Ok((tcp, peer)) => self.deal(tcp, peer).await,
-                // Out of file handles, or the client has gone again: the door stays open.
-                Err(error) => {
-                    tracing::warn!(error = %error, "a client could not be accepted");
-                    tokio::time::sleep(ACCEPT_AGAIN_AFTER).await;
-                }
-            }
-        }
-    }
-
-    async fn deal(&self, tcp: TcpStream, peer: SocketAddr) {
-        // Without it every second small answer would wait for an acknowledgement.
-        let ready = tcp.set_nodelay(true).and_then(|()| tcp.into_std());
-        if let Ok(tcp) = ready {
+    async fn let_in(&self, listener: &TcpListener, release: &Release) {
+        while let Some((tcp, peer)) = next_caller(listener, release).await {
             self.crew.deal(tcp, peer).await;
         }
     }

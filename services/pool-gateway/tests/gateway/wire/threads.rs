@@ -4,7 +4,7 @@ use weir_testkit::eventually;
 use weir_upstream::Connection;
 
 use super::{Stage, value};
-use crate::gateway::PATIENCE;
+use crate::gateway::{PATIENCE, request, until_running};
 
 const CLIENTS: usize = 6;
 
@@ -16,6 +16,13 @@ fn figure(stage: &Stage, name: &str) -> f64 {
         .find(|line| line.starts_with(&format!("{name}{{")) || line.starts_with(&format!("{name} ")));
     line.and_then(|line| line.rsplit(' ').next()?.parse().ok())
         .unwrap_or_default()
+}
+
+async fn serve_with(stage: &Stage, threads: u8) {
+    let mut console = stage.console().await;
+    let sql = format!("SET workers_min = {threads}");
+    console.simple_query(&sql).await.unwrap();
+    until_serving(stage, threads.into()).await;
 }
 
 async fn until_serving(stage: &Stage, threads: f64) {
@@ -54,9 +61,7 @@ async fn clients_go_on_on_another_thread_and_notice_nothing() {
         clients.push(client);
     }
     until_serving(&stage, 1.0).await;
-    let mut console = stage.console().await;
-    console.simple_query("SET workers_min = 3").await.unwrap();
-    until_serving(&stage, 3.0).await;
+    serve_with(&stage, 3).await;
     for _ in 0..2 {
         assert_themselves(&mut clients).await;
     }
@@ -70,4 +75,19 @@ async fn clients_go_on_on_another_thread_and_notice_nothing() {
     }
     let moved = figure(&stage, "weir_client_moves_total");
     assert!(moved >= (CLIENTS / 2) as f64, "{moved} clients have moved");
+}
+
+#[tokio::test]
+async fn calls_of_one_connection_that_run_on_several_threads_are_all_answered_before_those_end() {
+    let stage = Stage::with(&[("pool_max", "6"), ("workers", "3")]).await;
+    serve_with(&stage, 3).await;
+    let calls: Vec<_> = (0..6)
+        .map(|number| stage.gateway.begin(request(&format!("select pg_sleep(1), {number}"))))
+        .collect();
+    until_running(&stage.database, "pg_sleep", 6).await;
+    let Stage { gateway, .. } = stage;
+    gateway.stop().await;
+    for call in calls {
+        call.await.unwrap().unwrap();
+    }
 }

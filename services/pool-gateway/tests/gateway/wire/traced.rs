@@ -1,10 +1,11 @@
-//! Whose trace a statement of the PostgreSQL door belongs to.
+//! Whose trace a statement belongs to.
 
+use tonic::IntoRequest as _;
 use weir_bus::{Bus, Limits};
 use weir_upstream::ConnectOptions;
 
 use super::{Stage, extended, value};
-use crate::gateway::{Gateway, database, events, taken};
+use crate::gateway::{Gateway, database, events, request, taken};
 
 fn trace(span: u32) -> String {
     format!("00-0af7651916cd43dd8448eb211c80319c-{span:016x}-01")
@@ -51,4 +52,31 @@ async fn an_event_has_the_trace_of_its_comment_or_of_the_programs_name() {
         .collect();
     let expected = [1, 2, 3, 4, 5, 1, 6, 1, 1, 7].map(|span| ("shop", trace(span)));
     assert_eq!(told, expected);
+}
+
+#[tokio::test]
+async fn an_event_of_a_call_has_the_trace_of_its_metadata_or_of_the_texts_comment() {
+    let database = database().await;
+    let bus = Bus::in_memory(Limits::default());
+    let mut listener = bus.subscribe("weir.*.query.executed", None).await.unwrap();
+    let gateway = Gateway::on_bus(bus, &database.url(), &[("pool_max", "1")]).await;
+    let with_metadata = |sql: &str, given: String| {
+        let mut asked = request(sql).into_request();
+        asked.metadata_mut().insert("traceparent", given.parse().unwrap());
+        asked
+    };
+    let commented = format!("select 1 {}", comment(2));
+    gateway.execute(with_metadata("select 1", trace(1))).await.unwrap();
+    gateway.run(&commented).await.unwrap();
+    gateway.execute(with_metadata(&commented, trace(3))).await.unwrap();
+    let no_trace = with_metadata("select 1", "select 'secret'".to_owned());
+    gateway.execute(no_trace).await.unwrap();
+    gateway.stop().await;
+
+    let batches = taken(&mut listener);
+    let told: Vec<_> = events(&batches)
+        .into_iter()
+        .map(|event| event.traceparent.clone())
+        .collect();
+    assert_eq!(told, [trace(1), trace(2), trace(3), String::new()]);
 }
