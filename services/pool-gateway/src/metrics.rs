@@ -61,7 +61,7 @@ weir_telemetry::metrics! {
         lookups: Counters<1> = "weir_client_lookups_total" ["outcome"],
         /// Whether the PostgreSQL door has its own connection open, on which it looks users up.
         door_connections: Gauges<0> = "weir_door_connections" [],
-        /// Connections that the PostgreSQL door opened beside the pools, by what for: verifier, welcome, proof.
+        /// Connections that the PostgreSQL door opened beside the pools, by what for: verifier, welcome, proof, replication.
         door_connections_opened: Counters<1> = "weir_door_connections_opened_total" ["purpose"],
         /// Sessions that keep their server connection beyond a transaction, by the reason: listen, temporary, cursor, advisory_lock, prepare, load, session.
         pins: Counters<1> = "weir_pool_pins_total" ["reason"],

@@ -21,6 +21,7 @@ use super::crowd::Place;
 use super::journal::Journal;
 use super::lobby::{Introduction, Lobby};
 use super::refusal::Refusal;
+use super::replication::Replication;
 use super::seat::Who;
 use super::session::Session;
 use super::statements::Names;
@@ -31,6 +32,7 @@ use crate::client::login::{self, AUTH_QUERY, Found, Login, LookupError, Method, 
 use crate::client::tls::client_name;
 use crate::error::Error;
 use crate::pool::Pool;
+use crate::profile::Setting;
 use crate::rules::{Caller, Policy};
 use crate::settings::GatewaySettings;
 use crate::tap::Origin;
@@ -73,14 +75,15 @@ impl Trusted {
 
 /// A client that has said who it is.
 pub(super) struct Applicant {
-    door: Arc<Door>,
-    who: Introduction,
+    pub(super) door: Arc<Door>,
+    pub(super) who: Introduction,
     begun: Instant,
 }
 
 /// Somebody who has been let in.
 pub(super) enum Guest {
     Client(Box<Session>),
+    Replication(Box<Replication>),
     Operator(Box<Console>),
 }
 
@@ -104,6 +107,10 @@ impl Applicant {
                 Err(refusal) => Err((lobby, refusal)),
             };
         }
+        if let Some(kind) = self.who.replication.clone() {
+            let replication = self.admit_replication(kind, lobby).await?;
+            return Ok(Guest::Replication(Box::new(replication)));
+        }
         match self.try_admit(&mut lobby).await {
             Ok(entry) => Ok(Guest::Client(self.seat(lobby, entry))),
             Err(refusal) => Err((lobby, refusal)),
@@ -122,15 +129,12 @@ impl Applicant {
         Ok(())
     }
 
-    async fn try_admit(&self, lobby: &mut Lobby) -> Result<Entry, Refusal> {
+    /// Asks a client who it is, and looks whether there is room for it.
+    pub(super) async fn let_in(&self, lobby: &mut Lobby) -> Result<LetIn, Refusal> {
         let who = &self.who;
         if who.user.is_empty() {
             let said = "no PostgreSQL user name specified in startup packet";
             return Err(Refusal::new("28000", said));
-        }
-        if who.replication {
-            let said = "replication connections are not possible through the pool";
-            return Err(Refusal::new("0A000", said).with_hint("Connect to PostgreSQL itself."));
         }
         let settings = self.door.pools.common().live();
         if self.door.seats.len() >= settings.clients_max {
@@ -143,6 +147,20 @@ impl Applicant {
         let credentials = self.authenticate(lobby).await?;
         let sitter = self.sitter(asked, &settings, lobby.peer.to_string())?;
         let policy = settings.policy(&sitter.caller());
+        let randomness = || random().map_err(|refusal| self.worded(&refusal));
+        Ok(LetIn {
+            credentials,
+            wanted,
+            key: key(who.minor, [randomness()?, randomness()?]),
+            place: self.door.crowds.enter(policy.crowd.as_ref())?,
+            sitter,
+            policy,
+        })
+    }
+
+    async fn try_admit(&self, lobby: &mut Lobby) -> Result<Entry, Refusal> {
+        let who = &self.who;
+        let let_in = self.let_in(lobby).await?;
         reply::authentication_ok(&mut lobby.outbound);
         let pool = self
             .door
@@ -150,23 +168,20 @@ impl Applicant {
             .of(&who.database, &who.user)
             .map_err(|error| Refusal::from(&error))?;
         if who.user != self.door.pools.common().target.user() {
-            pool.trust(credentials);
+            pool.trust(let_in.credentials);
         }
-        let profile = self.door.pools.common().profiles.of(wanted);
-        let randomness = || random().map_err(|refusal| self.worded(&refusal));
-        let key = key(who.minor, [randomness()?, randomness()?]);
+        let profile = self.door.pools.common().profiles.of(let_in.wanted);
         let welcome = welcome::of(&self.door, &pool, &profile)
             .await
             .map_err(|error| self.refused(&error))?;
-        let place = self.door.crowds.enter(policy.crowd.as_ref())?;
         Ok(Entry {
-            sitter,
-            policy: Arc::new(policy),
-            place,
+            sitter: let_in.sitter,
+            policy: Arc::new(let_in.policy),
+            place: let_in.place,
             pool,
             profile,
             welcome,
-            key,
+            key: let_in.key,
         })
     }
 
@@ -194,7 +209,7 @@ impl Applicant {
     }
 
     /// The server's own word on why nobody may come in, or ours.
-    fn refused(&self, error: &Error) -> Refusal {
+    pub(super) fn refused(&self, error: &Error) -> Refusal {
         if let Error::Upstream(weir_upstream::Error::Auth { .. }) = error {
             self.door
                 .with_verifiers(|verifiers| verifiers.doubt(&self.who.user, self.begun));
@@ -453,6 +468,18 @@ impl Applicant {
 const fn is_silence(error: &weir_upstream::Error) -> bool {
     use weir_upstream::Error::{Io, Timeout, Unreachable};
     matches!(error, Unreachable { .. } | Timeout { .. } | Io { .. })
+}
+
+/// A client that may come in.
+pub(super) struct LetIn {
+    pub(super) credentials: Credentials,
+    /// The settings it starts with.
+    pub(super) wanted: Vec<(Box<str>, Setting)>,
+    pub(super) sitter: Who,
+    pub(super) policy: Policy,
+    pub(super) place: Option<Place>,
+    /// What a cancel request has to know.
+    pub(super) key: Box<[u8]>,
 }
 
 /// What a client that is let in has.

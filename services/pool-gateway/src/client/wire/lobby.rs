@@ -40,7 +40,8 @@ pub(super) struct Introduction {
     /// The settings it wants, in its order.
     pub(super) settings: Vec<(String, String)>,
     pub(super) options: Option<String>,
-    pub(super) replication: bool,
+    /// What kind of replication it asks for.
+    pub(super) replication: Option<String>,
 }
 
 /// Lets a client in, or says why not. `None`: there is no session.
@@ -221,6 +222,14 @@ impl Heard {
     }
 }
 
+/// Whether PostgreSQL reads this as false.
+fn is_false(word: &str) -> bool {
+    matches!(
+        word.to_ascii_lowercase().as_str(),
+        "false" | "off" | "no" | "0" | "f" | "n" | "of" | "fa" | "fal" | "fals"
+    )
+}
+
 impl Introduction {
     fn of(startup: &Startup<'_>) -> (Self, Vec<Vec<u8>>) {
         let mut own = Self {
@@ -239,7 +248,7 @@ impl Introduction {
                 "user" => own.user = value,
                 "database" => own.database = value,
                 "options" => own.options = Some(value),
-                "replication" => own.replication = !matches!(value.as_str(), "false" | "off" | "no" | "0" | ""),
+                "replication" => own.replication = (!is_false(&value)).then_some(value),
                 _ => own.settings.push((name, value)),
             }
         }

@@ -27,6 +27,7 @@ mod pressure;
 mod reader;
 mod reading;
 mod refusal;
+mod replication;
 mod replies;
 mod requests;
 mod scaling;
@@ -297,6 +298,8 @@ impl Door {
         };
         match guest {
             Some(Guest::Client(session)) => self.serve_session(session).await,
+            // It is told to leave by its seat, as sessions are.
+            Some(Guest::Replication(replication)) => replication.run().await,
             Some(Guest::Operator(console)) => tokio::select! {
                 () = Box::pin(console.run()) => {}
                 () = stop.cancelled() => {}

@@ -10,6 +10,7 @@ mod mirror;
 mod notified;
 mod prepared;
 mod protocol;
+mod replication;
 mod starved;
 mod threads;
 mod traced;
