@@ -9,9 +9,10 @@ use std::time::Duration;
 use bytes::{Buf as _, BytesMut};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
-use weir_pgwire::Header;
 use weir_pgwire::backend::TransactionStatus;
+use weir_pgwire::request::Bind;
 use weir_pgwire::request::tag;
+use weir_pgwire::{Scan, scan};
 use weir_sql::Statement;
 
 use super::client_side::ClientSide;
@@ -57,16 +58,21 @@ impl Replay {
         !self.is_void && !self.is_answered && !self.frames.is_empty()
     }
 
-    /// Whether the client is told in this batch what its rows look like.
+    /// Whether the client is told in this batch what its rows look like, and does not go by what it was told before.
     pub(super) fn describes(&self) -> bool {
+        let (mut asks, mut knows) = (false, false);
         let mut rest = self.frames.as_slice();
-        while let Ok(Some(header)) = Header::read(rest) {
-            if matches!(header.tag(), tag::PARSE | tag::DESCRIBE) {
-                return true;
+        while let Ok(Scan::Whole(frame)) = scan(rest, |_| usize::MAX) {
+            match frame.tag {
+                tag::PARSE => return true,
+                tag::DESCRIBE => asks = true,
+                // A format for each column is for the columns that it knows.
+                tag::BIND => knows |= Bind::read(frame.body).is_ok_and(|bind| bind.result_formats().len() > 1),
+                _ => {}
             }
-            rest = rest.get(header.frame_bytes()..).unwrap_or_default();
+            rest = rest.get(frame.bytes()..).unwrap_or_default();
         }
-        false
+        asks && !knows
     }
 
     /// The batch, to be sent again.

@@ -78,6 +78,28 @@ async fn one_who_asks_how_the_rows_look_never_hears_of_old_plans() {
     }
 }
 
+/// Runs the statement `s` with a format for each of two columns, and has its rows described all the same.
+fn run_by_formats() -> BytesMut {
+    let mut out = frame(b'B', b"\0s\0\0\0\0\0\0\x02\0\x01\0\x01");
+    out.extend_from_slice(&frame(b'D', b"P\0"));
+    out.extend_from_slice(&frame(b'E', b"\0\0\0\0\0"));
+    frontend::sync(&mut out);
+    out
+}
+
+#[tokio::test]
+async fn one_who_names_a_format_for_each_column_goes_by_an_old_description() {
+    let stage = Stage::with_pool(1).await;
+    stage.database.psql("create table t as select 1 as a, 2 as b").await;
+    let mut client = Raw::log_in(&stage).await;
+    assert_eq!(answer(&mut client, &prepare()).await, ("1tTZ".to_owned(), None));
+    let found = answer(&mut client, &run_by_formats()).await;
+    assert_eq!(found, ("2TDCZ".to_owned(), None));
+    stage.database.psql("alter table t drop b").await;
+    let (said, code) = answer(&mut client, &run_by_formats()).await;
+    assert_eq!((said.as_str(), code.as_deref()), ("EZ", Some("0A000")));
+}
+
 /// Runs a text of its own, of which it asks nothing but the rows.
 fn run_anew() -> BytesMut {
     let mut out = frame(b'P', b"\0select * from t\0\0\0");
