@@ -4,7 +4,7 @@
 
 use bytes::BytesMut;
 use weir_pgwire::backend::{Message, NotificationResponse, TransactionStatus, command_tag_rows, tag};
-use weir_pgwire::{Frame, Header, reply, request};
+use weir_pgwire::{Frame, Header, Scan, reply, request, scan};
 use weir_sql::Deed;
 
 use super::account::Totals;
@@ -42,6 +42,16 @@ pub(super) struct Taken {
     /// So many bytes are done with; the rest is the beginning of a frame.
     pub(super) consumed: usize,
     pub(super) output: Output,
+}
+
+/// What is behind a frame.
+enum Next {
+    /// Not enough of it has come.
+    Unknown,
+    /// An error for which the batch is sent again.
+    OurFault,
+    /// Anything else.
+    Answer,
 }
 
 /// What becomes of a frame.
@@ -103,6 +113,17 @@ impl Link {
             if !is_whole && !passes_in_part(header) {
                 break;
             }
+            if tag == tag::PARAMETER_DESCRIPTION && is_whole && self.replay.is_possible() {
+                match self.follows(data.get(end..).unwrap_or_default()) {
+                    Next::Unknown => break,
+                    Next::OurFault => {
+                        editor.leave_out(at, end);
+                        at = end;
+                        continue;
+                    }
+                    Next::Answer => {}
+                }
+            }
             self.say_what_is_due(tag, at, &mut editor);
             if matches!(tag, tag::DATA_ROW | tag::COPY_DATA) {
                 self.count_row(header.frame_bytes());
@@ -120,6 +141,24 @@ impl Link {
         }
         let output = editor.finish(at);
         Ok(Taken { consumed: at, output })
+    }
+
+    /// What follows a description of parameters. The server writes it before it finds that the rows look otherwise
+    /// than when the statement was parsed: of a batch that is sent again for that, the client must not have heard.
+    fn follows(&self, rest: &[u8]) -> Next {
+        match scan(rest, |_| usize::MAX) {
+            Ok(Scan::Whole(frame)) if frame.tag == tag::ERROR_RESPONSE => {
+                if self.is_our_fault(frame.body) && self.may_hide(frame.body) {
+                    Next::OurFault
+                } else {
+                    Next::Answer
+                }
+            }
+            Ok(Scan::Part { header, .. }) if header.is_none_or(|header| header.tag() == tag::ERROR_RESPONSE) => {
+                Next::Unknown
+            }
+            _ => Next::Answer,
+        }
     }
 
     /// Puts in what the gateway answers itself, before the frame that the server answers next.

@@ -78,6 +78,17 @@ async fn one_who_asks_how_the_rows_look_never_hears_of_old_plans() {
     }
 }
 
+#[tokio::test]
+async fn one_who_prepares_what_another_had_prepared_before_a_change_hears_of_the_new_rows_alone() {
+    let stage = Stage::with_pool(1).await;
+    stage.database.psql("create table t as select 1 as a").await;
+    let (mut one, mut other) = (Raw::log_in(&stage).await, Raw::log_in(&stage).await);
+    assert_eq!(answer(&mut one, &prepare()).await, ("1tTZ".to_owned(), None));
+    stage.database.psql("alter table t add b int").await;
+    assert_eq!(answer(&mut other, &prepare()).await, ("1tTZ".to_owned(), None));
+    assert_eq!(answer(&mut other, &run_by_formats()).await, ("2TDCZ".to_owned(), None));
+}
+
 /// Runs the statement `s` with a format for each of two columns, and has its rows described all the same.
 fn run_by_formats() -> BytesMut {
     let mut out = frame(b'B', b"\0s\0\0\0\0\0\0\x02\0\x01\0\x01");
