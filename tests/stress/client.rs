@@ -80,7 +80,7 @@ impl Client {
             let op = self.choose();
             let outcome = timeout(HUNG_AFTER, Box::pin(self.step(op))).await;
             match outcome {
-                Ok(Ok(())) => self.shared.tally.did(op),
+                Ok(Ok(())) => self.shared.tally.did(op.name()),
                 Ok(Err(trouble)) => self.suffer(op, trouble).await,
                 Err(_) => {
                     let id = self.id;

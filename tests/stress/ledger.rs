@@ -58,7 +58,12 @@ impl Ledger {
 
 /// Makes an empty table.
 pub(crate) async fn create(postgres: &Address) -> Result<(), Fault> {
-    let mut rows = Rows::ask(postgres, CREATE).await?;
+    run(postgres, CREATE).await
+}
+
+/// Runs statements that return nothing.
+pub(crate) async fn run(postgres: &Address, sql: &str) -> Result<(), Fault> {
+    let mut rows = Rows::ask(postgres, sql).await?;
     while rows.next().await?.is_some() {}
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Hundreds of clients over a small pool doing everything the protocol allows, and every answer checked: that it
 //! belongs to its own question, that no setting of a session is lost or seen by another, that what was acknowledged is
-//! stored exactly once.
+//! stored exactly once. Callers of gRPC may be among them.
 //!
 //! The tests here are short. `just soak-wire` runs the same for as long and against whom one likes; what it can be
 //! asked stands in `options.rs`, and is given in the variable `WEIR_STRESS`.
@@ -11,6 +11,7 @@
     reason = "a test runs its own load, and what it shall do is its caller's choice"
 )]
 
+mod calls;
 mod chaos;
 mod client;
 mod frames;
@@ -36,6 +37,16 @@ async fn nothing_is_wrong_with_postgres_itself() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_wrong_with_weir() {
     let tally = run::run(&Options::parse("--peer weir --clients 60 --seconds 10")).await;
+    tally.expect("the gateway was built").assert_clean();
+}
+
+/// The same with callers of the other door among them, who share the pool and have no session.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_wrong_with_both_doors_at_once() {
+    let tally = run::run(&Options::parse(
+        "--peer weir --clients 30 --callers 30 --pool 6 --seconds 10",
+    ))
+    .await;
     tally.expect("the gateway was built").assert_clean();
 }
 

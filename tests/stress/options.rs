@@ -24,6 +24,9 @@ pub(crate) struct Options {
     /// Clients at once.
     #[arg(long, default_value_t = 500)]
     pub(crate) clients: u32,
+    /// Callers of gRPC at once, beside them.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) callers: u32,
     /// Server connections of the pool.
     #[arg(long, default_value_t = 20)]
     pub(crate) pool: u32,
@@ -65,7 +68,7 @@ impl Options {
         Setup {
             pool: self.pool,
             // A client that broke off leaves a session behind for a while.
-            max_connections: self.clients * 2 + 100,
+            max_connections: (self.clients + self.callers) * 2 + 100,
             shared_buffers: "128MB".to_owned(),
             weir: self.weir.clone(),
             ..Setup::default()

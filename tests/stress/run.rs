@@ -11,6 +11,7 @@ use weir_tests::facts::{raise_open_files, rss_kib};
 use weir_tests::peers::{Ground, Peer};
 use weir_tests::wire::{Address, Fault};
 
+use crate::calls::{self, Caller};
 use crate::chaos;
 use crate::client::{Client, Shared};
 use crate::ledger::{self, Ledger};
@@ -98,7 +99,11 @@ async fn drive(options: &Options, seed: u64, place: &Place, shared: &Arc<Shared>
     let chaos = options
         .chaos
         .then(|| tokio::spawn(chaos::run(shared.clone(), place.postgres.clone(), seed)));
+    let callers = call(options, seed, place, shared).await;
     let mut clients = JoinSet::new();
+    for (id, caller) in callers {
+        clients.spawn(async move { (id, caller.work().await) });
+    }
     for id in 0..options.clients {
         let client = Client::new(id, seed, shared.clone());
         clients.spawn(async move { (id, client.work().await) });
@@ -112,6 +117,26 @@ async fn drive(options: &Options, seed: u64, place: &Place, shared: &Arc<Shared>
     }
     ledgers.sort_unstable_by_key(|(id, _)| *id);
     ledgers.into_iter().map(|(_, ledger)| ledger).collect()
+}
+
+/// The callers, numbered behind the clients.
+async fn call(options: &Options, seed: u64, place: &Place, shared: &Arc<Shared>) -> Vec<(u32, Caller)> {
+    if options.callers == 0 {
+        return Vec::new();
+    }
+    let port = place.peer.as_ref().and_then(|peer| peer.grpc);
+    let port = port.expect("callers need a gateway that was started here");
+    let made = ledger::run(&place.postgres, calls::KEYS).await;
+    made.expect("a table can be made");
+    let channels = calls::channels(port).await.expect("gRPC listens");
+    let session: Arc<[String]> = calls::session(channels[0].clone()).await.into();
+    (options.clients..options.clients + options.callers)
+        .zip(channels.iter().cycle())
+        .map(|(id, channel)| {
+            let caller = Caller::new(id, seed, shared.clone(), channel.clone(), session.clone());
+            (id, caller)
+        })
+        .collect()
 }
 
 /// How far it is, every now and then.
