@@ -26,7 +26,7 @@ use weir_config::SectionInfo;
 use weir_proto::gateway::v1::gateway_admin_service_server::GatewayAdminServiceServer;
 use weir_runtime::{Ground, GrpcDoor, Listener, Service, Stage, StartError, bind, serve_ops};
 use weir_sql::Limits;
-use weir_upstream::Target;
+use weir_upstream::{Resolve, Target};
 
 use client::{Admin, Door, DoorParts, Flight, Sessions, Writes, look, serve_callers, tls};
 use handover::Handover;
@@ -59,6 +59,14 @@ pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
     let (settings, targets) = check(&ground.sources)?;
     handover::refuse(&settings)?;
     launch(ground, bus, settings, targets, None).await
+}
+
+/// The same, with the names of servers looked up by somebody else than the operating system.
+pub async fn start_resolved_by(ground: Ground, bus: Bus, resolver: Arc<dyn Resolve>) -> Result<(), StartError> {
+    let (settings, targets) = check(&ground.sources)?;
+    handover::refuse(&settings)?;
+    let targets = targets.into_iter().map(|target| target.resolved_by(resolver.clone()));
+    launch(ground, bus, settings, targets.collect(), None).await
 }
 
 /// Starts the gateway as the only service of its process, which may take the ports over from another one and hand them
@@ -191,6 +199,7 @@ fn keep_up(ground: &Ground, pools: &Arc<Pools>) {
     let shown = pools.clone();
     ground.registry.before_scrape(move || shown.show());
     pools.watch();
+    pools.follow_names();
     let (pools, upstream) = (pools.clone(), ground.readiness.needs("upstream"));
     ground
         .tasks

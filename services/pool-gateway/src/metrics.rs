@@ -17,7 +17,7 @@ weir_telemetry::metrics! {
         leaks: Counters<1> = "weir_pool_leaks_total" ["database"],
         /// Server connections opened.
         connections_opened: Counters<1> = "weir_pool_connections_opened_total" ["database"],
-        /// Server connections closed, by reason: idle, age, broken, overflow, moved, shutdown.
+        /// Server connections closed, by reason: idle, age, broken, overflow, moved, dns (the name of its server leads elsewhere now), dirty, abandoned, shutdown.
         connections_closed: Counters<2> = "weir_pool_connections_closed_total" ["database", "reason"],
         /// The circuit breaker of each upstream: 1 for the state it is in (closed, open, half_open).
         breaker_state: Gauges<2> = "weir_circuit_breaker_state" ["upstream", "state"],

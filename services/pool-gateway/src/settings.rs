@@ -75,6 +75,8 @@ weir_config::section! {
         idle_timeout: Duration = "10s", also ["DB_IDLE_TIMEOUT" in "ms"],
         /// A connection is replaced at this age, give or take a tenth.
         recycle_after: Duration = "1h", also ["DATABASE_POOL_RECYCLE" in "s"],
+        /// How often the names of servers are looked up for the connections that there are: where a name no longer leads to the address of a connection, three times in a row, that is closed after its present use. New connections look it up anyway. 0s: never.
+        dns_check_every: Duration = "15s",
         /// A statement is cancelled after this, or after the caller's own deadline if that is sooner.
         statement_timeout: Duration = "15s", also ["DB_STATEMENT_TIMEOUT" in "ms", "QUERY_TIMEOUT_SECONDS" in "s"],
         /// A client that holds a connection in an open transaction and says nothing is disconnected after this; 0s: never.

@@ -2,6 +2,7 @@
 //!
 //! One request at a time, and its reply to the end before the next one: that is what keeps answers with their questions.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use weir_pgwire::backend::{Message, TransactionStatus, tag};
@@ -92,6 +93,14 @@ impl Connection {
     /// The notices and warnings of the last statement: the 32 latest.
     pub fn take_notices(&mut self) -> Vec<ServerError> {
         self.session.take_notices()
+    }
+
+    /// The address that it leads to; none where that is a socket.
+    pub const fn address(&self) -> Option<IpAddr> {
+        match &self.peer {
+            Peer::Tcp(address) => Some(address.ip()),
+            Peer::Unix(_) => None,
+        }
     }
 
     /// What it takes to cancel whatever this connection is doing.

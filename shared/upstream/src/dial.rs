@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpStream, UnixStream, lookup_host};
+use tokio::net::{TcpStream, UnixStream};
 use weir_pgwire::frontend;
 
 use crate::error::{Error, in_words};
@@ -31,11 +31,11 @@ pub(crate) enum Peer {
 
 /// Opens a pipe to the first of the target's addresses that answers, within `limit`.
 pub(crate) async fn dial(target: &Target, encryption: SslMode, limit: Duration) -> Result<(Stream, Peer), Error> {
-    let Host::Tcp(host) = &target.host else {
+    if matches!(target.host, Host::Unix(_)) {
         return dial_unix(target).await;
-    };
-    let found = lookup_host((host.as_str(), target.port)).await;
-    let addresses: Vec<SocketAddr> = found.map_err(|error| unreachable(target, in_words(&error)))?.collect();
+    }
+    let found = target.addresses().await;
+    let addresses = found.map_err(|error| unreachable(target, in_words(&error)))?;
     let each = limit / u32::try_from(addresses.len().max(1)).unwrap_or(u32::MAX);
     let mut last = unreachable(target, "its name leads to no address".to_owned());
     for address in addresses {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use rustls::ClientConfig;
 use weir_model::Secret;
 
+use crate::resolve::Resolve;
 use crate::url;
 
 /// Why a connection URL, or what it points to, cannot be used. Never repeats a value, as that may be a password.
@@ -114,6 +115,8 @@ pub struct Target {
     pub(crate) options: Option<String>,
     /// Made at the first handshake, because reading the system's authorities takes milliseconds.
     pub(crate) tls: Tls,
+    /// Who looks its name up.
+    pub(crate) resolver: Arc<dyn Resolve>,
 }
 
 /// The TLS settings that all connections to one target share. Says nothing of itself.

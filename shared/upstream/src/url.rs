@@ -10,6 +10,7 @@ use std::time::Duration;
 use percent_encoding::percent_decode_str;
 use weir_model::Secret;
 
+use crate::resolve;
 use crate::target::{ChannelBinding, Host, SslMode, Target, TargetError, Tls};
 
 /// PostgreSQL's own port.
@@ -183,6 +184,7 @@ impl<'u> Pieces<'u> {
             connect_timeout: self.connect_timeout,
             options: self.options,
             tls: Tls::default(),
+            resolver: resolve::system(),
         })
     }
 }

@@ -122,7 +122,7 @@ async fn reset(pool: Arc<Pool>, mut server: Box<Server>) {
 /// Hands a connection to the next caller, lets it rest, or closes it.
 pub(super) fn give_back(pool: &Pool, mut server: Box<Server>, now: Instant) {
     if !server.is_fit(now) {
-        let reason = server.flaw();
+        let reason = server.flaw(now);
         return server.close(reason);
     }
     server.touch(now);

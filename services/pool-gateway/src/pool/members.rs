@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use weir_upstream::Target;
 
+use super::addresses::Addresses;
 use super::breaker::{Breaker, BreakerState};
 use super::roles::{Claim, Lsn, Marks, Role, primary_of};
 use crate::error::Error;
@@ -42,6 +43,8 @@ pub(crate) struct Member {
     /// Until when it is left out, because it failed a caller.
     left_out_until: AtomicU64,
     pub(super) load: Load,
+    /// Where its connections lead.
+    pub(crate) addresses: Addresses,
 }
 
 /// How busy a server is with reads.
@@ -65,6 +68,7 @@ impl Member {
             replayed: AtomicU64::new(0),
             left_out_until: AtomicU64::new(0),
             load: Load::default(),
+            addresses: Addresses::default(),
         }
     }
 

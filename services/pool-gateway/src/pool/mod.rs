@@ -3,6 +3,7 @@
 //! A freed connection goes straight to the caller whose turn it is; otherwise it rests on top of the idle ones, so
 //! that those below grow old and are closed. No connection is handed on unless its protocol state is known.
 
+mod addresses;
 mod aside;
 mod autoscale;
 mod breaker;
@@ -11,6 +12,7 @@ mod facts;
 mod lease;
 mod line;
 mod members;
+mod names;
 mod pools;
 mod pressure;
 mod queue;
@@ -35,6 +37,7 @@ use weir_runtime::Tasks;
 use weir_telemetry::Histogram;
 use weir_upstream::{ConnectOptions, Credentials, Target};
 
+pub(crate) use addresses::Address;
 pub(crate) use autoscale::{Controller, Seen};
 pub(crate) use breaker::{Breaker, BreakerState};
 use cards::Cards;
@@ -313,7 +316,7 @@ impl Pool {
         let mut server = server;
         let is_fit = server.is_fit(now) && server.connection().is_quiet(&mut Context::from_waker(Waker::noop()));
         if !is_fit {
-            let reason = if server.is_fit(now) { "broken" } else { server.flaw() };
+            let reason = server.flaw(now);
             // Its place is given back when it is closed.
             server.close(reason);
             return None;

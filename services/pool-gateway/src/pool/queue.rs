@@ -277,10 +277,10 @@ impl Queue {
         self.idle.iter_mut().flat_map(|idle| idle.drain(..)).collect()
     }
 
-    /// Idle connections that are to be closed: too old, or idle too long while there are more than the minimum.
+    /// Idle connections that are to be closed: spent, or idle too long while there are more than the minimum.
     pub(super) fn expired(
         &mut self,
-        is_old: impl Fn(&Server) -> bool,
+        is_spent: impl Fn(&Server) -> Option<&'static str>,
         is_idle_long: impl Fn(&Server) -> bool,
     ) -> Vec<(Box<Server>, &'static str)> {
         let mut expired = Vec::new();
@@ -288,8 +288,8 @@ impl Queue {
         for idle in &mut self.idle {
             let mut kept = VecDeque::with_capacity(idle.len());
             for server in idle.drain(..) {
-                if is_old(&server) {
-                    expired.push((server, "age"));
+                if let Some(reason) = is_spent(&server) {
+                    expired.push((server, reason));
                 } else if spare > 0 && is_idle_long(&server) {
                     spare -= 1;
                     expired.push((server, "idle"));

@@ -12,7 +12,7 @@ use weir_upstream::{ConnectOptions, Connection};
 
 use super::cards::Card;
 use super::queue::Grant;
-use super::{Pool, Unanswered};
+use super::{Address, Pool, Unanswered};
 use crate::error::Error;
 use crate::profile::Profile;
 use crate::workers::current_worker;
@@ -86,6 +86,8 @@ pub(crate) struct Server {
     place: Place,
     pool: Arc<Pool>,
     expires_at: Instant,
+    /// Where it leads.
+    address: Arc<Address>,
     idle_since: Instant,
     /// The thread whose reactor watches the socket.
     worker: usize,
@@ -110,6 +112,7 @@ impl Server {
             return Err(pool.left());
         }
         pool.opened();
+        let address = pool.member.addresses.opened(connection.address());
         let opened_at = Instant::now();
         let expires_at = opened_at + jittered(pool.common.live().recycle_after, connection.process_id());
         let prepared_max = NonZeroUsize::new(pool.common.live().prepared_max).unwrap_or(NonZeroUsize::MIN);
@@ -119,6 +122,7 @@ impl Server {
             place,
             pool: pool.clone(),
             expires_at,
+            address,
             idle_since: opened_at,
             worker: current_worker(),
             profile: pool.common.profiles.baseline(),
@@ -204,11 +208,16 @@ impl Server {
 
     /// Whether it may serve another caller.
     pub(super) fn is_fit(&self, now: Instant) -> bool {
-        self.connection.is_clean() && !self.is_old(now)
+        self.connection.is_clean() && self.is_spent(now).is_none()
     }
 
-    pub(super) fn is_old(&self, now: Instant) -> bool {
-        now >= self.expires_at
+    /// Why it is to be closed although nothing is wrong with it, if it is.
+    pub(super) fn is_spent(&self, now: Instant) -> Option<&'static str> {
+        if now >= self.expires_at {
+            Some("age")
+        } else {
+            self.address.is_left().then_some("dns")
+        }
     }
 
     pub(super) fn idle_for(&self, now: Instant) -> Duration {
@@ -216,8 +225,9 @@ impl Server {
     }
 
     /// Why it is closed when it is not fit.
-    pub(super) fn flaw(&self) -> &'static str {
-        if self.connection.is_clean() { "age" } else { "broken" }
+    pub(super) fn flaw(&self, now: Instant) -> &'static str {
+        let spent = self.is_spent(now).filter(|_| self.connection.is_clean());
+        spent.unwrap_or("broken")
     }
 
     pub(super) fn touch(&mut self, now: Instant) {

@@ -78,7 +78,7 @@ fn trim(pool: &Arc<Pool>) {
     let idle_timeout = pool.common.live().idle_timeout;
     let now = Instant::now();
     let is_idle_long = |server: &Server| server.idle_for(now) >= idle_timeout;
-    let expired = pool.with_queue(|queue| queue.expired(|server| server.is_old(now), is_idle_long));
+    let expired = pool.with_queue(|queue| queue.expired(|server| server.is_spent(now), is_idle_long));
     for (server, reason) in expired {
         server.close(reason);
     }

@@ -12,7 +12,7 @@ use weir_runtime::{Stage, TaskResult};
 use weir_upstream::{ConnectOptions, Connection, Error, Row};
 
 use super::roles::{Claim, Lsn, Role};
-use super::{Breaker, Member, Pools};
+use super::{Address, Breaker, Member, Pools};
 
 /// How often each is asked.
 const PERIOD: Duration = Duration::from_millis(100);
@@ -26,6 +26,14 @@ const QUESTION: &str = "select r, case when r then coalesce(\
      else ('x' || pg_catalog.left(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_insert_lsn()), 8))::bit(32)::int end, \
      case when r then pg_catalog.pg_last_wal_replay_lsn() else pg_catalog.pg_current_wal_insert_lsn() end \
      from (select pg_catalog.pg_is_in_recovery() as r offset 0) recovery";
+
+/// The connection on which a server is asked.
+#[derive(Debug)]
+struct Line {
+    connection: Connection,
+    /// Where it leads.
+    address: Arc<Address>,
+}
 
 impl Pools {
     /// Watches the servers, where there are several, until told to stop.
@@ -57,13 +65,17 @@ async fn run(pools: Arc<Pools>, member: Arc<Member>, stop: CancellationToken) ->
         }
     }
     if let Some(line) = line {
-        line.close().await;
+        line.connection.close().await;
     }
     Ok(())
 }
 
-async fn look(pools: &Arc<Pools>, member: &Member, line: &mut Option<Connection>) {
+async fn look(pools: &Arc<Pools>, member: &Member, line: &mut Option<Line>) {
     let common = pools.common();
+    // What is at the old address of a server is none of this cluster's any more.
+    if line.as_ref().is_some_and(|line| line.address.is_left()) {
+        *line = None;
+    }
     let asked_at = common.members.now();
     let said = timeout(ANSWER_TIMEOUT, ask(member, line)).await;
     let said = match said {
@@ -112,19 +124,21 @@ fn note_silence(member: &Member, why: &str) -> bool {
     is_news
 }
 
-async fn ask(member: &Member, line: &mut Option<Connection>) -> Result<Claim, Error> {
-    let connection = match line {
-        Some(connection) => connection,
+async fn ask(member: &Member, line: &mut Option<Line>) -> Result<Claim, Error> {
+    let line = match line {
+        Some(line) => line,
         None => {
             let options = ConnectOptions {
                 timeout: Some(ANSWER_TIMEOUT),
                 application_name: Some("weir watch".to_owned()),
                 ..ConnectOptions::default()
             };
-            line.insert(Box::pin(Connection::connect(&member.target, options)).await?)
+            let connection = Box::pin(Connection::connect(&member.target, options)).await?;
+            let address = member.addresses.opened(connection.address());
+            line.insert(Line { connection, address })
         }
     };
-    let rows = connection.simple_query(QUESTION).await?;
+    let rows = line.connection.simple_query(QUESTION).await?;
     Ok(rows.first().and_then(read).unwrap_or_default())
 }
 

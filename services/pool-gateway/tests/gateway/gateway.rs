@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -20,7 +21,7 @@ use weir_proto::gateway::v1::gateway_service_client::GatewayServiceClient;
 use weir_proto::gateway::v1::{ExecuteRequest, ExecuteResponse, Parameter, PoolStateRequest};
 use weir_runtime::{Ground, Outcome, Tasks};
 use weir_testkit::{Database, Postgres, eventually, free_port};
-use weir_upstream::{ConnectOptions, Connection, Target};
+use weir_upstream::{ConnectOptions, Connection, Resolve, Target};
 
 /// No test waits longer for anything.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -47,15 +48,27 @@ impl Gateway {
 
     /// The same on a given bus.
     pub(crate) async fn on_bus(bus: Bus, url: &str, settings: &[(&str, &str)]) -> Self {
-        Self::launch(bus, url, settings, None).await
+        Self::launch(bus, url, settings, None, None).await
+    }
+
+    /// The same, with the server's name looked up by the test.
+    pub(crate) async fn resolved_by(resolver: Arc<dyn Resolve>, url: &str, settings: &[(&str, &str)]) -> Self {
+        let bus = Bus::in_memory(Limits::default());
+        Self::launch(bus, url, settings, None, Some(resolver)).await
     }
 
     /// The same with a settings file.
     pub(crate) async fn with_file(bus: Bus, url: &str, path: &Path) -> Self {
-        Self::launch(bus, url, &[], Some(path.to_owned())).await
+        Self::launch(bus, url, &[], Some(path.to_owned()), None).await
     }
 
-    async fn launch(bus: Bus, url: &str, settings: &[(&str, &str)], path: Option<PathBuf>) -> Self {
+    async fn launch(
+        bus: Bus,
+        url: &str,
+        settings: &[(&str, &str)],
+        path: Option<PathBuf>,
+        resolver: Option<Arc<dyn Resolve>>,
+    ) -> Self {
         let (grpc_port, ops_port, wire_port) = (free_port(), free_port(), free_port());
         let own = [
             ("DATABASE_URL".to_owned(), url.to_owned()),
@@ -69,7 +82,11 @@ impl Gateway {
         let sources = Sources::load(path, own.into_iter().chain(given)).unwrap();
         let (_, reloads) = watch::channel(sources.clone());
         let ground = Ground::new(sources, reloads, Tasks::new(), Clock::system());
-        weir_pool_gateway::start(ground.clone(), bus).await.unwrap();
+        match resolver {
+            Some(resolver) => weir_pool_gateway::start_resolved_by(ground.clone(), bus, resolver).await,
+            None => weir_pool_gateway::start(ground.clone(), bus).await,
+        }
+        .unwrap();
         let client = GatewayServiceClient::connect(format!("http://127.0.0.1:{grpc_port}"))
             .await
             .unwrap();

@@ -14,6 +14,7 @@ mod events;
 mod flight;
 mod gateway;
 mod handover;
+mod names;
 mod once;
 mod prepare;
 mod queue;

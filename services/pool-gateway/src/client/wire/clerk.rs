@@ -10,11 +10,11 @@ use std::time::Duration;
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::{Instant, timeout};
 use weir_model::{Coded as _, ErrorClass};
-use weir_upstream::{ConnectOptions, Connection, Target};
+use weir_upstream::{ConnectOptions, Connection};
 
 use crate::client::login::{Found, LookupError, lookup};
 use crate::metrics::Metrics;
-use crate::pool::Common;
+use crate::pool::{Address, Common, Member};
 
 /// What the door's own connections are called at the server.
 pub(super) const APPLICATION: &str = "weir door";
@@ -27,6 +27,8 @@ pub(super) struct Clerk(Mutex<Option<Desk>>);
 #[derive(Debug)]
 struct Desk {
     connection: Connection,
+    /// Where it leads.
+    address: Arc<Address>,
     used_at: Instant,
     _shown: Shown,
 }
@@ -60,11 +62,12 @@ impl Clerk {
         turn.map(Turn).map_err(|_| too_slow(common, patience))
     }
 
-    /// Closes the connection if nobody has used it for so long.
+    /// Closes the connection if nobody has used it for so long, or its server's name leads elsewhere now.
     pub(super) async fn rest(&self, idle: Duration) {
         // Whoever asks at this moment uses it.
         let Ok(mut desk) = self.0.try_lock() else { return };
-        if desk.as_ref().is_some_and(|desk| desk.used_at.elapsed() >= idle) {
+        let is_spent = |desk: &Desk| desk.used_at.elapsed() >= idle || desk.address.is_left();
+        if desk.as_ref().is_some_and(is_spent) {
             close(desk.take()).await;
         }
     }
@@ -74,7 +77,7 @@ impl Turn<'_> {
     /// What the server knows of a user.
     pub(super) async fn look_up(&mut self, common: &Common, query: &str, user: &str) -> Result<Found, LookupError> {
         let (mut desk, was_open) = match self.0.take() {
-            Some(desk) if desk.connection.is_clean() => (desk, true),
+            Some(desk) if desk.connection.is_clean() && !desk.address.is_left() => (desk, true),
             spoilt => {
                 close(spoilt).await;
                 (open(common).await?, false)
@@ -113,29 +116,32 @@ fn too_slow(common: &Common, after: Duration) -> LookupError {
 
 /// Who may come in is the same on all servers: where the primary is away, a replica is asked.
 async fn open(common: &Common) -> Result<Desk, LookupError> {
-    let mut connected = connect(common, &common.members.primary().target).await;
+    let mut connected = connect(common, common.members.primary()).await;
     for replica in common.members.readable().skip(1) {
         if !matches!(&connected, Err(error) if error.class() == ErrorClass::Unavailable) {
             break;
         }
-        connected = connect(common, &replica.target).await;
+        connected = connect(common, replica).await;
     }
-    let connection = connected.map_err(LookupError::from)?;
+    let (connection, address) = connected.map_err(LookupError::from)?;
     common.metrics.door_connections_opened.with(["verifier"]).inc();
     Ok(Desk {
         connection,
+        address,
         used_at: Instant::now(),
         _shown: Shown::new(common.metrics.clone()),
     })
 }
 
-async fn connect(common: &Common, target: &Target) -> Result<Connection, weir_upstream::Error> {
+async fn connect(common: &Common, member: &Member) -> Result<(Connection, Arc<Address>), weir_upstream::Error> {
     let options = ConnectOptions {
         timeout: Some(common.live().connect_timeout),
         application_name: Some(APPLICATION.to_owned()),
         ..ConnectOptions::default()
     };
-    Box::pin(Connection::connect(target, options)).await
+    let connection = Box::pin(Connection::connect(&member.target, options)).await?;
+    let address = member.addresses.opened(connection.address());
+    Ok((connection, address))
 }
 
 async fn close(desk: Option<Desk>) {
