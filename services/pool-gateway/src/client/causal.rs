@@ -136,6 +136,7 @@ impl Sessions {
         let leased = self.ready_lease(&pool, &ask.project, recording.terms.weight).await;
         recording.waited();
         let mut lease = leased?;
+        lease.held_by(recording.origin().clone(), recording.statement().clone());
         let limit = recording.terms.statement_timeout;
         let ended = timeout(limit, self.query(ask, statement, rows, recording, &mut lease)).await;
         ended.unwrap_or(Err(Error::StatementTimeout(limit)))

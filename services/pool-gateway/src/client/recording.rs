@@ -120,6 +120,16 @@ impl Recording {
         self.text_hash
     }
 
+    /// Whose it is.
+    pub(crate) const fn origin(&self) -> &Arc<Origin> {
+        &self.origin
+    }
+
+    /// What it is of.
+    pub(crate) const fn statement(&self) -> &Arc<Statement> {
+        &self.statement
+    }
+
     /// It is one of several in a transaction.
     pub(crate) const fn is_part(&mut self) {
         self.is_part = true;

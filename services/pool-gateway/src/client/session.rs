@@ -301,7 +301,9 @@ impl Sessions {
         recording.waiting();
         let leased = self.paid_lease_of_primary(project, database, &recording.terms).await;
         recording.waited();
-        leased
+        let mut lease = leased?;
+        lease.held_by(recording.origin().clone(), recording.statement().clone());
+        Ok(lease)
     }
 
     /// A connection to the primary, paid for. While it cannot be reached and there are others, one of them may become it.

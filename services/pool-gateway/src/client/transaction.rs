@@ -82,16 +82,15 @@ impl OpenTransaction {
     }
 
     async fn begin_on(&mut self, begin: &str, recording: &mut Recording) -> Result<(), Error> {
-        self.lease = Some(
-            self.sessions
-                .lease(&self.scope.project, &self.scope.database, recording)
-                .await?,
-        );
+        let Scope { project, database, .. } = &self.scope;
+        let mut lease = self.sessions.lease(project, database, recording).await?;
+        lease.is_for_transaction();
+        self.lease = Some(lease);
         let limit = self.limit();
         let connection = self.connection()?;
         recording.sent();
         let begun = timeout(limit, connection.simple_query(begin)).await;
-        recording.answered();
+        self.answered(recording);
         begun.map_err(|_| Error::StatementTimeout(limit))??;
         Ok(())
     }
@@ -150,9 +149,11 @@ impl OpenTransaction {
         if leaves_traces {
             lease.needs_reset();
         }
+        lease.runs(recording.statement().clone());
         let connection = lease.connection().ok_or(Error::Stopping)?;
         recording.sent();
         let read = timeout(limit, while_primary(&pool, read_rows(connection, ask, rows, recording))).await;
+        lease.rests();
         recording.answered();
         let ended = read.unwrap_or(Err(Error::StatementTimeout(limit)));
         if let Err(error) = &ended {
@@ -176,11 +177,11 @@ impl OpenTransaction {
             Ok(pool) => pool,
             Err(error) => return told(recording, Err(error)),
         };
+        self.sent(&mut recording);
         let connection = self.connection()?;
-        recording.sent();
         let prepared = async { Ok(connection.prepare(sql, types).await?) };
         let ended = timeout(limit, while_primary(&pool, prepared)).await;
-        recording.answered();
+        self.answered(&mut recording);
         let ended = ended.unwrap_or(Err(Error::StatementTimeout(limit)));
         self.leave_if_moved(&ended);
         told(recording, ended)
@@ -207,11 +208,11 @@ impl OpenTransaction {
             Ok(pool) => pool,
             Err(error) => return told(recording, Err(error)),
         };
+        self.sent(&mut recording);
         let connection = self.connection()?;
-        recording.sent();
         let done = async { Ok(connection.simple_query(sql).await.map(|_| ())?) };
         let ended = timeout(limit, while_primary(&pool, done)).await;
-        recording.answered();
+        self.answered(&mut recording);
         let ended = ended.unwrap_or(Err(Error::StatementTimeout(limit)));
         self.leave_if_moved(&ended);
         told(recording, ended)
@@ -225,11 +226,11 @@ impl OpenTransaction {
             Ok(pool) => pool,
             Err(error) => return told(recording, Err(error)),
         };
+        self.sent(&mut recording);
         let connection = self.connection()?;
         let had_failed = connection.transaction_status() == TransactionStatus::Failed;
-        recording.sent();
         let ended = timeout(limit, while_primary(&pool, commit(connection, want_token))).await;
-        recording.answered();
+        self.answered(&mut recording);
         let ended = match ended.unwrap_or(Err(Error::StatementTimeout(limit))) {
             Ok(_) if had_failed => Err(Error::TransactionAborted),
             // It was on its way, and may have been done.
@@ -270,6 +271,22 @@ impl OpenTransaction {
 
     fn connection(&mut self) -> Result<&mut Connection, Error> {
         self.lease.as_mut().and_then(Lease::connection).ok_or(Error::Stopping)
+    }
+
+    /// Something goes to PostgreSQL.
+    fn sent(&mut self, recording: &mut Recording) {
+        recording.sent();
+        if let Some(lease) = &mut self.lease {
+            lease.runs(recording.statement().clone());
+        }
+    }
+
+    /// PostgreSQL is done with it.
+    fn answered(&mut self, recording: &mut Recording) {
+        recording.answered();
+        if let Some(lease) = &mut self.lease {
+            lease.rests();
+        }
     }
 
     fn limit(&self) -> Duration {

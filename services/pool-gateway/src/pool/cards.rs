@@ -2,10 +2,11 @@
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Pool;
+use super::{Holding, Pool};
 
 /// The number of the connection that was opened last.
 static LAST_NUMBER: AtomicU64 = AtomicU64::new(0);
@@ -20,9 +21,20 @@ pub(crate) struct Card {
     pub(crate) opened: Instant,
     prepared: AtomicUsize,
     profile: AtomicU64,
+    /// The call that has it. Nobody but its own call waits for this lock, unless somebody looks who holds a pool.
+    holding: Mutex<Option<Holding>>,
 }
 
 impl Card {
+    /// The call that has it, if one does.
+    pub(crate) fn holding(&self) -> Option<Holding> {
+        self.with_holding(|holding| holding.clone())
+    }
+
+    pub(super) fn with_holding<T>(&self, act: impl FnOnce(&mut Option<Holding>) -> T) -> T {
+        act(&mut self.holding.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// The statements that were prepared on it when it was last given back.
     pub(crate) fn prepared(&self) -> usize {
         self.prepared.load(Ordering::Relaxed)
@@ -53,6 +65,7 @@ impl Cards {
             opened: Instant::now(),
             prepared: AtomicUsize::new(0),
             profile: AtomicU64::new(0),
+            holding: Mutex::default(),
         });
         let mut cards = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         cards.retain(|card| card.strong_count() > 0);
@@ -76,5 +89,16 @@ impl Pool {
             (card, rests)
         })
         .collect()
+    }
+
+    /// The calls that have a connection.
+    pub(crate) fn holdings(&self) -> Vec<Holding> {
+        self.cards.all().iter().filter_map(|card| card.holding()).collect()
+    }
+
+    /// The transactions of calls in which nothing has been asked for so long, each once for each time.
+    pub(crate) fn forgotten(&self, idle: Duration) -> Vec<Holding> {
+        let forgotten = |card: &Arc<Card>| card.with_holding(|holding| holding.as_mut()?.is_forgotten_first(idle));
+        self.cards.all().iter().filter_map(forgotten).collect()
     }
 }

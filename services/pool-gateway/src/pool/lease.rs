@@ -7,9 +7,9 @@ use weir_model::{Coded as _, ErrorClass};
 use weir_runtime::Stage;
 use weir_upstream::Connection;
 
-use super::Pool;
 use super::server::Server;
 use super::unanswered::Unanswered;
+use super::{Holding, Pool};
 use crate::error::Error;
 use crate::profile::Profile;
 
@@ -19,6 +19,8 @@ pub(crate) struct Lease {
     server: Option<Box<Server>>,
     pool: Arc<Pool>,
     needs_reset: bool,
+    /// Whether it is noted who has it.
+    is_held: bool,
 }
 
 impl Lease {
@@ -27,6 +29,7 @@ impl Lease {
             server: Some(server),
             pool,
             needs_reset: false,
+            is_held: false,
         }
     }
 
@@ -43,6 +46,33 @@ impl Lease {
     /// The connection with what is known of its session. `None` never happens before the drop.
     pub(crate) fn server(&mut self) -> Option<&mut Server> {
         self.server.as_deref_mut()
+    }
+
+    /// Somebody has it from now on.
+    pub(super) fn hold(&mut self, holding: Holding) {
+        if let Some(server) = &self.server {
+            server.card().with_holding(|own| *own = Some(holding));
+            self.is_held = true;
+        }
+    }
+
+    pub(super) fn with_holding(&mut self, act: impl FnOnce(&mut Holding)) {
+        if let Some(server) = &self.server {
+            server.card().with_holding(|own| {
+                if let Some(own) = own {
+                    act(own);
+                }
+            });
+        }
+    }
+
+    /// Takes the connection out. Nobody has it any more.
+    fn part(&mut self) -> Option<Box<Server>> {
+        let server = self.server.take()?;
+        if std::mem::take(&mut self.is_held) {
+            server.card().with_holding(|own| *own = None);
+        }
+        Some(server)
     }
 
     /// Makes the session look as its user expects it.
@@ -74,7 +104,7 @@ impl Lease {
     /// Gives the connection back, as the drop does, for those who know the time.
     pub(crate) fn give_back(mut self, now: Instant) {
         if !self.needs_reset
-            && let Some(server) = self.server.take()
+            && let Some(server) = self.part()
         {
             give_back(&self.pool, server, now);
         }
@@ -82,14 +112,14 @@ impl Lease {
 
     /// Closes the connection as soon as the last of these requests runs.
     pub(crate) fn abandon(mut self, unanswered: Unanswered) {
-        if let Some(server) = self.server.take() {
+        if let Some(server) = self.part() {
             server.close_after("abandoned", unanswered);
         }
     }
 
     /// Closes the connection instead of giving it back.
     pub(crate) fn discard(mut self, reason: &'static str) {
-        if let Some(server) = self.server.take() {
+        if let Some(server) = self.part() {
             server.close(reason);
         }
     }
@@ -97,7 +127,7 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        let Some(server) = self.server.take() else { return };
+        let Some(server) = self.part() else { return };
         let now = Instant::now();
         if self.needs_reset && server.is_fit(now) {
             let pool = self.pool.clone();

@@ -135,6 +135,11 @@ impl Server {
         self.card.number
     }
 
+    /// What is shown of it.
+    pub(super) const fn card(&self) -> &Arc<Card> {
+        &self.card
+    }
+
     pub(crate) const fn connection(&mut self) -> &mut Connection {
         &mut self.connection
     }

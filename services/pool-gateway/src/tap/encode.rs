@@ -3,9 +3,10 @@
 //! Protobuf does not mind in which order fields come, so those that a session's statements have in common are written
 //! once. A test compares with what the generated code makes of the same event.
 
+use prost::Message as _;
 use prost::encoding::WireType;
 use prost::encoding::{encode_key, encode_varint};
-use weir_proto::events::v1::Door;
+use weir_proto::events::v1::{Door, QueryExecuted};
 
 use super::Record;
 use crate::client::kind_code;
@@ -45,6 +46,12 @@ pub(super) fn origin(database: &str, user: &str, application: &str, upstream: &s
     text(&mut out, field::UPSTREAM, upstream);
     number(&mut out, field::DOOR, enumeration(door.into()));
     out.into_boxed_slice()
+}
+
+/// The calling program of what [`origin`] has written.
+pub(super) fn application(origin: &[u8]) -> String {
+    // What was written here can be read.
+    QueryExecuted::decode(origin).unwrap_or_default().application
 }
 
 /// Appends one event, as an element of a batch. `own` is a scratch buffer.
@@ -113,6 +120,7 @@ mod tests {
     fn it_is_what_the_generated_code_reads() {
         let statement = analyse("delete from t where a = 1", Limits::default());
         let origin = Origin::new(Project::default(), "shop", "app", "psql", "db:5432", Door::Wire);
+        assert_eq!(origin.application(), "psql");
         let record = Record {
             origin: &origin,
             statement: &statement,

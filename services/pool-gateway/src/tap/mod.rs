@@ -45,6 +45,11 @@ impl Origin {
         let encoded = encode::origin(database, user, application, upstream, door);
         Arc::new(Self { project, encoded })
     }
+
+    /// The calling program, as it named itself. For people who look, not for the way of a statement.
+    pub(crate) fn application(&self) -> String {
+        encode::application(&self.encoded)
+    }
 }
 
 /// How a statement ended.

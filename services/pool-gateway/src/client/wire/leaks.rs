@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::Door;
 use super::seat::{Doing, Seat, TELL};
 use super::session::Session;
-use super::starvation::named;
+use super::starvation::{Holder, named};
+use super::witness::as_holder;
 use crate::settings::GatewaySettings;
 
 /// After so long a session is asked what it runs, or ran last.
@@ -33,15 +34,34 @@ fn is_leak(doing: Doing, lasts: Duration, limit: Duration) -> bool {
 
 fn report(door: &Door, seat: &Seat, for_ms: u64) {
     door.metrics.leaks.with([&seat.who.database]).inc();
-    let Some(holder) = seat.as_holder() else { return };
+    if let Some(holder) = seat.as_holder() {
+        say(&holder, &seat.who.database, Some(seat.id), for_ms / 1_000);
+    }
+}
+
+fn say(holder: &Holder, database: &str, id: Option<i32>, idle_s: u64) {
     tracing::warn!(
-        client.id = seat.id,
-        client.name = named(&holder),
-        pool.database = seat.who.database,
-        idle_s = for_ms / 1_000,
+        client.id = id,
+        client.name = named(holder),
+        pool.database = database,
+        idle_s,
         query.text = holder.statement.as_deref().unwrap_or("not known"),
         "a client holds a connection in an open transaction and says nothing (gateway.leak_after)"
     );
+}
+
+/// Looks at the transactions of calls, as the sweep does all the time.
+pub(super) fn look_at_calls(door: &Door, settings: &GatewaySettings) {
+    if settings.leak_after.is_zero() {
+        return;
+    }
+    for pool in door.pools.all() {
+        for holding in pool.forgotten(settings.leak_after) {
+            door.metrics.leaks.with([&pool.key.database]).inc();
+            let holder = as_holder(&pool, &holding);
+            say(&holder, &pool.key.database, None, holding.idle_for().as_secs());
+        }
+    }
 }
 
 impl Session {

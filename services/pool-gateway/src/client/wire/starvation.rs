@@ -1,5 +1,7 @@
 //! Why a pool has no connection left, in words. Pure.
 
+use std::fmt;
+
 use super::seat::Doing;
 
 /// As much of a statement as is shown.
@@ -15,9 +17,30 @@ pub(super) struct Holder {
     pub(super) held_ms: u64,
     pub(super) user: String,
     pub(super) application: String,
-    pub(super) peer: String,
+    pub(super) place: Place,
     /// What it runs, or ran last, without literals.
     pub(super) statement: Option<String>,
+}
+
+/// Where one who has a connection comes from.
+#[derive(Debug, Clone)]
+pub(super) enum Place {
+    /// A client of the PostgreSQL door, at this address.
+    Client(String),
+    /// A call of this project,
+    Call(String),
+    /// or a transaction that it keeps between calls.
+    Transaction(String),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Client(peer) => write!(f, "client {peer}"),
+            Self::Call(project) => write!(f, "gRPC call of project {project}"),
+            Self::Transaction(project) => write!(f, "gRPC transaction of project {project}"),
+        }
+    }
 }
 
 /// The figures of a pool.
@@ -41,7 +64,7 @@ pub(super) fn why(figures: Figures, holders: &[Holder]) -> String {
         (count(Doing::Idle), "kept by sessions that are idle"),
         (
             figures.active.saturating_sub(holders.len()),
-            "in other hands (gRPC, or being reset)",
+            "in other hands (being opened or reset)",
         ),
     ];
     let parts = parts.iter().filter(|(count, _)| *count > 0);
@@ -74,7 +97,7 @@ pub(super) fn named(holder: &Holder) -> String {
         "" => String::new(),
         name => format!(", application {}", shown(name, APPLICATION_CHARS_MAX)),
     };
-    format!("user {}{application} (client {})", holder.user, holder.peer)
+    format!("user {}{application} ({})", holder.user, holder.place)
 }
 
 /// One line of a text, and not too much of it.
@@ -97,7 +120,7 @@ mod tests {
             held_ms,
             user: "app".to_owned(),
             application: application.to_owned(),
-            peer: "10.0.0.7:4711".to_owned(),
+            place: Place::Client("10.0.0.7:4711".to_owned()),
             statement: Some("select *\n  from t where a = $1".to_owned()),
         }
     }
@@ -118,9 +141,18 @@ mod tests {
         holders.extend((0..4).map(|_| holder(Doing::Active, 10, "web")));
         assert_eq!(
             why(figures(20, 300), &holders),
-            "20 of 20 servers are busy: 14 idle in transaction, 4 running statements, 2 in other hands (gRPC, or being \
-             reset), held longest by user app, application billing (client 10.0.0.7:4711) for 40 s, last statement: \
+            "20 of 20 servers are busy: 14 idle in transaction, 4 running statements, 2 in other hands (being \
+             opened or reset), held longest by user app, application billing (client 10.0.0.7:4711) for 40 s, last statement: \
              select * from t where a = $1; 300 wait"
+        );
+        let [call, transaction] = [Place::Call, Place::Transaction].map(|place| Holder {
+            place: place("shop".to_owned()),
+            ..holder(Doing::Holding, 1_000, "api")
+        });
+        assert_eq!(named(&call), "user app, application api (gRPC call of project shop)");
+        assert_eq!(
+            named(&transaction),
+            "user app, application api (gRPC transaction of project shop)"
         );
         let nameless = Holder {
             statement: None,
@@ -142,7 +174,7 @@ mod tests {
         assert_eq!(why(paused, &[]), "it is paused (RESUME lets it go on); 7 wait");
         assert_eq!(
             why(figures(2, 1), &[]),
-            "2 of 20 servers are busy: 2 in other hands (gRPC, or being reset); 1 wait"
+            "2 of 20 servers are busy: 2 in other hands (being opened or reset); 1 wait"
         );
         let long = "é".repeat(300);
         assert_eq!(shown(&long, 200).chars().count(), 201);

@@ -41,6 +41,7 @@ pub(super) async fn run(door: Arc<Door>, stop: CancellationToken) -> TaskResult 
             leaks::look_at(&door, seat, &settings);
             look_at(seat, &settings);
         });
+        leaks::look_at_calls(&door, &settings);
         gauge.look(&door);
         scale.look(&door, settings.pool_autoscale);
         door.witness.ledger.tick(Instant::now(), || door.witness.sums());

@@ -10,9 +10,9 @@ use tokio::time::Instant;
 
 use super::account::{Ledger, Sums};
 use super::seat::{Doing, Seat, Seats};
-use super::starvation::{Figures, Holder, why};
+use super::starvation::{Figures, Holder, Place, why};
 use crate::error::Error;
-use crate::pool::{Pool, PoolKey};
+use crate::pool::{Holding, Pool, PoolKey};
 
 /// The log says why a pool is starved no more often than this.
 const LOGGED_EVERY: Duration = Duration::from_secs(10);
@@ -49,9 +49,11 @@ impl Witness {
         self.seats.sums(&self.ledger)
     }
 
-    /// The sessions that hold a connection of this pool.
-    pub(super) fn holders(&self, key: &PoolKey) -> Vec<Holder> {
-        let mut holders = Vec::new();
+    /// Those who hold a connection of this pool: calls, and sessions of its database and role.
+    fn holders(&self, pool: &Pool) -> Vec<Holder> {
+        let key = &pool.key;
+        let calls = pool.holdings().into_iter();
+        let mut holders: Vec<Holder> = calls.map(|holding| as_holder(pool, &holding)).collect();
         self.seats.each(|seat| {
             if seat.who.database == key.database && seat.who.user == key.user {
                 holders.extend(seat.as_holder());
@@ -69,7 +71,7 @@ impl Witness {
             waiting: state.waiting,
             paused: state.paused,
         };
-        why(figures, &self.holders(&pool.key))
+        why(figures, &self.holders(pool))
     }
 
     /// The same error; where the pool was starved, with the reason.
@@ -117,6 +119,27 @@ impl Witness {
     }
 }
 
+/// A call as one who holds a connection.
+pub(super) fn as_holder(pool: &Pool, holding: &Holding) -> Holder {
+    let project = holding.origin.project.to_string();
+    Holder {
+        doing: if holding.is_idle() {
+            Doing::Holding
+        } else {
+            Doing::Active
+        },
+        held_ms: u64::try_from(holding.since.elapsed().as_millis()).unwrap_or(u64::MAX),
+        user: pool.key.user.clone(),
+        application: holding.origin.application(),
+        place: if holding.is_transaction {
+            Place::Transaction(project)
+        } else {
+            Place::Call(project)
+        },
+        statement: holding.statement.text.clone(),
+    }
+}
+
 impl Seat {
     /// The session as one who holds a connection, if it does.
     pub(super) fn as_holder(&self) -> Option<Holder> {
@@ -131,7 +154,7 @@ impl Seat {
             held_ms,
             user: self.who.user.clone(),
             application: self.who.application.clone(),
-            peer: self.who.peer.clone(),
+            place: Place::Client(self.who.peer.clone()),
             statement: self.last_statement(),
         })
     }

@@ -4,6 +4,7 @@ mod console;
 mod described;
 mod faults;
 mod flushed;
+mod held;
 mod isolation;
 mod limits;
 mod mirror;

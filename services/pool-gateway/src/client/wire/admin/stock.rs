@@ -9,7 +9,9 @@ use tokio::time::Instant;
 use super::super::Door;
 use super::super::account::Totals;
 use super::super::seat::{Doing, Seat};
+use super::super::witness::as_holder;
 use super::tables::Table;
+use crate::pool::Holding;
 
 const fn words(doing: Doing) -> &'static str {
     match doing {
@@ -116,16 +118,22 @@ pub(super) fn servers(door: &Door) -> Table {
     for pool in door.pools.all() {
         for (card, rests) in pool.servers() {
             let holder = holders.get(&card.number).filter(|_| !rests);
+            let call = card.holding().filter(|_| !rests);
             let state = match holder {
                 _ if rests => "idle",
                 Some(seat) if seat.doing().0 == Doing::Holding => "idle in transaction",
                 Some(seat) if seat.doing().0 == Doing::Idle => "kept",
+                None if call.as_ref().is_some_and(Holding::is_idle) => "idle in transaction",
                 _ => "active",
             };
             let client = holder.map(|seat| seat.id.to_string()).unwrap_or_default();
+            let call = call.map(|holding| as_holder(&pool, &holding));
             let held = holder.and_then(|seat| seat.held_ms());
+            let held = held.or(call.as_ref().map(|call| call.held_ms));
             let held = held.map(|held| held.to_string()).unwrap_or_default();
-            let application = holder.map_or("", |seat| seat.who.application.as_str());
+            let application = holder.map(|seat| seat.who.application.as_str());
+            let application = application.or(call.as_ref().map(|call| call.application.as_str()));
+            let application = application.unwrap_or_default();
             table.row([
                 &card.number,
                 &pool.key.user,
