@@ -31,6 +31,8 @@ weir_telemetry::metrics! {
         replica_bans: Counters<2> = "weir_replica_bans_total" ["upstream", "reason"],
         /// Reads that may leave the primary, by who answered and why: replica (fit), primary (not_fresh, none_fit, sent_again).
         reads_routed: Counters<2> = "weir_reads_routed_total" ["target", "reason"],
+        /// Plain reads of calls whose server was lost and that were asked again (`gateway.read_retries`), by what came of it: answered, failed.
+        reads_asked_again: Counters<1> = "weir_reads_asked_again_total" ["outcome"],
         /// Transactions of clients whose database is mirrored that were sampled, by what became of them: ran; dropped (full, away, lost, settings, diverged, stopped); skipped (not_a_read, copy, outside, session, unread, nothing, unfinished).
         mirror_transactions: Counters<2> = "weir_mirror_transactions_total" ["fate", "reason"],
         /// Requests (a query, or all up to a Sync) that the mirror and the server both answered, by outcome: same, rows (another number of them), other (an error, or another one).

@@ -89,6 +89,8 @@ weir_config::section! {
         breaker_failures: u32 = "5", also ["CIRCUIT_BREAKER_FAILURE_THRESHOLD" in ""],
         /// Time until a caller may try again; the gateway itself asks all the time.
         breaker_recovery: Duration = "30s", also ["CIRCUIT_BREAKER_RECOVERY_TIMEOUT" in "s"],
+        /// How often a plain read of a gRPC call is asked again whose server was lost before the caller was sent anything of an answer, with growing pauses between 50 ms and 1 s; 0: never. Nothing else is ever done twice.
+        read_retries: u32 = "5",
         /// Further servers of the same cluster (`host:port`, divided by commas), with role, password, encryption and database as in `database.url`; which of all is the primary is watched. A change takes a restart.
         replicas: Replicas = "",
         /// Who answers what only reads: a replica where one is fit (`replicas`), or always the `primary`.

@@ -2,6 +2,7 @@
 
 mod accepting;
 mod admin;
+mod again;
 mod asking;
 mod batch;
 mod batches;

@@ -137,7 +137,7 @@ impl Recording {
 
     /// A connection is waited for.
     pub(crate) fn waiting(&mut self) {
-        self.waiting = Some(Instant::now());
+        self.waiting.get_or_insert_with(Instant::now);
     }
 
     /// There is a connection, or nobody waits for one any more.
@@ -170,6 +170,12 @@ impl Recording {
             self.figures.drain_us = micros(self.drained);
             self.figures.server_us = micros(sent.elapsed().saturating_sub(self.drained));
         }
+    }
+
+    /// What was read of an answer counts for nothing, and another one is asked for.
+    pub(crate) const fn starts_over(&mut self) {
+        self.figures.rows = 0;
+        self.figures.bytes_out = 0;
     }
 
     /// The statement ended well.

@@ -117,6 +117,13 @@ impl Rows for Collected {
         self.rows.is_empty()
     }
 
+    /// The caller gets all rows together, at the end.
+    fn start_over(&mut self) -> bool {
+        let bytes = self.rows.drain(..).map(|row| size_bytes(&row)).sum();
+        self.bytes_left.fetch_add(bytes, Ordering::Relaxed);
+        true
+    }
+
     async fn make_room(&mut self) -> Result<(), Error> {
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 use weir_model::{Clock, Coded as _, ErrorClass, Project};
 use weir_proto::events::v1::Door;
 use weir_sql::{Kind, Statement, text_hash};
@@ -95,6 +95,10 @@ pub(crate) trait Rows: Send {
     /// Whether nothing of a result has gone on yet, so that another one may take its place.
     fn is_untouched(&self) -> bool {
         false
+    }
+    /// Forgets what it was given, so that another result may take its place. False: some of it has gone on.
+    fn start_over(&mut self) -> bool {
+        self.is_untouched()
     }
     /// Makes room before more rows are read; this is where a slow caller is waited for.
     fn make_room(&mut self) -> impl Future<Output = Result<(), Error>> + Send;
@@ -280,18 +284,24 @@ impl Sessions {
             None => self.shapes.read(&ask.sql).await,
         };
         recording.is_of(statement.clone());
-        if let Some(ended) = self.try_replica(ask, &statement, rows, recording).await {
-            return ended;
-        }
-        let mut lease = self.lease(&ask.project, &ask.database, recording).await?;
-        if leaves_traces(&statement) {
-            lease.needs_reset();
-        }
-        let limit = recording.terms.statement_timeout;
-        let ended = timeout(limit, self.query(ask, &statement, rows, recording, &mut lease)).await;
-        ended.unwrap_or(Err(Error::StatementTimeout(limit)))
+        self.persevere(ask, &statement, rows, recording).await
     }
 
+    /// A connection for a statement.
+    pub(super) async fn lease_for(
+        &self,
+        ask: &Ask,
+        statement: &Statement,
+        recording: &mut Recording,
+    ) -> Result<Lease, Error> {
+        let mut lease = self.lease(&ask.project, &ask.database, recording).await?;
+        if leaves_traces(statement) {
+            lease.needs_reset();
+        }
+        Ok(lease)
+    }
+
+    /// A connection to the primary, paid for.
     pub(super) async fn lease(
         &self,
         project: &Project,
@@ -299,23 +309,34 @@ impl Sessions {
         recording: &mut Recording,
     ) -> Result<Lease, Error> {
         recording.waiting();
-        let leased = self.paid_lease_of_primary(project, database, &recording.terms).await;
+        if let Some(purse) = &recording.terms.purse {
+            purse.wait(self.settings().acquire_timeout).await?;
+        }
+        self.lease_again(project, database, recording).await
+    }
+
+    /// The same for what is paid for already.
+    pub(super) async fn lease_again(
+        &self,
+        project: &Project,
+        database: &str,
+        recording: &mut Recording,
+    ) -> Result<Lease, Error> {
+        recording.waiting();
+        let leased = self.lease_of_primary(project, database, recording.terms.weight).await;
         recording.waited();
         let mut lease = leased?;
         lease.held_by(recording.origin().clone(), recording.statement().clone());
         Ok(lease)
     }
 
-    /// A connection to the primary, paid for. While it cannot be reached and there are others, one of them may become it.
-    async fn paid_lease_of_primary(&self, project: &Project, database: &str, terms: &Terms) -> Result<Lease, Error> {
+    /// A connection to the primary. While it cannot be reached and there are others, one of them may become it.
+    async fn lease_of_primary(&self, project: &Project, database: &str, weight: f64) -> Result<Lease, Error> {
         let settings = self.settings();
-        if let Some(purse) = &terms.purse {
-            purse.wait(settings.acquire_timeout).await?;
-        }
         let begun = Instant::now();
         loop {
             let pool = self.pools.get(database)?;
-            let leased = self.ready_lease(&pool, project, terms.weight).await;
+            let leased = self.ready_lease(&pool, project, weight).await;
             let Err(error) = &leased else { return leased };
             let common = self.pools.common();
             let is_hopeless = !common.members.are_several() || !error.is_without_server();

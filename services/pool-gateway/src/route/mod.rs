@@ -50,6 +50,15 @@ pub(crate) fn may_leave(statement: &Statement, hint: Hint) -> bool {
     }
 }
 
+/// Whether nobody minds that a statement is done twice: it only reads, whoever answers it.
+pub(crate) fn may_be_asked_again(statement: &Statement, hint: Hint) -> bool {
+    let hint = match hint {
+        Hint::Primary => Hint::None,
+        other => other,
+    };
+    may_leave(statement, hint)
+}
+
 /// Whether a transaction that begins so may be answered by a replica: it only reads, and each of its statements sees what
 /// is committed when it begins, so that one may be answered elsewhere than the one before.
 pub(crate) fn begins_reading(begin: &str) -> bool {
