@@ -195,15 +195,15 @@ impl Server {
     }
 
     /// The session was emptied.
-    pub(crate) fn forget(&mut self) {
-        self.profile = self.pool.common.profiles.baseline();
-        self.forget_prepared();
-    }
-
-    /// The server has forgotten all that was prepared on it.
-    pub(crate) fn forget_prepared(&mut self) {
+    fn forget(&mut self) {
+        self.forget_settings();
         self.prepared.clear();
         self.connection.forget_all_prepared();
+    }
+
+    /// The settings of the session are those of a fresh one.
+    pub(crate) fn forget_settings(&mut self) {
+        self.profile = self.pool.common.profiles.baseline();
     }
 
     /// The statements prepared on it.

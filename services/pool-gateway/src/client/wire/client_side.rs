@@ -193,16 +193,12 @@ impl ClientSide {
         if self.journal.is_blank() {
             return;
         }
-        if std::mem::take(&mut self.journal.definitions) && committed {
+        // What was prepared under definitions that were undone goes by them all the same.
+        if std::mem::take(&mut self.journal.definitions) {
             self.pool.definitions_changed();
         }
-        if std::mem::take(&mut self.journal.deallocated) {
-            self.names.clear();
-            server.forget_prepared();
-        }
         if std::mem::take(&mut self.journal.discarded) {
-            self.names.clear();
-            server.forget();
+            server.forget_settings();
             self.become_profile(self.first_profile.clone());
         }
         match self.journal.settle(committed) {

@@ -73,8 +73,6 @@ pub(super) struct Journal {
     pub(super) prepared: Vec<Box<str>>,
     /// The session was emptied by `DISCARD ALL`.
     pub(super) discarded: bool,
-    /// The statements prepared on the server were forgotten by `DEALLOCATE ALL`.
-    pub(super) deallocated: bool,
     /// Its seed is another: not even `DISCARD ALL` undoes that.
     pub(super) is_seeded: bool,
 }
@@ -164,7 +162,6 @@ impl Journal {
             Deed::DeallocateAll => {
                 self.pins &= !pin::PREPARE;
                 self.prepared.clear();
-                self.deallocated = true;
             }
             Deed::Load => self.pins |= pin::LOAD,
             Deed::Seed => self.is_seeded = true,
@@ -209,7 +206,6 @@ impl Journal {
                 || self.definitions
                 || self.opaque
                 || self.discarded
-                || self.deallocated
                 || self.is_seeded)
     }
 

@@ -48,6 +48,7 @@ impl Session {
             }
         }
         link.lease.lost();
+        self.me.names.spare();
         self.me.journal.pins = 0;
         if is_in_frame || link.has_ended {
             // Whatever is said now would pass for the rest of the frame; or the client has heard why.

@@ -33,6 +33,7 @@ mod requests;
 mod scaling;
 mod seat;
 mod session;
+mod stale;
 mod starvation;
 mod statements;
 mod stream;

@@ -4,7 +4,7 @@
 
 use bytes::BytesMut;
 use weir_pgwire::backend::{Message, NotificationResponse, TransactionStatus, command_tag_rows, tag};
-use weir_pgwire::{Frame, Header, Scan, reply, request, scan};
+use weir_pgwire::{Frame, Header, reply, request};
 use weir_sql::Deed;
 
 use super::account::Totals;
@@ -13,6 +13,8 @@ use super::copying::Answered;
 use super::expect::{Expected, Ongoing};
 use super::link::Link;
 use super::refusal::{Refusal, says, sqlstate_of};
+use super::stale::Next;
+use super::statements::forgets_prepared;
 use crate::mirror::OK;
 use crate::pool::Standing;
 use crate::settings::PoolMode;
@@ -42,16 +44,6 @@ pub(super) struct Taken {
     /// So many bytes are done with; the rest is the beginning of a frame.
     pub(super) consumed: usize,
     pub(super) output: Output,
-}
-
-/// What is behind a frame.
-enum Next {
-    /// Not enough of it has come.
-    Unknown,
-    /// An error for which the batch is sent again.
-    OurFault,
-    /// Anything else.
-    Answer,
 }
 
 /// What becomes of a frame.
@@ -141,24 +133,6 @@ impl Link {
         }
         let output = editor.finish(at);
         Ok(Taken { consumed: at, output })
-    }
-
-    /// What follows a description of parameters. The server writes it before it finds that the rows look otherwise
-    /// than when the statement was parsed: of a batch that is sent again for that, the client must not have heard.
-    fn follows(&self, rest: &[u8]) -> Next {
-        match scan(rest, |_| usize::MAX) {
-            Ok(Scan::Whole(frame)) if frame.tag == tag::ERROR_RESPONSE => {
-                if self.is_our_fault(frame.body) && self.may_hide(frame.body) {
-                    Next::OurFault
-                } else {
-                    Next::Answer
-                }
-            }
-            Ok(Scan::Part { header, .. }) if header.is_none_or(|header| header.tag() == tag::ERROR_RESPONSE) => {
-                Next::Unknown
-            }
-            _ => Next::Answer,
-        }
     }
 
     /// Puts in what the gateway answers itself, before the frame that the server answers next.
@@ -318,9 +292,27 @@ impl Link {
         }
     }
 
-    fn note(&self, me: &mut ClientSide, ongoing: &Ongoing, failed: bool) {
+    /// A statement ended that forgets all that is prepared.
+    fn forgot_prepared(&mut self, me: &mut ClientSide, failed: bool) {
+        if failed {
+            return me.names.spare();
+        }
+        me.names.bury();
+        if let Some(connection) = self.lease.connection() {
+            connection.forget_all_prepared();
+        }
+    }
+
+    fn note(&mut self, me: &mut ClientSide, ongoing: &Ongoing, failed: bool) {
         let in_block = self.status != TransactionStatus::Idle;
         me.journal.note(&ongoing.statement, in_block, failed);
+        if forgets_prepared(&ongoing.statement) {
+            self.forgot_prepared(me, failed && ongoing.statement.statements <= 1);
+        }
+        if in_block && !failed && ongoing.statement.deeds.contains(&Deed::Definitions) {
+            // Others see them when the transaction has ended; this one goes by them from now on.
+            me.pool.definitions_changed();
+        }
         if let Some(reader) = me.reader.as_mut().filter(|_| self.reading.is_none()) {
             reader.note(&ongoing.statement);
         }
@@ -403,22 +395,6 @@ impl Link {
         Ok(Fate::Pass)
     }
 
-    /// Whether the statement failed because of how the gateway keeps statements prepared.
-    pub(super) fn is_our_fault(&self, body: &[u8]) -> bool {
-        match &sqlstate_of(body) {
-            b"0A000" => says(body, b'R', b"RevalidateCachedQuery"),
-            b"26000" => contains(body, b"\"__weir_"),
-            _ => false,
-        }
-    }
-
-    /// Whether the batch can be sent again, and its client need not know. One that is not told in this batch what its
-    /// rows look like goes by what it was told earlier, and has to hear that they look otherwise now.
-    fn may_hide(&self, body: &[u8]) -> bool {
-        let looks_otherwise = sqlstate_of(body) == *b"0A000";
-        self.replay.is_possible() && self.expected.is_one_batch() && (self.replay.describes() || !looks_otherwise)
-    }
-
     /// The server skips everything up to the next Sync.
     fn skip(&mut self, me: &mut ClientSide, sqlstate: [u8; 5]) {
         let mut is_first = true;
@@ -431,6 +407,8 @@ impl Link {
                         self.note(me, &ongoing, true);
                         me.tell_ended(&ongoing);
                         me.last = Some(ongoing.statement);
+                    } else if forgets_prepared(&ongoing.statement) {
+                        me.names.spare();
                     }
                     is_first = false;
                 }
@@ -555,8 +533,4 @@ const fn is_unasked(tag: u8) -> bool {
 /// Whether the server ends the connection with this error.
 fn is_last_word(body: &[u8]) -> bool {
     says(body, b'V', b"FATAL") || says(body, b'V', b"PANIC")
-}
-
-fn contains(haystack: &[u8], needle: &[u8]) -> bool {
-    haystack.windows(needle.len()).any(|window| window == needle)
 }

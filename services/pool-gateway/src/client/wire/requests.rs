@@ -12,7 +12,7 @@ use super::expect::Expected;
 use super::journal::pin;
 use super::link::Link;
 use super::refusal::Refusal;
-use super::statements::Prepared;
+use super::statements::{Prepared, forgets_prepared};
 use super::trace;
 use crate::pool::Standing;
 
@@ -203,6 +203,7 @@ impl Link {
         let known = known.or_else(|| text.and_then(|text| me.door.shapes.at_once(text)));
         let statement = known.unwrap_or_else(|| me.door.shapes.unread(text.unwrap_or_default()));
         self.make_names_real(me, &statement, true, out);
+        self.doom_prepared(me, &statement);
         let text_hash = text.map_or(0, weir_sql::text_hash);
         let mut ongoing = me.begin(statement, text_hash, incoming.bytes);
         ongoing.queue_wait_us = self.take_wait();
@@ -252,6 +253,20 @@ impl Link {
                 me.names.remove(name.as_bytes());
                 me.journal.pins |= pin::PREPARE;
                 me.journal.prepared.push(name.clone());
+            }
+        }
+    }
+
+    /// A statement may make the server forget all that is prepared on it, at once and whatever becomes of its
+    /// transaction: what is used behind it is closed and parsed anew.
+    fn doom_prepared(&mut self, me: &mut ClientSide, statement: &Statement) {
+        if !forgets_prepared(statement) {
+            return;
+        }
+        me.names.doom();
+        if let Some(server) = self.lease.server() {
+            for (_, standing) in server.prepared().iter_mut() {
+                *standing = Standing::DOUBTED;
             }
         }
     }
@@ -403,6 +418,7 @@ impl Link {
         let bound = self.portal(portal).cloned();
         let statement = bound.as_ref().map(|prepared| prepared.statement.clone());
         let statement = statement.unwrap_or_else(|| me.door.shapes.unread(""));
+        self.doom_prepared(me, &statement);
         let trace = bound.as_ref().and_then(|prepared| prepared.trace.clone());
         let (text_hash, bytes) = bound.map_or((0, 0), |prepared| (prepared.text_hash, prepared.sql.len()));
         let mut ongoing = me.begin(statement, text_hash, bytes);

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use lru::LruCache;
-use weir_sql::{Statement, Trace, text_hash, trace};
+use weir_sql::{Deed, Statement, Trace, text_hash, trace};
 
 use crate::shapes::Shapes;
 
@@ -155,6 +155,12 @@ impl Shelf {
     }
 }
 
+/// Whether a statement makes the server forget all that is prepared on it.
+pub(super) fn forgets_prepared(statement: &Statement) -> bool {
+    let forgets = |deed: &Deed| matches!(deed, Deed::DeallocateAll | Deed::DiscardAll);
+    statement.deeds.iter().any(forgets)
+}
+
 type Named = HashMap<Box<[u8]>, Arc<Prepared>>;
 
 /// The statements of one client, by its own names.
@@ -163,6 +169,8 @@ pub(super) struct Names {
     /// Boxed, because most clients name nothing.
     named: Option<Box<Named>>,
     unnamed: Option<Arc<Prepared>>,
+    /// Those that go if the statement succeeds that is to forget them all.
+    doomed: Option<Box<Named>>,
 }
 
 impl Names {
@@ -193,6 +201,25 @@ impl Names {
     pub(super) fn clear(&mut self) {
         *self = Self::default();
     }
+
+    /// A statement is sent that forgets them all. What is named behind it is not meant.
+    pub(super) fn doom(&mut self) {
+        let named = self.named.take().into_iter().flat_map(|named| *named);
+        self.doomed.get_or_insert_default().extend(named);
+    }
+
+    /// It was done.
+    pub(super) fn bury(&mut self) {
+        self.doomed = None;
+    }
+
+    /// It was not.
+    pub(super) fn spare(&mut self) {
+        for (name, prepared) in self.doomed.take().into_iter().flat_map(|doomed| *doomed) {
+            let named = self.named.get_or_insert_default();
+            named.entry(name).or_insert(prepared);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -210,6 +237,26 @@ mod tests {
         assert_ne!(first, find(1, b"select $1", b""));
         assert_ne!(first, find(0, b"select $1", b"\0\0\0\x17"));
         assert_ne!(first, find(0, b"select $2", b""));
+    }
+
+    #[test]
+    fn what_is_to_be_forgotten_is_when_that_is_done() {
+        let (library, shapes) = (Library::new(), Shapes::new(Limits::default(), 1));
+        let [one, other] = [&b"select 1"[..], b"select 2"].map(|sql| library.find(0, sql, b"", &shapes));
+        let mut names = Names::default();
+        let known = |names: &Names| [&b"a"[..], b"b"].map(|name| names.get(name).map(|prepared| prepared.id));
+        names.insert(b"a", one.clone());
+        names.insert(b"b", one.clone());
+        names.doom();
+        assert_eq!(known(&names), [None, None]);
+        names.insert(b"b", other.clone());
+        names.spare();
+        assert_eq!(known(&names), [Some(one.id), Some(other.id)]);
+        names.doom();
+        names.insert(b"a", other.clone());
+        names.bury();
+        names.spare();
+        assert_eq!(known(&names), [Some(other.id), None]);
     }
 
     #[test]

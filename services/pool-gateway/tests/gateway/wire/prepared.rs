@@ -140,3 +140,87 @@ async fn statements_that_somebody_threw_away_are_prepared_again() {
         );
     }
 }
+
+/// Names a statement, and runs what has that name.
+fn name(sql: &str) -> Vec<u8> {
+    let parse = frame(b'P', &[b"mine\0", sql.as_bytes(), b"\0\0\0"].concat());
+    [parse, frame(b'S', b"")].concat()
+}
+
+fn run() -> Vec<u8> {
+    let bind = frame(b'B', b"\0mine\0\0\0\0\0\0\0");
+    [bind, frame(b'E', b"\0\0\0\0\0"), frame(b'S', b"")].concat()
+}
+
+async fn said(client: &mut Raw, request: &[u8]) -> String {
+    client.send(request).await;
+    tags(&client.until_ready().await)
+}
+
+#[tokio::test]
+async fn all_that_is_prepared_is_forgotten_at_once_and_only_if_that_is_done() {
+    let stage = Stage::with_pool(1).await;
+    let mut client = Raw::log_in(&stage).await;
+    let mut says = async |request: &[u8]| said(&mut client, request).await;
+    assert_eq!(says(&name("select 1")).await, "1Z");
+    assert_eq!(says(&run()).await, "2DCZ");
+    for end in ["commit", "rollback"] {
+        says(&query("begin; select 1")).await;
+        assert_eq!(says(&query("deallocate all")).await, "CZ", "{end}");
+        // The name is free, and the same text is there no more.
+        assert_eq!(says(&name("select 1")).await, "1Z", "{end}");
+        assert_eq!(says(&run()).await, "2DCZ", "{end}");
+        assert_eq!(says(&query(end)).await, "CZ");
+        assert_eq!(says(&run()).await, "2DCZ", "{end}: what was prepared behind it stays");
+    }
+    says(&query("begin; select 1 / 0")).await;
+    assert_eq!(says(&query("deallocate all")).await, "EZ");
+    says(&query("rollback")).await;
+    assert_eq!(says(&run()).await, "2DCZ", "nothing was forgotten");
+    // Sent in one go, the text is parsed behind what forgets it.
+    let all = [
+        &query("begin; select 1")[..],
+        &query("deallocate all"),
+        &name("select 1"),
+        &run(),
+    ]
+    .concat();
+    client.send(&all).await;
+    let mut answers = String::new();
+    for _ in 0..4 {
+        answers += &tags(&client.until_ready().await);
+    }
+    assert!(answers.ends_with("CZ1Z2DCZ"), "{answers}");
+}
+
+#[tokio::test]
+async fn a_type_that_somebody_made_anew_is_found_by_its_name() {
+    let stage = Stage::with_pool(1).await;
+    let mut client = Raw::log_in(&stage).await;
+    for labels in ["'a'", "'a', 'b'", "'b', 'a'"] {
+        let made = format!("drop type if exists mood; create type mood as enum ({labels})");
+        stage.database.psql(&made).await;
+        for _ in 0..3 {
+            let parse = frame(b'P', b"\0select $1::mood\0\0\0");
+            let bind = frame(b'B', b"\0\0\0\0\0\x01\0\0\0\x01a\0\0");
+            let all = [parse, bind, frame(b'E', b"\0\0\0\0\0"), frame(b'S', b"")].concat();
+            assert_eq!(said(&mut client, &all).await, "12DCZ", "{labels}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_was_prepared_for_definitions_that_were_undone_is_prepared_anew() {
+    let stage = Stage::with_pool(1).await;
+    for _ in 0..3 {
+        let mut client = Raw::log_in(&stage).await;
+        let mut says = async |request: &[u8]| said(&mut client, request).await;
+        says(&query("begin")).await;
+        assert_eq!(says(&query("create type mood as enum ('a')")).await, "CZ");
+        assert_eq!(says(&name("select $1::mood")).await, "1Z");
+        let bind = frame(b'B', b"\0mine\0\0\0\0\x01\0\0\0\x01a\0\0");
+        let run = [bind, frame(b'E', b"\0\0\0\0\0"), frame(b'S', b"")].concat();
+        assert_eq!(says(&run).await, "2DCZ");
+        assert_eq!(says(&query("rollback")).await, "CZ");
+    }
+}
