@@ -38,6 +38,8 @@ pub(super) async fn run(pools: &Pools, upstream: &Dependency, stop: &Cancellatio
 /// Looks at all pools once. Returns when to do so again.
 async fn round(pools: &Pools, upstream: &Dependency) -> Duration {
     let mut period = PERIOD;
+    // Whoever is the primary now is asked, whether anybody has called since it is or not. One pool fits always.
+    let _ = pools.get("");
     for pool in pools.all() {
         trim(&pool);
         pool.use_room();

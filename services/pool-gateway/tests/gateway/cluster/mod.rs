@@ -26,13 +26,28 @@ const STANDBY: &str = "second";
 
 impl Cluster {
     pub(crate) async fn start(settings: &[(&str, &str)]) -> Self {
+        Self::begin(settings, false).await
+    }
+
+    /// The same with a URL that leads to the standby.
+    pub(crate) async fn start_by_standby(settings: &[(&str, &str)]) -> Self {
+        Self::begin(settings, true).await
+    }
+
+    async fn begin(settings: &[(&str, &str)], by_standby: bool) -> Self {
         let primary = Postgres::start().await;
         let standby = primary.standby(STANDBY).await;
         let database = primary.database().await;
-        let replicas = format!("127.0.0.1:{}", standby.port());
+        let place = |server: &Postgres| format!("127.0.0.1:{}", server.port());
+        let (named, other) = if by_standby {
+            (&standby, &primary)
+        } else {
+            (&primary, &standby)
+        };
+        let (url, replicas) = (named.url(database.name()), place(other));
         let own = [("replicas", replicas.as_str()), ("pool_max", "8"), ("pool_min", "0")];
         let all: Vec<_> = own.iter().chain(settings).copied().collect();
-        let gateway = Arc::new(Gateway::start(&database.url(), &all).await);
+        let gateway = Arc::new(Gateway::start(&url, &all).await);
         let cluster = Self {
             primary,
             standby,

@@ -111,6 +111,15 @@ async fn plain_reads_are_answered_by_the_standby_and_all_else_by_the_primary() {
     );
 }
 
+#[tokio::test]
+async fn a_url_that_leads_to_the_standby_is_as_good() {
+    let cluster = Cluster::start_by_standby(&[]).await;
+    let mut client = cluster.client().await;
+    client.simple_query("create table t as select 1 as a").await.unwrap();
+    let name = cluster.database.name();
+    assert_eq!(cluster.primary.psql(name, "select a from t").await.trim(), "1");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_session_finds_what_it_wrote_however_far_the_standby_is_behind() {
     let cluster = Cluster::with_table(&[("replica_lag_max", "1h")]).await;
