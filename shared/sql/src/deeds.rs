@@ -116,6 +116,8 @@ pub enum Deed {
     /// A change of definitions that may change what other statements return: `ALTER`, `DROP`, `CREATE` of all but
     /// tables and indexes.
     Definitions,
+    /// `CREATE TABLE` that is not temporary: others' statements mean what they meant, unless it is undone.
+    Creates,
     /// `COPY … FROM STDIN`.
     CopyIn,
     /// `COPY … TO STDOUT`.
@@ -345,6 +347,8 @@ impl Told {
         };
         if modifiers.iter().any(|token| token.is_any(&["temp", "temporary"])) {
             self.add(Deed::Temporary);
+        } else if kind.is("table") {
+            self.add(Deed::Creates);
         }
         if !kind.is_any(&["table", "index"]) {
             self.add(Deed::Definitions);

@@ -74,6 +74,8 @@ impl Standing {
         definitions: 0,
         batch: 0,
     };
+    /// As [`Standing::definitions`]: it is parsed anew when a client parses it.
+    pub(crate) const OUTDATED: u64 = u64::MAX;
 }
 
 /// A connection of a pool. Dropping it closes the socket and frees its place.

@@ -206,7 +206,7 @@ fn prepared_statements() {
         ("PREPARE transaction AS SELECT 1", &[prepare("transaction")]),
         ("EXECUTE A", &[execute("a")]),
         ("EXECUTE a(app.f(1))", &[execute("a"), calls("app.f")]),
-        ("CREATE TABLE t AS EXECUTE a(1)", &[execute("a")]),
+        ("CREATE TABLE t AS EXECUTE a(1)", &[Deed::Creates, execute("a")]),
         ("CREATE TEMP TABLE t (x) AS EXECUTE a", &[Deed::Temporary, execute("a")]),
         ("EXPLAIN EXECUTE a", &[execute("a")]),
         ("EXPLAIN ANALYZE EXECUTE a(1)", &[execute("a"), Deed::Opaque]),
@@ -303,8 +303,8 @@ fn temporary_things() {
             "CREATE OR REPLACE TEMP VIEW v AS SELECT app.f()",
             &[Temporary, Definitions],
         ),
-        ("CREATE TABLE pg_temp.t (a int)", &[Temporary]),
-        ("CREATE TABLE \"pg_temp\".t (a int)", &[Temporary]),
+        ("CREATE TABLE pg_temp.t (a int)", &[Deed::Creates, Temporary]),
+        ("CREATE TABLE \"pg_temp\".t (a int)", &[Deed::Creates, Temporary]),
         ("ALTER TABLE t SET SCHEMA pg_temp", &[Definitions, Temporary]),
         ("SELECT * INTO TEMP x FROM t", &[Temporary]),
         ("SELECT * INTO LOCAL TEMPORARY TABLE x FROM t", &[Temporary]),
@@ -318,7 +318,7 @@ fn temporary_things() {
         ("INSERT INTO temp OVERRIDING USER VALUE VALUES (1)", &[]),
         ("INSERT INTO temp DEFAULT VALUES", &[]),
         ("SELECT temp, 'pg_temp.x' FROM temporary", &[]),
-        ("CREATE TABLE t (temp int)", &[]),
+        ("CREATE TABLE t (temp int)", &[Deed::Creates]),
     ]);
 }
 
@@ -344,8 +344,14 @@ fn definitions_and_copies() {
             "CREATE MATERIALIZED VIEW v AS SELECT app.f()",
             &[Definitions, calls("app.f")],
         ),
-        ("CREATE TABLE t (a int DEFAULT app.f(), b varchar(10))", &[]),
-        ("CREATE UNLOGGED TABLE t AS SELECT lastval()", &[SequenceRead]),
+        (
+            "CREATE TABLE t (a int DEFAULT app.f(), b varchar(10))",
+            &[Deed::Creates],
+        ),
+        (
+            "CREATE UNLOGGED TABLE t AS SELECT lastval()",
+            &[Deed::Creates, SequenceRead],
+        ),
         ("CREATE UNIQUE INDEX CONCURRENTLY i ON t (app.f(a))", &[]),
         ("TRUNCATE t", &[]),
         ("COMMENT ON TABLE t IS 'drop'", &[]),

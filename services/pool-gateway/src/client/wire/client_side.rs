@@ -194,7 +194,8 @@ impl ClientSide {
             return;
         }
         // What was prepared under definitions that were undone goes by them all the same.
-        if std::mem::take(&mut self.journal.definitions) {
+        let undone = std::mem::take(&mut self.journal.created) && !committed;
+        if std::mem::take(&mut self.journal.definitions) || undone {
             self.pool.definitions_changed();
         }
         if std::mem::take(&mut self.journal.discarded) {

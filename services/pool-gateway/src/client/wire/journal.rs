@@ -65,6 +65,8 @@ pub(super) struct Journal {
     pub(super) unlocked: bool,
     /// Others' statements may have to be prepared anew.
     pub(super) definitions: bool,
+    /// The same, if what it made is undone.
+    pub(super) created: bool,
     /// It may have done anything; the session is reset before anybody else gets it.
     pub(super) opaque: bool,
     /// It called functions of the user's own.
@@ -166,6 +168,7 @@ impl Journal {
             Deed::Load => self.pins |= pin::LOAD,
             Deed::Seed => self.is_seeded = true,
             Deed::Definitions => self.definitions = true,
+            Deed::Creates => self.created = true,
             Deed::Opaque => self.opaque = true,
             Deed::Calls { function } => self.calls.push(function.clone()),
             Deed::DiscardAll => {
@@ -173,6 +176,7 @@ impl Journal {
                     discarded: true,
                     is_seeded: self.is_seeded,
                     definitions: self.definitions,
+                    created: self.created,
                     ..Self::default()
                 };
             }
@@ -204,6 +208,7 @@ impl Journal {
             && !(self.lost_track
                 || self.unlocked
                 || self.definitions
+                || self.created
                 || self.opaque
                 || self.discarded
                 || self.is_seeded)

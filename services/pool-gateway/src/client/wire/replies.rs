@@ -13,7 +13,7 @@ use super::copying::Answered;
 use super::expect::{Expected, Ongoing};
 use super::link::Link;
 use super::refusal::{Refusal, says, sqlstate_of};
-use super::stale::Next;
+use super::stale::{Next, makes_temporary};
 use super::statements::forgets_prepared;
 use crate::mirror::OK;
 use crate::pool::Standing;
@@ -312,6 +312,9 @@ impl Link {
         if in_block && !failed && ongoing.statement.deeds.contains(&Deed::Definitions) {
             // Others see them when the transaction has ended; this one goes by them from now on.
             me.pool.definitions_changed();
+        }
+        if !failed && makes_temporary(&ongoing.statement) {
+            self.outdate_prepared();
         }
         if let Some(reader) = me.reader.as_mut().filter(|_| self.reading.is_none()) {
             reader.note(&ongoing.statement);

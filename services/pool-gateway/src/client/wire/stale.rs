@@ -2,9 +2,11 @@
 
 use weir_pgwire::backend::{TransactionStatus, tag};
 use weir_pgwire::{Scan, scan};
+use weir_sql::{Deed, Kind, Statement};
 
 use super::link::Link;
 use super::refusal::{says, sqlstate_of};
+use crate::pool::Standing;
 
 /// What is behind a frame.
 pub(super) enum Next {
@@ -16,7 +18,21 @@ pub(super) enum Next {
     Answer,
 }
 
+/// Whether a statement makes something temporary. What had its name before may have looked otherwise.
+pub(super) fn makes_temporary(statement: &Statement) -> bool {
+    statement.kind == Kind::Ddl && statement.deeds.contains(&Deed::Temporary)
+}
+
 impl Link {
+    /// What is parsed from now on is parsed anew on this server.
+    pub(super) fn outdate_prepared(&mut self) {
+        let Some(server) = self.lease.server() else { return };
+        let known = server.prepared().iter_mut().map(|(_, standing)| standing);
+        known
+            .filter(|standing| **standing != Standing::DOUBTED)
+            .for_each(|standing| standing.definitions = Standing::OUTDATED);
+    }
+
     /// What follows a description of parameters. The server writes it before it finds that the rows look otherwise
     /// than when the statement was parsed: of a batch that is sent again for that, the client must not have heard.
     pub(super) fn follows(&self, rest: &[u8]) -> Next {

@@ -210,6 +210,31 @@ async fn a_type_that_somebody_made_anew_is_found_by_its_name() {
 }
 
 #[tokio::test]
+async fn a_table_that_is_no_more_is_forgotten_with_the_next_of_its_name() {
+    let stage = Stage::with_pool(1).await;
+    let mut client = Raw::log_in(&stage).await;
+    let ways = [
+        ("create table t (a", ")", "rollback"),
+        ("create temp table t (a", ") on commit drop", "commit"),
+        ("create temp table t (a", ")", "rollback"),
+    ];
+    for (create, options, end) in ways {
+        for kind in ["int", "text", "date", "int", "uuid"] {
+            said(&mut client, &query("begin")).await;
+            let made = said(&mut client, &query(&format!("{create} {kind}{options}"))).await;
+            assert_eq!(made, "CZ", "{create} {kind}");
+            for _ in 0..3 {
+                let parse = frame(b'P', b"\0select * from t\0\0\0");
+                let bind = frame(b'B', b"\0\0\0\0\0\0\0\0");
+                let all = [parse, bind, frame(b'E', b"\0\0\0\0\0"), frame(b'S', b"")].concat();
+                assert_eq!(said(&mut client, &all).await, "12CZ", "{create} {kind}");
+            }
+            assert_eq!(said(&mut client, &query(end)).await, "CZ");
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_was_prepared_for_definitions_that_were_undone_is_prepared_anew() {
     let stage = Stage::with_pool(1).await;
     for _ in 0..3 {
