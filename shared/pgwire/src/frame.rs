@@ -18,6 +18,7 @@ pub struct Header {
 
 impl Header {
     /// Reads the header at the start of `bytes`; `None` while fewer than five bytes are there.
+    #[inline]
     pub fn read(bytes: &[u8]) -> Result<Option<Self>, WireError> {
         let Some(&[tag, a, b, c, d]) = bytes.first_chunk::<HEADER_BYTES>() else {
             return Ok(None);

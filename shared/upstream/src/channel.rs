@@ -310,6 +310,7 @@ impl Channel {
 }
 
 /// The frame at the front of `bytes`, if it is whole.
+#[inline]
 pub(crate) fn whole(bytes: &[u8]) -> Option<Frame<'_>> {
     match scan(bytes, |_| usize::MAX) {
         Ok(Scan::Whole(frame)) => Some(frame),

@@ -363,6 +363,7 @@ impl<'a> Batch<'a> {
     }
 
     /// The rows from first to last.
+    #[inline]
     pub fn rows(&self) -> impl Iterator<Item = DataRow<'a>> + use<'a> {
         let mut rest = self.bytes;
         std::iter::from_fn(move || {
