@@ -28,7 +28,7 @@ const BUSY_MAX: f64 = 0.7;
 /// So often in a row.
 const BUSY_LOOKS: u32 = 2;
 /// Where the others would stay below this share without it, one thread is spared.
-const SPARED_BELOW: f64 = 0.4;
+const SPARED_BELOW: f64 = 0.6;
 /// So often in a row.
 const SPARED_LOOKS: u32 = 25;
 
@@ -348,10 +348,10 @@ mod tests {
         }
         assert_eq!(plan.serving, 3);
         assert!(
-            (0..100).all(|_| !plan.look(&[0.3, 0.3, 0.3], 1)),
+            (0..100).all(|_| !plan.look(&[0.45, 0.45, 0.45], 1)),
             "two would be too busy"
         );
-        let looks = (0..100).filter(|_| plan.look(&[0.2, 0.2, 0.2], 1)).count();
+        let looks = (0..100).filter(|_| plan.look(&[0.35, 0.35, 0.35], 1)).count();
         assert_eq!((looks, plan.serving), (1, 2));
         assert!((0..100).any(|_| plan.look(&[0.1, 0.1, 0.1], 1)));
         assert!((0..100).all(|_| !plan.look(&[0.0, 0.0, 0.0], 1)), "one always serves");
