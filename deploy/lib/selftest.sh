@@ -54,7 +54,8 @@ watch_signals
 $1
 END
     rm -f "$room"/out "$room"/ends "$room"/log
-    bash "$room/script" >"$room/out" 2>&1 &
+    # Whoever runs this may ignore a signal, as nohup does, and a shell cannot take that back by itself.
+    env --default-signal=HUP,INT bash "$room/script" >"$room/out" 2>&1 &
     main_pid=$!
 }
 

@@ -45,7 +45,12 @@ pub(crate) fn serve_callers(ground: &Ground, door: &Arc<Door>, open: OpenDoor, s
         let let_in = async {
             while let Some((tcp, _)) = next_caller(&tcp, &release).await {
                 let hands = Hands(door.clone());
-                let visit = serve(tcp, hands, desk.clone(), release.clone(), stop.clone());
+                // A caller on the way to its thread counts as one who is in.
+                let (desk, release, stop, held) = (desk.clone(), release.clone(), stop.clone(), release.hold());
+                let visit = async move {
+                    serve(tcp, hands, desk, release, stop).await;
+                    drop(held);
+                };
                 door.host(Box::pin(visit)).await;
             }
         };
@@ -61,7 +66,6 @@ pub(crate) fn serve_callers(ground: &Ground, door: &Arc<Door>, open: OpenDoor, s
 
 /// Serves one connection, on the thread that polls this.
 async fn serve(tcp: TcpStream, hands: Hands, desk: Desk, release: Release, stop: CancellationToken) {
-    let _held = release.hold();
     let Ok(tcp) = tokio::net::TcpStream::from_std(tcp) else {
         return;
     };

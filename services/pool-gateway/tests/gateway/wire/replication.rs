@@ -119,7 +119,12 @@ async fn a_replicating_client_runs_sql_is_cancelled_shown_and_counted() {
     );
     let token = client.cancel_token();
     let (ended, ()) = tokio::join!(client.simple_query("select pg_sleep(600)"), async {
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        let runs = "select count(*) from pg_stat_activity where usename = 'copier' and query like '%pg_sleep%'";
+        eventually("its statement to run", PATIENCE, || async {
+            let count = stage.database.psql(runs).await;
+            if count.trim() == "1" { Ok(()) } else { Err(count) }
+        })
+        .await;
         token.cancel().await.unwrap();
     });
     assert_eq!(ended.unwrap_err().server().unwrap().sqlstate, "57014");
