@@ -27,7 +27,7 @@ use alert::Alerts;
 use detect::SlowQueries;
 use grpc::Desk;
 use metrics::Metrics;
-use observe::{Knowledge, Shared};
+use observe::{Board, Knowledge, Shared, events};
 
 pub use settings::{MonitorSettings, check};
 
@@ -55,18 +55,19 @@ pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
 
     let threshold_ms = settings.slow_query_threshold.as_secs_f64() * 1e3;
     let (statistics, slow) = (Statistics::new(settings.shapes_max), SlowQueries::new(threshold_ms));
+    let board = Board::new(ground.clock.clone());
     let shared = Shared::new(Knowledge {
         statistics,
         slow,
         malformed: 0,
     });
     let shown = (shared.clone(), metrics.clone());
-    ground.registry.before_scrape(move || observe::show(&shown.0, &shown.1));
+    ground.registry.before_scrape(move || events::show(&shown.0, &shown.1));
 
-    let subscription = observe::subscribe(&bus).await?;
+    let subscription = events::subscribe(&bus).await?;
     let (counted, counters) = (shared.clone(), metrics.clone());
     ground.tasks.spawn(Stage::Work, "observe", |stop| {
-        observe::observe(subscription, counted, counters, stop)
+        events::observe(subscription, counted, counters, stop)
     });
     let resolve_after = settings.slow_query_resolve_after;
     let store = tables.store().clone();

@@ -1,5 +1,9 @@
 //! Statistics and events to findings. Pure: it decides, others act.
 
+mod outcomes;
+mod reading;
 mod slow;
 
+pub(crate) use outcomes::{Outcomes, ProjectOutcomes, WINDOWS};
+pub(crate) use reading::{Labels, Metric, Reading, Sheet, metric};
 pub(crate) use slow::{Sighting, SlowKey, SlowQueries};

@@ -1,5 +1,7 @@
 //! Sightings to alerts: rows that fire and resolve, each with its event in the same transaction.
 
+mod notice;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,0 +1,48 @@
+//! The latest readings of every source, where the rules look.
+//!
+//! A source puts down all that it sees, again and again; what it no longer sees is gone with its next sheet. A source
+//! that falls silent says nothing: its sheet goes stale, and whoever judges it must take that for "not known".
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use weir_model::Clock;
+
+use crate::detect::{Reading, Sheet};
+
+/// The sheets of all sources. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Board {
+    sheets: Arc<Mutex<BTreeMap<&'static str, Sheet>>>,
+    clock: Clock,
+}
+
+impl Board {
+    pub(crate) fn new(clock: Clock) -> Self {
+        Self {
+            sheets: Arc::default(),
+            clock,
+        }
+    }
+
+    /// Puts down what a source sees now, in place of what it saw before. It counts for `fresh_for`.
+    pub(crate) fn put(&self, source: &'static str, readings: Vec<Reading>, fresh_for: Duration) {
+        let taken_unix_ms = self.clock.unix_ms();
+        let sheet = Sheet {
+            readings,
+            taken_unix_ms,
+            fresh_for,
+        };
+        self.sheets().insert(source, sheet);
+    }
+
+    /// Every sheet, by its source.
+    pub(crate) fn read(&self) -> BTreeMap<&'static str, Sheet> {
+        self.sheets().clone()
+    }
+
+    fn sheets(&self) -> std::sync::MutexGuard<'_, BTreeMap<&'static str, Sheet>> {
+        self.sheets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,7 @@
+//! Facts in: what gateways tell of statements, and what others read off the things that Weir looks after.
+
+mod board;
+pub(crate) mod events;
+
+pub(crate) use board::Board;
+pub(crate) use events::{Knowledge, Shared};
