@@ -1,5 +1,7 @@
 //! `weir.monitor.v1` to reads of the knowledge and of the store, and back. Translates, decides nothing.
 
+mod queries;
+
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 use weir_model::{Fingerprint, Project};
@@ -10,16 +12,15 @@ use weir_proto::page::Page;
 use weir_proto::status::status;
 use weir_store::Store;
 
-use crate::aggregate::{Cell, Key, Statistics};
 use crate::alert::{labels, runbook};
 use crate::error::Error;
-use crate::observe::Shared;
+use crate::keeping::Keeper;
 use crate::store::{self, AlertRow};
 
 /// Answers questions about statements and alerts.
 #[derive(Debug, Clone)]
 pub(crate) struct Desk {
-    pub(crate) shared: Shared,
+    pub(crate) keeper: Keeper,
     pub(crate) store: Store,
 }
 
@@ -28,22 +29,7 @@ type Answer<T> = Result<Response<T>, Status>;
 #[tonic::async_trait]
 impl MonitorService for Desk {
     async fn list_queries(&self, request: Request<api::ListQueriesRequest>) -> Answer<api::ListQueriesResponse> {
-        let request = request.into_inner();
-        let project = project_of(&request.project)?;
-        let page = Page::of(request.page.as_ref()).map_err(|error| status(&error))?;
-        // Statistics move between two pages; the token is therefore the number of lines to leave out.
-        let skipped = page
-            .after::<usize, String>()
-            .map_err(|error| status(&error))?
-            .map_or(0, |(skipped, _)| skipped);
-        let size = usize::try_from(page.size).unwrap_or(usize::MAX);
-        let lines = self
-            .shared
-            .with(|knowledge| lines(&knowledge.statistics, &project, &request));
-        let queries: Vec<_> = lines.into_iter().skip(skipped).take(size).collect();
-        let next = skipped + queries.len();
-        let page = Some(page.answer(&queries, |line| (next, line.fingerprint.clone())));
-        Ok(Response::new(api::ListQueriesResponse { queries, page }))
+        self.queries(request).await
     }
 
     async fn list_alerts(&self, request: Request<api::ListAlertsRequest>) -> Answer<api::ListAlertsResponse> {
@@ -64,7 +50,7 @@ impl MonitorService for Desk {
     }
 
     async fn get_intake(&self, _: Request<api::GetIntakeRequest>) -> Answer<api::GetIntakeResponse> {
-        Ok(Response::new(self.shared.with(|knowledge| {
+        Ok(Response::new(self.keeper.shared.with(|knowledge| {
             let totals = knowledge.statistics.totals();
             api::GetIntakeResponse {
                 events_received_total: totals.events,
@@ -72,10 +58,15 @@ impl MonitorService for Desk {
                 batches_lost_total: totals.batches_lost,
                 events_dropped_total: totals.events_dropped,
                 batches_malformed_total: knowledge.malformed,
-                distinct_fingerprints: knowledge.statistics.fingerprints() as u64,
-                gateways: knowledge.statistics.gateways().collect(),
+                distinct_fingerprints: knowledge.statistics.shapes.count() as u64,
+                gateways: knowledge.statistics.gateways(),
+                events_lost_total: totals.events_lost,
             }
         })))
+    }
+
+    async fn get_timeline(&self, request: Request<api::GetTimelineRequest>) -> Answer<api::GetTimelineResponse> {
+        self.timeline(request).await
     }
 }
 
@@ -107,66 +98,6 @@ fn project_of(name: &str) -> Result<Project, Status> {
             reason: error.to_string(),
         })
     })
-}
-
-/// The lines that a request asks for, in its order.
-fn lines(statistics: &Statistics, project: &Project, request: &api::ListQueriesRequest) -> Vec<api::QueryStatistics> {
-    let search = request.search.to_lowercase();
-    let wanted = |key: &Key, cell: &Cell| {
-        key.project == *project
-            && (request.database.is_empty() || request.database == key.database)
-            && cell.last_seen_unix_ms >= request.since_unix_ms
-    };
-    let lines = statistics.lines().filter(|(key, cell)| wanted(key, cell));
-    let lines = lines.map(|(key, cell)| line_of(statistics, key, cell));
-    let mut lines: Vec<_> = lines
-        .filter(|line| line.text.to_lowercase().contains(&search))
-        .collect();
-    let sort = request.sort();
-    lines.sort_by(|left, right| {
-        let order = sort_key(right, sort).total_cmp(&sort_key(left, sort));
-        order.then_with(|| (&left.fingerprint, &left.database).cmp(&(&right.fingerprint, &right.database)))
-    });
-    lines
-}
-
-fn line_of(statistics: &Statistics, key: &Key, cell: &Cell) -> api::QueryStatistics {
-    let shape = statistics.shape(key.fingerprint).cloned().unwrap_or_default();
-    api::QueryStatistics {
-        fingerprint: key.fingerprint.to_string(),
-        text: shape.text,
-        kind: shape.kind.into(),
-        database: key.database.clone(),
-        calls: cell.calls,
-        errors: cell.errors,
-        rows: cell.rows,
-        p50_ms: cell.quantile_ms(0.50),
-        p95_ms: cell.quantile_ms(0.95),
-        p99_ms: cell.quantile_ms(0.99),
-        mean_ms: cell.mean_ms(),
-        max_ms: cell.max_ms,
-        total_ms: cell.total_ms,
-        wait_ms: cell.wait_ms,
-        first_seen_unix_ms: cell.first_seen_unix_ms,
-        last_seen_unix_ms: cell.last_seen_unix_ms,
-        cache_hits: cell.cache_hits,
-    }
-}
-
-const fn sort_key(line: &api::QueryStatistics, sort: api::QuerySort) -> f64 {
-    use api::QuerySort as Sort;
-    match sort {
-        Sort::Unspecified | Sort::Total => line.total_ms,
-        Sort::Calls => line.calls as f64,
-        Sort::Mean => line.mean_ms,
-        Sort::P95 => line.p95_ms,
-        Sort::P99 => line.p99_ms,
-        Sort::Max => line.max_ms,
-        Sort::Errors => line.errors as f64,
-        Sort::Rows => line.rows as f64,
-        Sort::Wait => line.wait_ms,
-        Sort::LastSeen => line.last_seen_unix_ms as f64,
-    }
 }
 
 const fn state_name(state: api::AlertState) -> Option<&'static str> {

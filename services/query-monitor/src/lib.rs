@@ -8,12 +8,14 @@ mod alert;
 mod detect;
 mod error;
 mod grpc;
+mod keeping;
 mod metrics;
 mod observe;
 mod settings;
 mod store;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use weir_bus::Bus;
 use weir_config::SectionInfo;
@@ -22,12 +24,13 @@ use weir_proto::monitor::v1::monitor_service_server::MonitorServiceServer;
 use weir_runtime::{Ground, GrpcDoor, Service, Stage, StartError, bind, serve_ops};
 use weir_store::Migrations;
 
-use aggregate::Statistics;
+use aggregate::{Bounds, Retention, Statistics};
 use alert::Alerts;
 use detect::SlowQueries;
 use grpc::Desk;
+use keeping::Keeper;
 use metrics::Metrics;
-use observe::{Board, Knowledge, Shared, events};
+use observe::{Board, Counter, Knowledge, Shared, events, statements};
 
 pub use settings::{MonitorSettings, check};
 
@@ -53,21 +56,37 @@ pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
     let tables = Tables::take(&ground, SCHEMA, vec![Migrations::of_service(sqlx::migrate!())], &bus)?;
     weir_footing::show_bus(&ground, &bus);
 
-    let threshold_ms = settings.slow_query_threshold.as_secs_f64() * 1e3;
-    let (statistics, slow) = (Statistics::new(settings.shapes_max), SlowQueries::new(threshold_ms));
-    let board = Board::new(ground.clock.clone());
     let shared = Shared::new(Knowledge {
-        statistics,
-        slow,
+        statistics: Statistics::new(bounds(&settings)),
+        slow: SlowQueries::new(settings.slow_query_threshold.as_secs_f64() * 1e3),
         malformed: 0,
     });
+    let board = Board::new(ground.clock.clone());
     let shown = (shared.clone(), metrics.clone());
     ground.registry.before_scrape(move || events::show(&shown.0, &shown.1));
 
-    let subscription = events::subscribe(&bus).await?;
-    let (counted, counters) = (shared.clone(), metrics.clone());
-    ground.tasks.spawn(Stage::Work, "observe", |stop| {
-        events::observe(subscription, counted, counters, stop)
+    let counter = Counter {
+        subscription: events::subscribe(&bus).await?,
+        shared: shared.clone(),
+        metrics: metrics.clone(),
+        clock: ground.clock.clone(),
+    };
+    // What stops at the same time still tells of its last statements.
+    ground.tasks.spawn(Stage::Flow, "observe", |stop| counter.run(stop));
+    let keeper = Keeper {
+        store: tables.store().clone(),
+        shared: shared.clone(),
+        clock: ground.clock.clone(),
+        metrics: metrics.clone(),
+        monitor: format!("monitor-{}", uuid::Uuid::now_v7()).into(),
+        flush_every: settings.flush_every,
+        retention: retention(&settings),
+        shapes_max: settings.shapes_max,
+    };
+    keeping::start(&ground, &tables, &keeper);
+    let (read, clock) = (shared.clone(), ground.clock.clone());
+    ground.tasks.spawn(Stage::Work, "read statements", |stop| {
+        statements::read(read, board, clock, stop)
     });
     let resolve_after = settings.slow_query_resolve_after;
     let store = tables.store().clone();
@@ -96,8 +115,26 @@ pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
 
     serve_ops(&ground, ops);
     GrpcDoor::new(grpc, GRPC_NAME).serve(&ground, |routes| {
-        routes.add_service(MonitorServiceServer::new(Desk { shared, store }));
+        routes.add_service(MonitorServiceServer::new(Desk { keeper, store }));
     })
+}
+
+fn bounds(settings: &MonitorSettings) -> Bounds {
+    let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+    Bounds {
+        shapes_max: settings.shapes_max,
+        slow_from_us: micros(settings.slow_query_threshold),
+        late_from_us: micros(settings.latency_target),
+    }
+}
+
+const fn retention(settings: &MonitorSettings) -> Retention {
+    Retention {
+        seconds: settings.keep_seconds,
+        minutes: settings.keep_minutes,
+        hours: settings.keep_hours,
+        days: settings.keep_days,
+    }
 }
 
 /// A changed threshold counts for statements to come.
@@ -108,7 +145,10 @@ fn follow_reloads(ground: &Ground, shared: Shared) {
             // A reload that does not pass the check never gets here.
             if let Ok(settings) = check(&reloads.borrow_and_update()) {
                 let threshold_ms = settings.slow_query_threshold.as_secs_f64() * 1e3;
-                shared.with(|knowledge| knowledge.slow.set_threshold_ms(threshold_ms));
+                shared.with(|knowledge| {
+                    knowledge.slow.set_threshold_ms(threshold_ms);
+                    knowledge.statistics.bounds = bounds(&settings);
+                });
             }
         }
         stop.cancelled().await;

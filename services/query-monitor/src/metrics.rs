@@ -9,6 +9,16 @@ weir_telemetry::metrics! {
         batches_lost: Gauges<0> = "weir_monitor_batches_lost" [],
         /// Query events that the gateways dropped before sending.
         events_dropped_upstream: Gauges<0> = "weir_monitor_events_dropped_by_gateways" [],
+        /// Query events in messages that were sent and never counted.
+        events_lost: Gauges<0> = "weir_monitor_events_lost" [],
+        /// Lines of the statistics that are counted and not yet in the store.
+        cells_unwritten: Gauges<0> = "weir_monitor_lines_unwritten" [],
+        /// Shapes that were counted without their name because there were too many in ten seconds.
+        shapes_folded: Gauges<0> = "weir_monitor_shapes_folded" [],
+        /// Batches of statistics that were written into the store.
+        batches_written: Counters<0> = "weir_monitor_writes_total" [],
+        /// Attempts to write one that failed.
+        batches_failed: Counters<0> = "weir_monitor_write_failures_total" [],
         /// Messages that could not be read.
         malformed: Counters<0> = "weir_monitor_malformed_total" [],
         /// Distinct shapes with statistics.

@@ -16,8 +16,22 @@ weir_config::section! {
         slow_query_threshold: Duration = "1s", also ["SLOW_QUERY_THRESHOLD_MS" in "ms"],
         /// A slow-query alert is resolved when no slow statement of its shape was seen for this long.
         slow_query_resolve_after: Duration = "5m",
-        /// Distinct shapes (project, database, fingerprint) that are kept; the rest is counted together under fingerprint zero.
+        /// A statement that takes longer than this misses its target. Percentiles and objectives are judged by it.
+        latency_target: Duration = "100ms",
+        /// Distinct shapes (project, database, fingerprint) that are told apart in one span of time; the rarest beyond
+        /// it are counted together under fingerprint zero.
         shapes_max: usize = "50000",
+        /// How often statistics are written into the store. A monitor that is killed loses what it counted since, and
+        /// says how much that was.
+        flush_every: Duration = "10s",
+        /// How long statistics are kept by ten seconds.
+        keep_seconds: Duration = "2h",
+        /// How long they are kept by the minute.
+        keep_minutes: Duration = "2d",
+        /// How long they are kept by the hour.
+        keep_hours: Duration = "60d",
+        /// How long they are kept by the day.
+        keep_days: Duration = "800d",
     }
 }
 

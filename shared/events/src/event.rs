@@ -89,6 +89,12 @@ pub enum DecodeError {
 
 /// Reads a received message: the project its subject names, and its payload.
 pub fn decode<M: Payload>(subject: &str, payload: &Bytes) -> Result<(Project, M), DecodeError> {
+    let project = project_of::<M>(subject)?;
+    Ok((project, M::decode(payload.clone())?))
+}
+
+/// The project that the subject of such a message names, for those who read its payload by themselves.
+pub fn project_of<M: Payload>(subject: &str) -> Result<Project, DecodeError> {
     let (project, suffix) = parse(subject)?;
     if suffix != M::KIND.suffix {
         return Err(DecodeError::Kind {
@@ -96,7 +102,7 @@ pub fn decode<M: Payload>(subject: &str, payload: &Bytes) -> Result<(Project, M)
             expected: M::KIND.message,
         });
     }
-    Ok((project, M::decode(payload.clone())?))
+    Ok(project)
 }
 
 #[cfg(test)]

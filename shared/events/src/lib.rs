@@ -11,7 +11,7 @@ pub mod jobs;
 pub mod monitor;
 mod subject;
 
-pub use event::{DecodeError, Event, decode};
+pub use event::{DecodeError, Event, decode, project_of};
 pub use subject::{InvalidPattern, InvalidSubject, Subject, SubjectPattern};
 
 #[cfg(test)]

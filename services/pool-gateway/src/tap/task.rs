@@ -28,6 +28,8 @@ pub(crate) struct TapTask {
     clock: Clock,
     instance: String,
     sequence: u64,
+    /// Events in all messages so far.
+    published: u64,
     /// When the last events have to have left, once told to stop.
     leave_by: Option<Instant>,
 }
@@ -40,6 +42,7 @@ impl TapTask {
             clock,
             instance,
             sequence: 0,
+            published: 0,
             leave_by: None,
         }
     }
@@ -87,10 +90,12 @@ impl TapTask {
         loop {
             // A message that did not leave has no number, so that a gap is always one that was lost on the way.
             head.sequence = self.sequence + 1;
+            head.events_before = self.published;
             head.dropped_total = self.tap.0.dropped.load(Ordering::Relaxed);
             match self.publish(&batch.project, &head, &batch.events).await {
                 Ok(()) => {
                     self.sequence = head.sequence;
+                    self.published += batch.count as u64;
                     let published = self.tap.0.metrics.events_published.with([]);
                     published.inc_by(batch.count as u64);
                     return;

@@ -1,131 +1,204 @@
 //! How complete the statistics are. Pure.
 //!
-//! Each gateway numbers its messages and tells how many events it dropped before sending. What is missing between the
-//! first and the last number seen was lost on the way.
+//! Each gateway numbers its messages, and says in each how many events it has put into the ones before and how many it
+//! dropped. What is missing between the first and the last number that any monitor saw was lost on the way, or with a
+//! monitor that ended before it had written what it knew.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use weir_proto::events::v1::QueryBatch;
 use weir_proto::monitor::v1::GatewayIntake;
 
 /// Gateways remembered at most; one that restarts is a new one.
-const INSTANCES_MAX: usize = 1_000;
+const GATEWAYS_MAX: usize = 1_000;
+
+/// The head of a message from a gateway.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Head<'m> {
+    /// The gateway process.
+    pub(crate) instance: &'m str,
+    /// The number of the message, from 1.
+    pub(crate) sequence: u64,
+    /// Events in the messages before.
+    pub(crate) events_before: u64,
+    /// Events in this one.
+    pub(crate) events: u64,
+    /// Events that the gateway dropped since its start.
+    pub(crate) dropped: u64,
+}
 
 /// Everything that came in, and everything that is known not to have.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Totals {
     /// Events counted.
-    pub events: u64,
+    pub(crate) events: u64,
     /// Messages counted.
-    pub batches: u64,
-    /// Messages sent but not received.
-    pub batches_lost: u64,
+    pub(crate) batches: u64,
+    /// Messages sent but not counted.
+    pub(crate) batches_lost: u64,
+    /// Events in those.
+    pub(crate) events_lost: u64,
     /// Events dropped by gateways before sending.
-    pub events_dropped: u64,
+    pub(crate) events_dropped: u64,
 }
 
 impl Totals {
-    const fn with(self, instance: &Instance) -> Self {
+    const fn with(self, seen: &Seen) -> Self {
         Self {
-            batches_lost: self.batches_lost.saturating_add(instance.lost()),
-            events_dropped: self.events_dropped.saturating_add(instance.dropped),
-            ..self
+            events: self.events.saturating_add(seen.events),
+            batches: self.batches.saturating_add(seen.batches),
+            batches_lost: self.batches_lost.saturating_add(seen.batches_lost()),
+            events_lost: self.events_lost.saturating_add(seen.events_lost()),
+            events_dropped: self.events_dropped.saturating_add(seen.dropped),
         }
     }
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Instance {
-    first: u64,
-    last: u64,
-    received: u64,
-    dropped: u64,
-    events: u64,
-    last_seen_unix_ms: i64,
-    /// The number of the last message of it among all that came in.
-    heard: u64,
+/// What was seen of one gateway.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Seen {
+    /// The lowest number seen, and how many events the gateway had sent before it.
+    pub(crate) first: u64,
+    pub(crate) events_before_first: u64,
+    /// The highest number seen, and how many events the gateway had sent with it.
+    pub(crate) last: u64,
+    pub(crate) events_through_last: u64,
+    /// Messages that were counted.
+    pub(crate) batches: u64,
+    /// Events that were counted.
+    pub(crate) events: u64,
+    /// Events that the gateway dropped before sending.
+    pub(crate) dropped: u64,
+    /// When the last message came in, in milliseconds since 1970.
+    pub(crate) heard_unix_ms: i64,
 }
 
-impl Instance {
-    const fn lost(&self) -> u64 {
-        (self.last - self.first).saturating_add(1).saturating_sub(self.received)
+impl Seen {
+    const fn of(head: &Head<'_>, now_unix_ms: i64) -> Self {
+        Self {
+            first: head.sequence,
+            events_before_first: head.events_before,
+            last: head.sequence,
+            events_through_last: head.events_before.saturating_add(head.events),
+            batches: 1,
+            events: head.events,
+            dropped: head.dropped,
+            heard_unix_ms: now_unix_ms,
+        }
     }
+
+    /// Adds what was seen otherwise of the same gateway.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        if other.first < self.first {
+            (self.first, self.events_before_first) = (other.first, other.events_before_first);
+        }
+        if other.last > self.last {
+            (self.last, self.events_through_last) = (other.last, other.events_through_last);
+        }
+        self.batches += other.batches;
+        self.events += other.events;
+        self.dropped = self.dropped.max(other.dropped);
+        self.heard_unix_ms = self.heard_unix_ms.max(other.heard_unix_ms);
+    }
+
+    const fn batches_lost(&self) -> u64 {
+        (self.last - self.first).saturating_add(1).saturating_sub(self.batches)
+    }
+
+    const fn events_lost(&self) -> u64 {
+        let sent = self.events_through_last.saturating_sub(self.events_before_first);
+        sent.saturating_sub(self.events)
+    }
+}
+
+/// What was seen of each gateway.
+pub(crate) type SeenBy = BTreeMap<String, Seen>;
+
+/// What this monitor saw of a gateway, and when in the order of all messages.
+#[derive(Debug)]
+struct Own {
+    seen: Seen,
+    turn: u64,
 }
 
 /// Follows the numbers of every gateway.
 #[derive(Debug, Default)]
 pub(crate) struct Intake {
-    instances: HashMap<String, Instance>,
+    own: HashMap<String, Own>,
+    /// By other monitors, those of before included, as they wrote or told it.
+    others: HashMap<String, SeenBy>,
     /// What gateways that were forgotten had added up to.
     forgotten: Totals,
-    events: u64,
-    batches: u64,
+    turn: u64,
 }
 
 impl Intake {
     /// Notes one message.
-    pub(crate) fn note(&mut self, batch: &QueryBatch) {
-        self.events += batch.events.len() as u64;
-        self.batches += 1;
-        if self.instances.len() >= INSTANCES_MAX && !self.instances.contains_key(&batch.instance) {
+    pub(crate) fn note(&mut self, head: &Head<'_>, now_unix_ms: i64) {
+        let seen = Seen::of(head, now_unix_ms);
+        self.turn += 1;
+        if let Some(known) = self.own.get_mut(head.instance) {
+            known.turn = self.turn;
+            return known.seen.merge(&seen);
+        }
+        if self.own.len() >= GATEWAYS_MAX {
             self.forget_oldest();
         }
-        let fresh = Instance {
-            first: batch.sequence,
-            last: batch.sequence,
-            received: 0,
-            dropped: 0,
-            events: 0,
-            last_seen_unix_ms: 0,
-            heard: 0,
-        };
-        let instance = self.instances.entry(batch.instance.clone()).or_insert(fresh);
-        instance.first = instance.first.min(batch.sequence);
-        instance.last = instance.last.max(batch.sequence);
-        instance.received += 1;
-        instance.heard = self.batches;
-        instance.dropped = instance.dropped.max(batch.dropped_total);
-        instance.events += batch.events.len() as u64;
-        let last = batch
-            .events
-            .iter()
-            .map(|event| event.started_unix_ms)
-            .max()
-            .unwrap_or_default();
-        instance.last_seen_unix_ms = instance.last_seen_unix_ms.max(last);
+        let own = Own { seen, turn: self.turn };
+        self.own.insert(head.instance.to_owned(), own);
     }
 
-    /// The sums over all gateways.
+    /// Takes what another monitor has seen, in place of what it had before.
+    pub(crate) fn hear_of(&mut self, monitor: &str, seen: SeenBy) {
+        self.others.insert(monitor.to_owned(), seen);
+    }
+
+    /// What this monitor has seen.
+    pub(crate) fn own(&self) -> impl Iterator<Item = (&str, &Seen)> {
+        self.own.iter().map(|(gateway, own)| (gateway.as_str(), &own.seen))
+    }
+
+    fn all(&self) -> SeenBy {
+        let others = self.others.values().flatten();
+        let others = others.map(|(gateway, seen)| (gateway.as_str(), seen));
+        let mut all = SeenBy::new();
+        for (gateway, seen) in self.own().chain(others) {
+            let known = all.entry(gateway.to_owned()).or_insert(Seen {
+                first: u64::MAX,
+                ..Seen::default()
+            });
+            known.merge(seen);
+        }
+        all
+    }
+
+    /// The sums over all gateways and monitors.
     pub(crate) fn totals(&self) -> Totals {
-        let zero = Totals {
-            events: self.events,
-            batches: self.batches,
-            ..self.forgotten
-        };
-        self.instances.values().fold(zero, Totals::with)
+        self.all().values().fold(self.forgotten, Totals::with)
     }
 
     /// Each gateway that is remembered.
-    pub(crate) fn gateways(&self) -> impl Iterator<Item = GatewayIntake> {
-        self.instances.iter().map(|(name, instance)| GatewayIntake {
-            instance: name.clone(),
-            events_received_total: instance.events,
-            batches_received_total: instance.received,
-            batches_lost_total: instance.lost(),
-            events_dropped_total: instance.dropped,
-            last_seen_unix_ms: instance.last_seen_unix_ms,
-        })
+    pub(crate) fn gateways(&self) -> Vec<GatewayIntake> {
+        let line = |(instance, seen): (String, Seen)| GatewayIntake {
+            instance,
+            events_received_total: seen.events,
+            batches_received_total: seen.batches,
+            batches_lost_total: seen.batches_lost(),
+            events_dropped_total: seen.dropped,
+            last_seen_unix_ms: seen.heard_unix_ms,
+            events_lost_total: seen.events_lost(),
+        };
+        self.all().into_iter().map(line).collect()
     }
 
     /// Forgets the gateway that was silent for longest. One that still talks keeps its place: its counts are totals,
     /// and would be added a second time if it were met again.
     fn forget_oldest(&mut self) {
-        let oldest = self.instances.iter().min_by_key(|(_, instance)| instance.heard);
-        let Some(name) = oldest.map(|(name, _)| name.clone()) else {
+        let oldest = self.own.iter().min_by_key(|(_, own)| own.turn);
+        let Some(gateway) = oldest.map(|(gateway, _)| gateway.clone()) else {
             return;
         };
-        if let Some(instance) = self.instances.remove(&name) {
-            self.forgotten = self.forgotten.with(&instance);
+        if let Some(own) = self.own.remove(&gateway) {
+            self.forgotten = self.forgotten.with(&own.seen);
         }
     }
 }

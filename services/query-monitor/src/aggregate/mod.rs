@@ -1,112 +1,203 @@
 //! Events to statistics. Pure: it counts what it is given and asks nobody.
 //!
-//! One cell for each project, database and fingerprint. The number of cells is bounded; what comes after the last free
-//! one is counted together under fingerprint zero, so that totals stay exact.
+//! One cell for each project, database and fingerprint in ten seconds, and one for each project as a whole. The number
+//! of cells is bounded: the rarest are counted together under fingerprint zero, so that totals stay exact. Cells stay
+//! here until they are in the store, in numbered batches; what is written is asked for there.
 
 mod cell;
+mod history;
 mod intake;
+mod level;
+mod names;
+mod shapes;
+mod sketch;
+mod spans;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use weir_model::{Fingerprint, Project};
-use weir_proto::common::v1::StatementKind;
-use weir_proto::events::v1::{QueryBatch, QueryExecuted};
+use weir_proto::events::v1::QueryShape;
 use weir_proto::monitor::v1::GatewayIntake;
 
-pub(crate) use cell::{Cell, duration_ms};
-pub(crate) use intake::{Intake, Totals};
+pub(crate) use cell::{Cell, Sums, Told};
+pub(crate) use history::{History, Recent};
+pub(crate) use intake::{Head, Intake, Seen, SeenBy, Totals};
+pub(crate) use level::{Kept, Level, Part, PerLevel, Retention, cover};
+pub(crate) use names::{Key, Keys, Line};
+pub(crate) use shapes::{Shape, Shapes};
+pub(crate) use spans::{Cells, Spans, fold_rarest};
 
 /// What shapes beyond the cap are counted under.
 pub(crate) const OTHER: Fingerprint = Fingerprint::new(0);
+/// What everything of a project is counted under, beside the shapes.
+pub(crate) const WHOLE: Fingerprint = Fingerprint::new(u64::MAX);
 
-/// What one line of the statistics is about.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct Key {
-    /// On whose behalf.
-    pub project: Project,
-    /// In which database.
-    pub database: String,
-    /// Which shape.
-    pub fingerprint: Fingerprint,
+/// An event tells of something that ended at most this long ago. What is older came late, and counts for the oldest
+/// span that is still open: rows of a minute are put together once nothing can be added to them.
+pub(crate) const LATE_AFTER_MS: i64 = 60_000;
+
+/// One message of a gateway.
+#[derive(Debug)]
+pub(crate) struct Batch<'m> {
+    pub(crate) head: Head<'m>,
+    pub(crate) events: Vec<Told<'m>>,
+    pub(crate) shapes: Vec<QueryShape>,
 }
 
-/// What is known of a shape besides its figures.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Shape {
-    /// Its text without literals; empty where it could not be read.
-    pub text: String,
-    /// What it does.
-    pub kind: StatementKind,
+/// Cells under a number, on their way to the store. A number is written once, however often it is tried.
+#[derive(Debug)]
+pub(crate) struct Closed {
+    pub(crate) number: i64,
+    pub(crate) spans: Spans,
 }
 
-/// All statistics since the start.
+/// What was counted and may not be in the store yet, for those who answer from both.
+#[derive(Debug)]
+pub(crate) struct Unwritten {
+    /// The number that these cells have, or will have.
+    pub(crate) number: i64,
+    /// Lines of one project with the start of their span.
+    pub(crate) cells: Vec<(i64, Key, Cell)>,
+}
+
+/// Bounds of the statistics.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    /// Lines in ten seconds.
+    pub(crate) shapes_max: usize,
+    /// From when on a statement is slow, in microseconds.
+    pub(crate) slow_from_us: u64,
+    /// From when on it is later than it should be, in microseconds.
+    pub(crate) late_from_us: u64,
+}
+
+/// All statistics that are in memory.
 #[derive(Debug)]
 pub(crate) struct Statistics {
-    cells: HashMap<Key, Cell>,
-    shapes: HashMap<Fingerprint, Shape>,
-    intake: Intake,
-    shapes_max: usize,
+    pub(crate) bounds: Bounds,
+    pub(crate) shapes: Shapes,
+    pub(crate) intake: Intake,
+    pub(crate) history: History,
+    keys: Keys,
+    open: Spans,
+    /// What projects did as a whole since the last [`Statistics::settle`].
+    wholes: BTreeMap<(u32, i64), Cell>,
+    closed: Option<Arc<Closed>>,
+    next_number: i64,
+    folded: u64,
 }
 
 impl Statistics {
-    /// Nothing counted yet; at most `shapes_max` cells.
-    pub(crate) fn new(shapes_max: usize) -> Self {
+    /// Nothing counted yet.
+    pub(crate) fn new(bounds: Bounds) -> Self {
         Self {
-            cells: HashMap::new(),
-            shapes: HashMap::new(),
+            bounds,
+            shapes: Shapes::default(),
             intake: Intake::default(),
-            shapes_max,
+            history: History::default(),
+            keys: Keys::default(),
+            open: Spans::default(),
+            wholes: BTreeMap::new(),
+            closed: None,
+            next_number: 1,
+            folded: 0,
         }
     }
 
-    /// Counts one batch.
-    pub(crate) fn add(&mut self, project: &Project, batch: &QueryBatch) {
-        self.intake.note(batch);
-        for shape in &batch.shapes {
-            self.learn(shape);
-        }
-        for event in &batch.events {
-            self.cell(project, event).add(event);
+    /// Counts one message.
+    pub(crate) fn add(&mut self, project: &Project, batch: &Batch<'_>, now_unix_ms: i64) {
+        self.intake.note(&batch.head, now_unix_ms);
+        batch.shapes.iter().for_each(|shape| self.shapes.learn(shape));
+        let project = self.keys.project(project);
+        // A clock that runs ahead must not fill the future, and what is late must not change the past.
+        let spans = Level::Seconds.floor(now_unix_ms - LATE_AFTER_MS)..=now_unix_ms;
+        for told in &batch.events {
+            let at = told.ended_unix_ms().clamp(*spans.start(), *spans.end());
+            self.count(project, told, at);
         }
     }
 
-    fn learn(&mut self, shape: &weir_proto::events::v1::QueryShape) {
-        // Texts are bounded like cells; a shape that is told again once there is room is learnt then.
-        if self.shapes.len() >= self.shapes_max {
-            return;
-        }
-        let entry = self.shapes.entry(Fingerprint::new(shape.fingerprint)).or_default();
-        *entry = Shape {
-            text: shape.text.clone(),
-            kind: shape.kind(),
+    fn count(&mut self, project: u32, told: &Told<'_>, at: i64) {
+        let line = Line {
+            project,
+            database: self.keys.database(told.database),
+            fingerprint: told.fingerprint,
         };
-    }
-
-    fn cell(&mut self, project: &Project, event: &QueryExecuted) -> &mut Cell {
-        let fingerprint = Fingerprint::new(event.fingerprint);
-        let mut key = Key {
-            project: project.clone(),
-            database: event.database.clone(),
-            fingerprint,
-        };
-        if self.cells.len() >= self.shapes_max && !self.cells.contains_key(&key) {
-            key = Key {
-                project: project.clone(),
-                database: String::new(),
-                fingerprint: OTHER,
-            };
+        let slow_from_us = self.bounds.slow_from_us;
+        let cells = self.open.at(at);
+        cells.entry(line).or_default().add(told, slow_from_us);
+        if spans::is_overfull(cells, self.bounds.shapes_max) {
+            self.folded += fold_rarest(cells, self.bounds.shapes_max);
         }
-        self.cells.entry(key).or_default()
+        let whole = (project, Level::Seconds.floor(at));
+        self.wholes.entry(whole).or_default().add(told, slow_from_us);
     }
 
-    /// Every line of the statistics, in no order.
-    pub(crate) fn lines(&self) -> impl Iterator<Item = (&Key, &Cell)> {
-        self.cells.iter()
+    /// Brings what projects did as a whole to where it is asked for, and forgets what is long ago.
+    pub(crate) fn settle(&mut self, now_unix_ms: i64) {
+        for ((project, start), cell) in std::mem::take(&mut self.wholes) {
+            let name = self.keys.project_name(project);
+            self.history.merge(&name, start, &cell, self.bounds.late_from_us);
+            let cells = self.open.at(start);
+            cells.entry(Line::whole(project)).or_default().merge(&cell);
+        }
+        self.history.forget(now_unix_ms);
     }
 
-    /// What is known of a shape.
-    pub(crate) fn shape(&self, fingerprint: Fingerprint) -> Option<&Shape> {
-        self.shapes.get(&fingerprint)
+    /// Puts what was counted under a number, to be written; what is still on its way comes first. None: nothing is.
+    pub(crate) fn close(&mut self, now_unix_ms: i64) -> Option<Arc<Closed>> {
+        self.settle(now_unix_ms);
+        if self.closed.is_none() && !self.open.is_empty() {
+            let mut spans = std::mem::take(&mut self.open);
+            self.folded += spans.fold(self.bounds.shapes_max);
+            let number = self.next_number;
+            self.next_number += 1;
+            self.closed = Some(Arc::new(Closed { number, spans }));
+        }
+        self.closed.clone()
+    }
+
+    /// The batch of this number is in the store.
+    pub(crate) fn written(&mut self, number: i64) {
+        if self.closed.as_ref().is_some_and(|closed| closed.number == number) {
+            self.closed = None;
+        }
+    }
+
+    /// Lines of a project that may not be in the store yet. Whoever asks both asks here first: what is written in the
+    /// meantime is then known by its number, and left out.
+    pub(crate) fn unwritten(&mut self, project: &Project, now_unix_ms: i64) -> Vec<Unwritten> {
+        self.settle(now_unix_ms);
+        let Some(project) = self.keys.find_project(project) else {
+            return Vec::new();
+        };
+        let closed = self.closed.as_deref();
+        let batches = closed.map(|closed| (closed.number, &closed.spans));
+        let batches = batches.into_iter().chain([(self.next_number, &self.open)]);
+        let lines = |(number, spans)| Unwritten {
+            number,
+            cells: self.lines(spans, project),
+        };
+        batches.map(lines).collect()
+    }
+
+    fn lines(&self, spans: &Spans, project: u32) -> Vec<(i64, Key, Cell)> {
+        let of_project = |start: i64, cells: &Cells| -> Vec<_> {
+            let cells = cells.iter().filter(|(line, _)| line.project == project);
+            cells
+                .map(|(line, cell)| (start, self.keys.key(*line), cell.clone()))
+                .collect()
+        };
+        spans
+            .iter()
+            .flat_map(|(start, cells)| of_project(start, cells))
+            .collect()
+    }
+
+    /// The names of a line that was counted here.
+    pub(crate) fn key(&self, line: Line) -> Key {
+        self.keys.key(line)
     }
 
     /// How complete the statistics are.
@@ -115,18 +206,43 @@ impl Statistics {
     }
 
     /// How complete they are, gateway by gateway.
-    pub(crate) fn gateways(&self) -> impl Iterator<Item = GatewayIntake> {
+    pub(crate) fn gateways(&self) -> Vec<GatewayIntake> {
         self.intake.gateways()
     }
 
-    /// How many distinct fingerprints have a known shape.
-    pub(crate) fn fingerprints(&self) -> usize {
-        self.shapes.len()
+    /// How many cells wait to be written.
+    pub(crate) fn cells_unwritten(&self) -> usize {
+        self.open.cells() + self.closed.as_ref().map_or(0, |closed| closed.spans.cells())
     }
 
-    /// How many lines there are.
-    pub(crate) fn line_count(&self) -> usize {
-        self.cells.len()
+    /// How many shapes were put under [`OTHER`], each time counted.
+    pub(crate) const fn folded(&self) -> u64 {
+        self.folded
+    }
+}
+
+/// Cells of rows that are put together: in names there, in numbers here.
+#[derive(Debug, Default)]
+pub(crate) struct Gathered {
+    keys: Keys,
+    cells: Cells,
+}
+
+impl Gathered {
+    /// Adds the cell of a row.
+    pub(crate) fn add(&mut self, key: &Key, cell: &Cell) {
+        let line = self.keys.line(key);
+        self.cells.entry(line).or_default().merge(cell);
+    }
+
+    /// Everything, of each project no more than the cap, the rarest together.
+    pub(crate) fn into_lines(mut self, shapes_max: usize) -> Vec<(Key, Cell)> {
+        fold_rarest(&mut self.cells, shapes_max);
+        let cells: HashMap<Line, Cell> = std::mem::take(&mut self.cells);
+        cells
+            .into_iter()
+            .map(|(line, cell)| (self.keys.key(line), cell))
+            .collect()
     }
 }
 

@@ -114,7 +114,8 @@ impl Alerts {
         let text = self.shared.with(|knowledge| {
             knowledge
                 .statistics
-                .shape(key.fingerprint)
+                .shapes
+                .get(key.fingerprint)
                 .map(|shape| shape.text.clone())
                 .unwrap_or_default()
         });

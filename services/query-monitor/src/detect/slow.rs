@@ -5,9 +5,8 @@
 use std::collections::HashMap;
 
 use weir_model::{Fingerprint, Project};
-use weir_proto::events::v1::QueryExecuted;
 
-use crate::aggregate::duration_ms;
+use crate::aggregate::Told;
 
 /// Shapes with slow statements held between two flushes; further ones are seen again at the next slow statement.
 const HELD_MAX: usize = 10_000;
@@ -63,21 +62,22 @@ impl SlowQueries {
     }
 
     /// Looks at one statement; true if it is slow.
-    pub(crate) fn look_at(&mut self, project: &Project, event: &QueryExecuted) -> bool {
-        let took_ms = duration_ms(event);
+    pub(crate) fn look_at(&mut self, project: &Project, told: &Told<'_>) -> bool {
+        // Exact up to 285 years.
+        let took_ms = told.total_us() as f64 / 1_000.0;
         if took_ms < self.threshold_ms {
             return false;
         }
         let key = SlowKey {
             project: project.clone(),
-            database: event.database.clone(),
-            fingerprint: Fingerprint::new(event.fingerprint),
+            database: told.database.to_owned(),
+            fingerprint: Fingerprint::new(told.fingerprint),
         };
-        let ended_unix_ms = event.started_unix_ms.saturating_add(took_ms as i64);
+        let ended_unix_ms = told.ended_unix_ms();
         if let Some(sighting) = self.held.get_mut(&key) {
-            sighting.add(took_ms, ended_unix_ms, &event.traceparent);
+            sighting.add(took_ms, ended_unix_ms, told.traceparent);
         } else if self.held.len() < HELD_MAX {
-            let traceparent = event.traceparent.clone();
+            let traceparent = told.traceparent.to_owned();
             self.held.insert(
                 key,
                 Sighting {
@@ -132,12 +132,12 @@ impl Sighting {
 mod tests {
     use super::*;
 
-    fn event(fingerprint: u64, server_us: u64) -> QueryExecuted {
-        QueryExecuted {
+    fn event(fingerprint: u64, server_us: u64) -> Told<'static> {
+        Told {
             fingerprint,
             server_us,
             started_unix_ms: 1_000,
-            ..QueryExecuted::default()
+            ..Told::default()
         }
     }
 
@@ -191,8 +191,8 @@ mod tests {
     #[test]
     fn waiting_for_a_connection_counts_as_slow_too() {
         let mut slow = SlowQueries::new(1_000.0);
-        let waited = QueryExecuted {
-            queue_wait_us: 900_000,
+        let waited = Told {
+            wait_us: 900_000,
             server_us: 200_000,
             ..event(1, 0)
         };

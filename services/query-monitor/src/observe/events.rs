@@ -1,15 +1,19 @@
 //! Query events in: from the bus into the statistics.
 
+use std::fmt::Display;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use weir_bus::{Bus, Message, Subscription};
-use weir_events::{decode, gateway};
-use weir_model::Project;
+use weir_events::{gateway, project_of};
+use weir_model::{Clock, Project};
 use weir_proto::events::v1::QueryBatch;
 use weir_runtime::TaskResult;
 
-use crate::aggregate::Statistics;
+use super::decode;
+use crate::aggregate::{Batch, Statistics};
 use crate::detect::SlowQueries;
 use crate::metrics::Metrics;
 
@@ -36,55 +40,85 @@ impl Shared {
     }
 }
 
-/// Subscribes to the statements of every project. Not as one of a group: each monitor counts every message, so that any
-/// of them can be asked, and what is missing in the numbers was lost and not counted by another.
+/// The monitors share the load: each message goes to one of them.
+const GROUP: &str = "query-monitor";
+/// How long nothing may come in after the order to stop before nothing more is expected, and how long at most.
+const QUIET: Duration = Duration::from_millis(200);
+const LINGER: Duration = Duration::from_secs(2);
+
+/// Subscribes to the statements of every project.
 pub(crate) async fn subscribe(bus: &Bus) -> Result<Subscription, weir_bus::Error> {
-    bus.subscribe(gateway::every_query_executed().as_str(), None).await
+    bus.subscribe(gateway::every_query_executed().as_str(), Some(GROUP))
+        .await
 }
 
-/// Counts every message that comes in until told to stop.
-pub(crate) async fn observe(
-    mut subscription: Subscription,
-    shared: Shared,
-    metrics: Arc<Metrics>,
-    stop: CancellationToken,
-) -> TaskResult {
-    while let Some(received) = stop.run_until_cancelled(subscription.next()).await {
-        let Some(message) = received else {
-            return Err("the subscription to query events ended".into());
+/// Counts messages as they come in.
+#[derive(Debug)]
+pub(crate) struct Counter {
+    pub(crate) subscription: Subscription,
+    pub(crate) shared: Shared,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) clock: Clock,
+}
+
+impl Counter {
+    /// Counts until told to stop, and then what is still on its way from gateways that stop at the same time.
+    pub(crate) async fn run(mut self, stop: CancellationToken) -> TaskResult {
+        while let Some(received) = stop.run_until_cancelled(self.subscription.next()).await {
+            let Some(message) = received else {
+                return Err("the subscription to query events ended".into());
+            };
+            self.take(&message);
+        }
+        let rest = async {
+            while let Ok(Some(message)) = timeout(QUIET, self.subscription.next()).await {
+                self.take(&message);
+            }
         };
-        match decode::<QueryBatch>(&message.subject, &message.payload) {
-            Ok((project, batch)) => count(&shared, &metrics, &project, &batch),
-            Err(error) => refuse(&shared, &metrics, &message, &error),
+        let _ = timeout(LINGER, rest).await;
+        Ok(())
+    }
+
+    fn take(&self, message: &Message) {
+        match project_of::<QueryBatch>(&message.subject) {
+            Ok(project) => match decode::batch(&message.payload) {
+                Some(batch) => self.count(&project, &batch),
+                None => self.refuse(message, &"it is not a batch of query events"),
+            },
+            Err(error) => self.refuse(message, &error),
         }
     }
-    Ok(())
-}
 
-fn count(shared: &Shared, metrics: &Metrics, project: &Project, batch: &QueryBatch) {
-    let slow = shared.with(|knowledge| {
-        knowledge.statistics.add(project, batch);
-        batch
-            .events
-            .iter()
-            .filter(|event| knowledge.slow.look_at(project, event))
-            .count()
-    });
-    metrics.events_received.with([]).inc_by(batch.events.len() as u64);
-    if slow > 0 {
-        metrics.slow_queries.with([project.as_str()]).inc_by(slow as u64);
+    fn count(&self, project: &Project, batch: &Batch<'_>) {
+        let now = self.clock.unix_ms();
+        let slow = self.shared.with(|knowledge| {
+            knowledge.statistics.add(project, batch, now);
+            let slow = &mut knowledge.slow;
+            batch.events.iter().filter(|told| slow.look_at(project, told)).count()
+        });
+        self.metrics.events_received.with([]).inc_by(batch.events.len() as u64);
+        if slow > 0 {
+            self.metrics.slow_queries.with([project.as_str()]).inc_by(slow as u64);
+        }
     }
-}
 
-fn refuse(shared: &Shared, metrics: &Metrics, message: &Message, error: &weir_events::DecodeError) {
-    shared.with(|knowledge| knowledge.malformed += 1);
-    metrics.malformed.with([]).inc();
-    tracing::warn!(subject = message.subject, error = %error, "a message on the subject of query events cannot be read");
+    fn refuse(&self, message: &Message, error: &dyn Display) {
+        self.shared.with(|knowledge| knowledge.malformed += 1);
+        self.metrics.malformed.with([]).inc();
+        tracing::warn!(subject = message.subject, %error, "a message on the subject of query events cannot be read");
+    }
 }
 
 /// Sets the gauges that mirror the knowledge.
 pub(crate) fn show(shared: &Shared, metrics: &Metrics) {
-    let (totals, shapes) = shared.with(|knowledge| (knowledge.statistics.totals(), knowledge.statistics.line_count()));
+    let (totals, cells, shapes, folded) = shared.with(|knowledge| {
+        let statistics = &knowledge.statistics;
+        let (cells, shapes) = (statistics.cells_unwritten(), statistics.shapes.count());
+        (statistics.totals(), cells, shapes, statistics.folded())
+    });
+    metrics.events_lost.with([]).set(totals.events_lost as f64);
+    metrics.cells_unwritten.with([]).set(cells as f64);
+    metrics.shapes_folded.with([]).set(folded as f64);
     metrics.batches_lost.with([]).set(totals.batches_lost as f64);
     metrics
         .events_dropped_upstream

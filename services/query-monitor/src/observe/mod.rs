@@ -1,7 +1,9 @@
 //! Facts in: what gateways tell of statements, and what others read off the things that Weir looks after.
 
 mod board;
+mod decode;
 pub(crate) mod events;
+pub(crate) mod statements;
 
 pub(crate) use board::Board;
-pub(crate) use events::{Knowledge, Shared};
+pub(crate) use events::{Counter, Knowledge, Shared};

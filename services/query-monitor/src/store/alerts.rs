@@ -3,6 +3,7 @@
 use sqlx::{PgConnection, Row as _};
 use uuid::Uuid;
 
+use super::storable;
 use crate::detect::{Sighting, SlowKey};
 
 /// One alert.
@@ -22,9 +23,6 @@ pub(crate) struct AlertRow {
     pub(crate) since_unix_ms: i64,
     pub(crate) resolved_unix_ms: i64,
 }
-
-/// Longest text of a column. Names are part of an index, which has a bound of its own.
-const TEXT_CHARACTERS_MAX: usize = 500;
 
 /// Notes slow statements of a shape: a firing alert is kept alive, otherwise a new one begins, which is returned.
 ///
@@ -67,12 +65,6 @@ pub(crate) async fn sight(
     } else {
         Ok(None)
     }
-}
-
-/// A text that PostgreSQL takes: one name that it refuses would keep every other alert waiting.
-fn storable(text: &str) -> String {
-    let head: String = text.chars().take(TEXT_CHARACTERS_MAX).collect();
-    head.replace('\0', "\u{fffd}")
 }
 
 /// Resolves the alerts that were last seen before `quiet_since_unix_ms`, and returns them.

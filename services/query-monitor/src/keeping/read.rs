@@ -1,0 +1,226 @@
+//! Statistics for whoever asks: from the rows and from what is not written yet, each call once.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::Duration;
+
+use tokio::time::timeout;
+use weir_model::{Fingerprint, Project};
+
+use super::Keeper;
+use crate::aggregate::{Cell, Key, LATE_AFTER_MS, Level, Part, Shape, Unwritten, cover};
+use crate::store::{self, Wanted, Written};
+
+/// How long the store may take for an answer.
+const READ_WITHIN: Duration = Duration::from_secs(30);
+/// Milliseconds of the time that a timeline shows unless it is told otherwise.
+const TIMELINE_MS: i64 = 3_600_000;
+
+/// A stretch of time, in milliseconds since 1970.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Period {
+    pub(crate) from_unix_ms: i64,
+    pub(crate) to_unix_ms: i64,
+}
+
+impl Period {
+    /// Whether a span of ten seconds is at least partly within.
+    const fn meets(&self, span_unix_ms: i64) -> bool {
+        span_unix_ms + Level::Seconds.width_ms() > self.from_unix_ms && span_unix_ms < self.to_unix_ms
+    }
+}
+
+/// An answer, and what it lacks, in words.
+#[derive(Debug)]
+pub(crate) struct Answer<T> {
+    pub(crate) found: T,
+    pub(crate) missing: String,
+}
+
+/// The spans of one line, by when they begin, with how long they are.
+pub(crate) type Spans = BTreeMap<i64, (i64, Cell)>;
+
+impl Keeper {
+    /// The time that a request means; no end is now.
+    pub(crate) fn period(&self, since_unix_ms: i64, until_unix_ms: i64) -> Period {
+        // A gateway's clock may be ahead by as much as it may be late.
+        let end = self.clock.unix_ms().max(since_unix_ms) + LATE_AFTER_MS;
+        Period {
+            from_unix_ms: since_unix_ms.max(0),
+            to_unix_ms: if until_unix_ms == 0 {
+                end
+            } else {
+                until_unix_ms.min(end)
+            },
+        }
+    }
+
+    /// The time of a timeline; no beginning is an hour ago.
+    pub(crate) fn timeline_period(&self, since_unix_ms: i64, until_unix_ms: i64) -> Period {
+        let mut period = self.period(since_unix_ms, until_unix_ms);
+        if since_unix_ms == 0 {
+            period.from_unix_ms = period.to_unix_ms - LATE_AFTER_MS - TIMELINE_MS;
+        }
+        period
+    }
+
+    /// Lines of a project, each put together over the period.
+    pub(crate) async fn lines(&self, project: &Project, wanted: &Wanted, period: Period) -> Answer<HashMap<Key, Cell>> {
+        let unwritten = self.unwritten(project);
+        let read = timeout(READ_WITHIN, self.read_lines(project, wanted, period)).await;
+        let (mut lines, written, missing) = self.or_missing(read.unwrap_or(Err(sqlx::Error::PoolTimedOut)));
+        for (span, key, cell) in self.new_cells(unwritten, written.as_ref()) {
+            if period.meets(span) && is_wanted(wanted, &key) {
+                lines.entry(key).or_default().merge(&cell);
+            }
+        }
+        Answer { found: lines, missing }
+    }
+
+    /// One line of a project, span by span.
+    pub(crate) async fn spans(
+        &self,
+        project: &Project,
+        (database, fingerprint): (&str, Fingerprint),
+        period: Period,
+    ) -> Answer<Spans> {
+        let unwritten = self.unwritten(project);
+        let read = timeout(READ_WITHIN, self.read_spans(project, (database, fingerprint), period)).await;
+        let (mut spans, written, missing) = self.or_missing(read.unwrap_or(Err(sqlx::Error::PoolTimedOut)));
+        for (span, key, cell) in self.new_cells(unwritten, written.as_ref()) {
+            let is_meant = key.fingerprint == fingerprint && (database.is_empty() || key.database == database);
+            if is_meant && period.meets(span) {
+                add_to_spans(&mut spans, span, &cell);
+            }
+        }
+        Answer { found: spans, missing }
+    }
+
+    fn unwritten(&self, project: &Project) -> Vec<Unwritten> {
+        let now = self.clock.unix_ms();
+        self.shared
+            .with(|knowledge| knowledge.statistics.unwritten(project, now))
+    }
+
+    /// Cells of batches that the snapshot does not have.
+    fn new_cells(
+        &self,
+        unwritten: Vec<Unwritten>,
+        written: Option<&Written>,
+    ) -> impl Iterator<Item = (i64, Key, Cell)> {
+        let number = written.and_then(|written| written.batches.get(&*self.monitor).copied());
+        let new = unwritten
+            .into_iter()
+            .filter(move |batch| batch.number > number.unwrap_or(0));
+        new.flat_map(|batch| batch.cells)
+    }
+
+    /// What was read; or nothing, and why.
+    fn or_missing<T: Default>(&self, read: sqlx::Result<(T, Written)>) -> (T, Option<Written>, String) {
+        match read {
+            Ok((found, written)) => (found, Some(written), String::new()),
+            Err(error) => {
+                let why = self.store.error(error);
+                let missing = format!("only what is not in the store yet is shown, because the store is away: {why}");
+                (T::default(), None, missing)
+            }
+        }
+    }
+
+    async fn read_lines(
+        &self,
+        project: &Project,
+        wanted: &Wanted,
+        period: Period,
+    ) -> sqlx::Result<(HashMap<Key, Cell>, Written)> {
+        let mut transaction = self.store.pool().begin().await?;
+        let written = store::begin_snapshot(&mut transaction).await?;
+        let mut lines: HashMap<Key, Cell> = HashMap::new();
+        for part in self.cover(&written, period) {
+            for (key, cell) in store::read_part(&mut transaction, project, part, wanted).await? {
+                lines.entry(key).or_default().merge(&cell);
+            }
+        }
+        transaction.commit().await?;
+        Ok((lines, written))
+    }
+
+    async fn read_spans(
+        &self,
+        project: &Project,
+        line: (&str, Fingerprint),
+        period: Period,
+    ) -> sqlx::Result<(Spans, Written)> {
+        let mut transaction = self.store.pool().begin().await?;
+        let written = store::begin_snapshot(&mut transaction).await?;
+        let mut spans = Spans::new();
+        for part in self.cover(&written, period) {
+            let width = part.level.width_ms();
+            for (span, cell) in store::read_spans(&mut transaction, project, part, line).await? {
+                spans.entry(span).or_insert((width, Cell::default())).1.merge(&cell);
+            }
+        }
+        transaction.commit().await?;
+        Ok((spans, written))
+    }
+
+    fn cover(&self, written: &Written, period: Period) -> Vec<Part> {
+        cover(
+            &self.kept(written, self.clock.unix_ms()),
+            period.from_unix_ms,
+            period.to_unix_ms,
+        )
+    }
+
+    /// Fingerprints of statements whose text contains this.
+    pub(crate) async fn search(&self, text: &str) -> Answer<Vec<Fingerprint>> {
+        let in_memory = self.shared.with(|knowledge| knowledge.statistics.shapes.search(text));
+        let found = timeout(READ_WITHIN, async {
+            let mut connection = self.store.pool().acquire().await?;
+            store::search_shapes(&mut connection, text).await
+        });
+        let found = found.await.unwrap_or(Err(sqlx::Error::PoolTimedOut));
+        let missing = found.as_ref().err().map(ToString::to_string).unwrap_or_default();
+        let all: HashSet<Fingerprint> = found.unwrap_or_default().into_iter().chain(in_memory).collect();
+        Answer {
+            found: all.into_iter().collect(),
+            missing,
+        }
+    }
+
+    /// What fingerprints stand for, as far as anybody told.
+    pub(crate) async fn shapes(&self, fingerprints: &[Fingerprint]) -> HashMap<Fingerprint, Shape> {
+        let mut known = self
+            .shared
+            .with(|knowledge| knowledge.statistics.shapes.of(fingerprints));
+        let unknown: Vec<_> = fingerprints
+            .iter()
+            .copied()
+            .filter(|one| !known.contains_key(one))
+            .collect();
+        if unknown.is_empty() {
+            return known;
+        }
+        let read = timeout(READ_WITHIN, async {
+            let mut connection = self.store.pool().acquire().await?;
+            store::read_shapes(&mut connection, &unknown).await
+        });
+        // A text that cannot be had now is an empty one: the figures are what was asked for.
+        known.extend(read.await.unwrap_or(Err(sqlx::Error::PoolTimedOut)).unwrap_or_default());
+        known
+    }
+}
+
+fn is_wanted(wanted: &Wanted, key: &Key) -> bool {
+    let database = wanted.database.is_empty() || wanted.database == key.database;
+    let fingerprints = wanted.fingerprints.as_ref();
+    database && fingerprints.is_none_or(|wanted| wanted.contains(&key.fingerprint))
+}
+
+/// Adds ten seconds to the span that they are in, which may be a longer one by now.
+fn add_to_spans(spans: &mut Spans, span: i64, cell: &Cell) {
+    let before = spans.range_mut(..=span).next_back();
+    match before {
+        Some((from, (width, sum))) if *from + *width > span => sum.merge(cell),
+        _ => drop(spans.insert(span, (Level::Seconds.width_ms(), cell.clone()))),
+    }
+}
