@@ -30,7 +30,8 @@ use detect::SlowQueries;
 use grpc::Desk;
 use keeping::Keeper;
 use metrics::Metrics;
-use observe::{Board, Counter, Knowledge, Shared, events, statements};
+use observe::peers::Exchange;
+use observe::{Board, Counter, Knowledge, Shared, events, peers, statements};
 
 pub use settings::{MonitorSettings, check};
 
@@ -62,8 +63,10 @@ pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
         malformed: 0,
     });
     let board = Board::new(ground.clock.clone());
-    let shown = (shared.clone(), metrics.clone());
-    ground.registry.before_scrape(move || events::show(&shown.0, &shown.1));
+    let shown = (shared.clone(), metrics.clone(), ground.clock.clone());
+    ground
+        .registry
+        .before_scrape(move || events::show(&shown.0, &shown.1, &shown.2));
 
     let counter = Counter {
         subscription: events::subscribe(&bus).await?,
@@ -73,13 +76,25 @@ pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
     };
     // What stops at the same time still tells of its last statements.
     ground.tasks.spawn(Stage::Flow, "observe", |stop| counter.run(stop));
+    let monitor: Arc<str> = format!("monitor-{}", uuid::Uuid::now_v7()).into();
+    let exchange = Exchange {
+        subscription: peers::subscribe(&bus).await?,
+        bus: bus.clone(),
+        shared: shared.clone(),
+        clock: ground.clock.clone(),
+        monitor: monitor.clone(),
+    };
+    ground
+        .tasks
+        .spawn(Stage::Flow, "other monitors", |stop| exchange.run(stop));
     let keeper = Keeper {
         store: tables.store().clone(),
         shared: shared.clone(),
         clock: ground.clock.clone(),
         metrics: metrics.clone(),
-        monitor: format!("monitor-{}", uuid::Uuid::now_v7()).into(),
+        monitor,
         flush_every: settings.flush_every,
+        tidy_every: settings.tidy_every,
         retention: retention(&settings),
         shapes_max: settings.shapes_max,
     };

@@ -11,6 +11,8 @@ weir_telemetry::metrics! {
         events_dropped_upstream: Gauges<0> = "weir_monitor_events_dropped_by_gateways" [],
         /// Query events in messages that were sent and never counted.
         events_lost: Gauges<0> = "weir_monitor_events_lost" [],
+        /// Other monitors that were heard of lately.
+        peers: Gauges<0> = "weir_monitor_peers" [],
         /// Lines of the statistics that are counted and not yet in the store.
         cells_unwritten: Gauges<0> = "weir_monitor_lines_unwritten" [],
         /// Shapes that were counted without their name because there were too many in ten seconds.

@@ -24,6 +24,8 @@ weir_config::section! {
         /// How often statistics are written into the store. A monitor that is killed loses what it counted since, and
         /// says how much that was.
         flush_every: Duration = "10s",
+        /// How often one of the monitors puts fine statistics together into coarse ones, and drops old ones.
+        tidy_every: Duration = "15s",
         /// How long statistics are kept by ten seconds.
         keep_seconds: Duration = "2h",
         /// How long they are kept by the minute.
@@ -48,8 +50,35 @@ pub fn check(sources: &Sources) -> Result<MonitorSettings, Error> {
             "zero would resolve an alert while it is told",
         );
     }
+    for (key, time) in [
+        ("monitor.flush_every", settings.flush_every),
+        ("monitor.tidy_every", settings.tidy_every),
+        ("monitor.latency_target", settings.latency_target),
+    ] {
+        if time.is_zero() {
+            return wrong(key, "it must be longer than nothing");
+        }
+    }
+    check_retention(&settings)?;
     if settings.shapes_max == 0 {
         return wrong("monitor.shapes_max", "at least one must fit");
     }
     Ok(settings)
+}
+
+/// Rows of a level are gone only when those of the next have long been made of them.
+fn check_retention(settings: &MonitorSettings) -> Result<(), Error> {
+    let kept = [
+        ("monitor.keep_seconds", settings.keep_seconds, 600),
+        ("monitor.keep_minutes", settings.keep_minutes, 3 * 3_600),
+        ("monitor.keep_hours", settings.keep_hours, 3 * 86_400),
+        ("monitor.keep_days", settings.keep_days, 3 * 86_400),
+    ];
+    for (key, kept, seconds_min) in kept {
+        if kept < Duration::from_secs(seconds_min) {
+            let reason = format!("at least {seconds_min} seconds are needed to make the coarser statistics");
+            return Err(Error::invalid(key, Origin::File, &reason));
+        }
+    }
+    Ok(())
 }

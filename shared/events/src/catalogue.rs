@@ -97,6 +97,8 @@ kinds! {
     QUERY_EXECUTED = "query.executed": QueryBatch by "pool-gateway", None, TOLD;
     /// A connection pool of a gateway is nearly used up, with what holds it; or it no longer is.
     POOL_STATE = "pool.state": PoolState by "pool-gateway", None, TOLD;
+    /// What one monitor counted, for the other monitors.
+    STATISTICS_COUNTED = "statistics.counted": StatisticsCounted by "query-monitor", None, TOLD;
     /// Commits made cached results invalid.
     CACHE_INVALIDATED = "cache.invalidated": CacheInvalidated by "cache", None, RESERVED;
     /// The condition of an alert rule holds.

@@ -59,6 +59,7 @@ fn every_event_is_read_and_written_as_ever() {
     let frozen = [
         snapshot!("query.executed", query_batch()),
         snapshot!("pool.state", pool_state()),
+        snapshot!("statistics.counted", statistics_counted()),
         snapshot!("cache.invalidated", cache_invalidated()),
         snapshot!("alert.firing", alert_firing()),
         snapshot!("alert.resolved", alert_resolved()),
@@ -90,6 +91,7 @@ fn query_batch() -> messages::QueryBatch {
             kind: common::StatementKind::Update.into(),
             writes: true,
         }],
+        ..messages::QueryBatch::default()
     }
 }
 
@@ -150,6 +152,38 @@ fn pool_state() -> messages::PoolState {
         at_unix_ms: AT_MS,
         pools: vec![pool],
         ..messages::PoolState::default()
+    }
+}
+
+fn statistics_counted() -> messages::StatisticsCounted {
+    let line = messages::StatisticsLine {
+        span_unix_ms: 1_763_719_200_000,
+        database: text("orders"),
+        fingerprint: 0xaaaa_aaaa_aaaa_aaaa,
+        sums: (1..=11).collect(),
+        max_us: 1_500_000,
+        first_seen_unix_ms: AT_MS,
+        last_seen_unix_ms: AT_MS + 9,
+        detail: vec![1, 0, 0, 0, 0, 0].into(),
+        traceparent: text(TRACE),
+    };
+    let gateway = messages::GatewayCounted {
+        instance: text(ID),
+        first_sequence: 1,
+        events_before_first: 0,
+        last_sequence: 42,
+        events_through_last: 900,
+        batches: 40,
+        events: 880,
+        dropped: 7,
+        heard_unix_ms: AT_MS,
+    };
+    messages::StatisticsCounted {
+        monitor: text("monitor-1"),
+        project: text("shop"),
+        batch: 3,
+        lines: vec![line],
+        gateways: vec![gateway],
     }
 }
 

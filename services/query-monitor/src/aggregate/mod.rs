@@ -9,6 +9,7 @@ mod history;
 mod intake;
 mod level;
 mod names;
+mod peers;
 mod shapes;
 mod sketch;
 mod spans;
@@ -25,8 +26,10 @@ pub(crate) use history::{History, Recent};
 pub(crate) use intake::{Head, Intake, Seen, SeenBy, Totals};
 pub(crate) use level::{Kept, Level, Part, PerLevel, Retention, cover};
 pub(crate) use names::{Key, Keys, Line};
+pub(crate) use peers::Peers;
 pub(crate) use shapes::{Shape, Shapes};
-pub(crate) use spans::{Cells, Spans, fold_rarest};
+pub(crate) use spans::{Cells, Spans};
+use spans::{fold_if_overfull, fold_rarest};
 
 /// What shapes beyond the cap are counted under.
 pub(crate) const OTHER: Fingerprint = Fingerprint::new(0);
@@ -55,10 +58,23 @@ pub(crate) struct Closed {
 /// What was counted and may not be in the store yet, for those who answer from both.
 #[derive(Debug)]
 pub(crate) struct Unwritten {
+    /// Which monitor counted them; none: this one.
+    pub(crate) monitor: Option<String>,
     /// The number that these cells have, or will have.
     pub(crate) number: i64,
     /// Lines of one project with the start of their span.
     pub(crate) cells: Vec<(i64, Key, Cell)>,
+}
+
+/// What this monitor counted, for the others.
+#[derive(Debug)]
+pub(crate) struct Counted {
+    /// The number under which the lines will be written.
+    pub(crate) batch: i64,
+    /// The lines, with the start of their span.
+    pub(crate) lines: Vec<(i64, Key, Cell)>,
+    /// What was counted of each gateway so far.
+    pub(crate) gateways: Vec<(String, Seen)>,
 }
 
 /// Bounds of the statistics.
@@ -79,8 +95,12 @@ pub(crate) struct Statistics {
     pub(crate) shapes: Shapes,
     pub(crate) intake: Intake,
     pub(crate) history: History,
+    pub(crate) peers: Peers,
     keys: Keys,
+    /// What will be the next batch.
     open: Spans,
+    /// What was counted since the other monitors were told.
+    fresh: Spans,
     /// What projects did as a whole since the last [`Statistics::settle`].
     wholes: BTreeMap<(u32, i64), Cell>,
     closed: Option<Arc<Closed>>,
@@ -96,8 +116,10 @@ impl Statistics {
             shapes: Shapes::default(),
             intake: Intake::default(),
             history: History::default(),
+            peers: Peers::default(),
             keys: Keys::default(),
             open: Spans::default(),
+            fresh: Spans::default(),
             wholes: BTreeMap::new(),
             closed: None,
             next_number: 1,
@@ -125,11 +147,9 @@ impl Statistics {
             fingerprint: told.fingerprint,
         };
         let slow_from_us = self.bounds.slow_from_us;
-        let cells = self.open.at(at);
+        let cells = self.fresh.at(at);
         cells.entry(line).or_default().add(told, slow_from_us);
-        if spans::is_overfull(cells, self.bounds.shapes_max) {
-            self.folded += fold_rarest(cells, self.bounds.shapes_max);
-        }
+        self.folded += fold_if_overfull(cells, self.bounds.shapes_max);
         let whole = (project, Level::Seconds.floor(at));
         self.wholes.entry(whole).or_default().add(told, slow_from_us);
     }
@@ -139,15 +159,53 @@ impl Statistics {
         for ((project, start), cell) in std::mem::take(&mut self.wholes) {
             let name = self.keys.project_name(project);
             self.history.merge(&name, start, &cell, self.bounds.late_from_us);
-            let cells = self.open.at(start);
+            let cells = self.fresh.at(start);
             cells.entry(Line::whole(project)).or_default().merge(&cell);
         }
         self.history.forget(now_unix_ms);
     }
 
+    /// What was counted since this was asked last, for the other monitors; nothing where nobody listens.
+    pub(crate) fn tell(&mut self, now_unix_ms: i64) -> Counted {
+        self.settle(now_unix_ms);
+        let mut lines = Vec::new();
+        if self.peers.count(now_unix_ms) > 0 {
+            lines = self.lines(&self.fresh, None);
+            self.gather();
+        }
+        let own = self.intake.own();
+        Counted {
+            batch: self.next_number,
+            lines,
+            gateways: own.map(|(gateway, seen)| (gateway.to_owned(), *seen)).collect(),
+        }
+    }
+
+    /// Notes what another monitor has counted and will write under this number.
+    pub(crate) fn hear(&mut self, (monitor, batch): (&str, i64), lines: &[(i64, Key, Cell)], now_unix_ms: i64) {
+        if !self.peers.hear(monitor, now_unix_ms) {
+            return;
+        }
+        for (span, key, cell) in lines {
+            if key.fingerprint == WHOLE {
+                self.history.merge(&key.project, *span, cell, self.bounds.late_from_us);
+            }
+            let line = self.keys.line(key);
+            self.peers
+                .add((monitor, batch), (*span, line, cell), self.bounds.shapes_max);
+        }
+    }
+
+    /// Puts what is fresh to what is open.
+    fn gather(&mut self) {
+        let fresh = std::mem::take(&mut self.fresh);
+        self.folded += self.open.merge(fresh, self.bounds.shapes_max);
+    }
+
     /// Puts what was counted under a number, to be written; what is still on its way comes first. None: nothing is.
     pub(crate) fn close(&mut self, now_unix_ms: i64) -> Option<Arc<Closed>> {
         self.settle(now_unix_ms);
+        self.gather();
         if self.closed.is_none() && !self.open.is_empty() {
             let mut spans = std::mem::take(&mut self.open);
             self.folded += spans.fold(self.bounds.shapes_max);
@@ -173,26 +231,28 @@ impl Statistics {
             return Vec::new();
         };
         let closed = self.closed.as_deref();
-        let batches = closed.map(|closed| (closed.number, &closed.spans));
-        let batches = batches.into_iter().chain([(self.next_number, &self.open)]);
-        let lines = |(number, spans)| Unwritten {
+        let closed = closed.map(|closed| (None, closed.number, &closed.spans));
+        let open = [&self.open, &self.fresh].map(|spans| (None, self.next_number, spans));
+        let peers = self.peers.batches();
+        let peers = peers.map(|(monitor, number, spans)| (Some(monitor), number, spans));
+        let unwritten = |(monitor, number, spans): (Option<&str>, i64, &Spans)| Unwritten {
+            monitor: monitor.map(str::to_owned),
             number,
-            cells: self.lines(spans, project),
+            cells: self.lines(spans, Some(project)),
         };
-        batches.map(lines).collect()
+        closed.into_iter().chain(open).chain(peers).map(unwritten).collect()
     }
 
-    fn lines(&self, spans: &Spans, project: u32) -> Vec<(i64, Key, Cell)> {
-        let of_project = |start: i64, cells: &Cells| -> Vec<_> {
-            let cells = cells.iter().filter(|(line, _)| line.project == project);
+    /// The lines of some spans, of one project or of all.
+    fn lines(&self, spans: &Spans, project: Option<u32>) -> Vec<(i64, Key, Cell)> {
+        let wanted = |line: &Line| project.is_none_or(|project| line.project == project);
+        let in_names = |start: i64, cells: &Cells| -> Vec<_> {
+            let cells = cells.iter().filter(|(line, _)| wanted(line));
             cells
                 .map(|(line, cell)| (start, self.keys.key(*line), cell.clone()))
                 .collect()
         };
-        spans
-            .iter()
-            .flat_map(|(start, cells)| of_project(start, cells))
-            .collect()
+        spans.iter().flat_map(|(start, cells)| in_names(start, cells)).collect()
     }
 
     /// The names of a line that was counted here.
@@ -212,7 +272,7 @@ impl Statistics {
 
     /// How many cells wait to be written.
     pub(crate) fn cells_unwritten(&self) -> usize {
-        self.open.cells() + self.closed.as_ref().map_or(0, |closed| closed.spans.cells())
+        self.open.cells() + self.fresh.cells() + self.closed.as_ref().map_or(0, |closed| closed.spans.cells())
     }
 
     /// How many shapes were put under [`OTHER`], each time counted.

@@ -41,6 +41,23 @@ impl Spans {
         }
     }
 
+    /// Adds everything that others hold, and takes their room where there is none yet.
+    pub(super) fn merge(&mut self, others: Self, shapes_max: usize) -> u64 {
+        let mut folded = 0;
+        for (start, cells) in others.by_start {
+            let own = self.at(start);
+            if own.is_empty() {
+                *own = cells;
+                continue;
+            }
+            for (line, cell) in cells {
+                own.entry(line).or_default().merge(&cell);
+            }
+            folded += fold_if_overfull(own, shapes_max);
+        }
+        folded
+    }
+
     /// Every span, the oldest first.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (i64, &Cells)> {
         self.by_start.iter().map(|(start, cells)| (*start, cells))
@@ -65,9 +82,13 @@ impl Spans {
     }
 }
 
-/// Whether a map has grown so far beyond the cap that it is worth the work to fold it.
-pub(super) fn is_overfull(cells: &Cells, shapes_max: usize) -> bool {
-    cells.len() > shapes_max + shapes_max / 8 + 64
+/// Folds a map that has grown so far beyond the cap that it is worth the work; says how many shapes went.
+pub(super) fn fold_if_overfull(cells: &mut Cells, shapes_max: usize) -> u64 {
+    if cells.len() > shapes_max + shapes_max / 8 + 64 {
+        fold_rarest(cells, shapes_max)
+    } else {
+        0
+    }
 }
 
 /// Puts the shapes with the fewest calls under [`OTHER`](super::OTHER) of their project, so that at most `shapes_max`

@@ -84,8 +84,10 @@ impl Keeper {
         };
         store::write_batch(&mut transaction, batch, now_unix_ms).await?;
         let others = store::read_intake(&mut transaction, &self.monitor, now_unix_ms - GATEWAYS_FOR_MS).await?;
+        let batches = store::read_batches(&mut transaction).await?;
         transaction.commit().await?;
         self.shared.with(|knowledge| {
+            knowledge.statistics.peers.written(&batches, now_unix_ms);
             for (monitor, seen) in others {
                 knowledge.statistics.intake.hear_of(&monitor, seen);
             }

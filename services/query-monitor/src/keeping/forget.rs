@@ -11,8 +11,6 @@ use super::Keeper;
 use crate::aggregate::{LATE_AFTER_MS, Level};
 use crate::store;
 
-/// How often there is something to put together.
-const EVERY: Duration = Duration::from_secs(15);
 /// How long one span may take.
 const SPAN_WITHIN: Duration = Duration::from_secs(300);
 /// Spans that are put together before others get their turn.
@@ -24,7 +22,7 @@ impl Keeper {
         let leadership = Leadership::new(&self.store, "statistics", LeadershipOptions::default());
         leadership
             .lead(&stop, |_| async {
-                while pause(&stop, EVERY).await {
+                while pause(&stop, self.tidy_every).await {
                     if let Err(error) = self.put_together_once(&stop).await {
                         tracing::warn!(error = %self.store.error(error), "spans of the statistics wait");
                     }

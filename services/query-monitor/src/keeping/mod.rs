@@ -34,6 +34,7 @@ pub(crate) struct Keeper {
     /// The name of this monitor: new at each start, as its counts begin anew.
     pub(crate) monitor: Arc<str>,
     pub(crate) flush_every: Duration,
+    pub(crate) tidy_every: Duration,
     pub(crate) retention: Retention,
     pub(crate) shapes_max: usize,
 }

@@ -107,11 +107,12 @@ impl Keeper {
         unwritten: Vec<Unwritten>,
         written: Option<&Written>,
     ) -> impl Iterator<Item = (i64, Key, Cell)> {
-        let number = written.and_then(|written| written.batches.get(&*self.monitor).copied());
-        let new = unwritten
-            .into_iter()
-            .filter(move |batch| batch.number > number.unwrap_or(0));
-        new.flat_map(|batch| batch.cells)
+        let is_new = move |batch: &Unwritten| {
+            let monitor = batch.monitor.as_deref().unwrap_or(&self.monitor);
+            let last = written.and_then(|written| written.batches.get(monitor).copied());
+            batch.number > last.unwrap_or(0)
+        };
+        unwritten.into_iter().filter(is_new).flat_map(|batch| batch.cells)
     }
 
     /// What was read; or nothing, and why.

@@ -110,19 +110,21 @@ impl Counter {
 }
 
 /// Sets the gauges that mirror the knowledge.
-pub(crate) fn show(shared: &Shared, metrics: &Metrics) {
-    let (totals, cells, shapes, folded) = shared.with(|knowledge| {
+pub(crate) fn show(shared: &Shared, metrics: &Metrics, clock: &Clock) {
+    let now = clock.unix_ms();
+    shared.with(|knowledge| {
         let statistics = &knowledge.statistics;
-        let (cells, shapes) = (statistics.cells_unwritten(), statistics.shapes.count());
-        (statistics.totals(), cells, shapes, statistics.folded())
+        let totals = statistics.totals();
+        metrics.batches_lost.with([]).set(totals.batches_lost as f64);
+        metrics.events_lost.with([]).set(totals.events_lost as f64);
+        let dropped = totals.events_dropped as f64;
+        metrics.events_dropped_upstream.with([]).set(dropped);
+        metrics.peers.with([]).set(statistics.peers.count(now) as f64);
+        metrics
+            .cells_unwritten
+            .with([])
+            .set(statistics.cells_unwritten() as f64);
+        metrics.shapes_folded.with([]).set(statistics.folded() as f64);
+        metrics.shapes.with([]).set(statistics.shapes.count() as f64);
     });
-    metrics.events_lost.with([]).set(totals.events_lost as f64);
-    metrics.cells_unwritten.with([]).set(cells as f64);
-    metrics.shapes_folded.with([]).set(folded as f64);
-    metrics.batches_lost.with([]).set(totals.batches_lost as f64);
-    metrics
-        .events_dropped_upstream
-        .with([])
-        .set(totals.events_dropped as f64);
-    metrics.shapes.with([]).set(shapes as f64);
 }

@@ -48,13 +48,16 @@ pub(crate) async fn begin_snapshot(transaction: &mut PgConnection) -> sqlx::Resu
             *made_until.of_mut(level) = *until;
         }
     }
+    let batches = read_batches(transaction).await?;
+    Ok(Written { made_until, batches })
+}
+
+/// The number of the last batch of each monitor.
+pub(crate) async fn read_batches(connection: &mut PgConnection) -> sqlx::Result<HashMap<String, i64>> {
     let batches: Vec<(String, i64)> = sqlx::query_as("select monitor, batch from monitors")
-        .fetch_all(transaction)
+        .fetch_all(connection)
         .await?;
-    Ok(Written {
-        made_until,
-        batches: batches.into_iter().collect(),
-    })
+    Ok(batches.into_iter().collect())
 }
 
 /// Lines of a project in a part of a period, each put together.

@@ -8,7 +8,7 @@ mod statistics;
 
 pub(crate) use alerts::{AlertRow, count_by_state, forget_resolved, list_alerts, resolve_quiet, sight};
 pub(crate) use lines::{
-    Wanted, Written, begin_snapshot, read_part, read_shapes, read_spans, read_wholes, search_shapes,
+    Wanted, Written, begin_snapshot, read_batches, read_part, read_shapes, read_spans, read_wholes, search_shapes,
 };
 pub(crate) use partitions::drop_before;
 pub(crate) use rollup::make_next;
