@@ -38,6 +38,11 @@ bench *options:
     cargo build --quiet --locked --release -p weir-pool-gateway
     cargo bench --locked -p weir-tests --bench peers -- {{ options }}
 
+# The monitor's figures against the truth, and what an event costs it; `just bench-monitor --help` lists what it can be asked.
+bench-monitor *options:
+    cargo build --quiet --locked --release --workspace --bins
+    cargo bench --locked -p weir-tests --bench monitor -- {{ options }}
+
 # Hundreds of clients do everything the protocol allows, every answer is checked; options as in tests/stress/options.rs.
 soak-wire transactions="10000000" *options:
     cargo build --quiet --locked --release -p weir-pool-gateway

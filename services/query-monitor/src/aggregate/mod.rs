@@ -40,6 +40,15 @@ pub(crate) const WHOLE: Fingerprint = Fingerprint::new(u64::MAX);
 /// span that is still open: rows of a minute are put together once nothing can be added to them.
 pub(crate) const LATE_AFTER_MS: i64 = 60_000;
 
+/// Traces (W3C) of the last statements of a project that were not as they should be. Empty: none had one.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Traces {
+    /// That failed.
+    pub(crate) failed: String,
+    /// That took longer than the target.
+    pub(crate) late: String,
+}
+
 /// One message of a gateway.
 #[derive(Debug)]
 pub(crate) struct Batch<'m> {
@@ -103,6 +112,7 @@ pub(crate) struct Statistics {
     fresh: Spans,
     /// What projects did as a whole since the last [`Statistics::settle`].
     wholes: BTreeMap<(u32, i64), Cell>,
+    traces: HashMap<Project, Traces>,
     closed: Option<Arc<Closed>>,
     next_number: i64,
     folded: u64,
@@ -121,6 +131,7 @@ impl Statistics {
             open: Spans::default(),
             fresh: Spans::default(),
             wholes: BTreeMap::new(),
+            traces: HashMap::new(),
             closed: None,
             next_number: 1,
             folded: 0,
@@ -131,6 +142,7 @@ impl Statistics {
     pub(crate) fn add(&mut self, project: &Project, batch: &Batch<'_>, now_unix_ms: i64) {
         self.intake.note(&batch.head, now_unix_ms);
         batch.shapes.iter().for_each(|shape| self.shapes.learn(shape));
+        self.note_traces(project, &batch.events);
         let project = self.keys.project(project);
         // A clock that runs ahead must not fill the future, and what is late must not change the past.
         let spans = Level::Seconds.floor(now_unix_ms - LATE_AFTER_MS)..=now_unix_ms;
@@ -138,6 +150,30 @@ impl Statistics {
             let at = told.ended_unix_ms().clamp(*spans.start(), *spans.end());
             self.count(project, told, at);
         }
+    }
+
+    /// The last of a message will do: there are ten messages a second.
+    fn note_traces(&mut self, project: &Project, events: &[Told<'_>]) {
+        let late_from_us = self.bounds.late_from_us;
+        let traced = |told: &&Told<'_>| !told.traceparent.is_empty();
+        let mut last = events.iter().rev().filter(traced);
+        let failed = last.clone().find(|told| told.failed());
+        let late = last.find(|told| told.total_us() > late_from_us);
+        if failed.or(late).is_none() {
+            return;
+        }
+        let traces = self.traces.entry(project.clone()).or_default();
+        if let Some(told) = failed {
+            told.traceparent.clone_into(&mut traces.failed);
+        }
+        if let Some(told) = late {
+            told.traceparent.clone_into(&mut traces.late);
+        }
+    }
+
+    /// Traces of a project's last statements that were not as they should be.
+    pub(crate) fn traces(&self, project: &Project) -> Traces {
+        self.traces.get(project).cloned().unwrap_or_default()
     }
 
     fn count(&mut self, project: u32, told: &Told<'_>, at: i64) {

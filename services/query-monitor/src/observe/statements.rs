@@ -8,7 +8,7 @@ use weir_runtime::TaskResult;
 use weir_store::pause;
 
 use super::{Board, Shared};
-use crate::aggregate::Recent;
+use crate::aggregate::{Recent, Traces};
 use crate::detect::{Labels, Metric, ProjectOutcomes, Reading, metric};
 
 /// How the board knows this source.
@@ -25,8 +25,12 @@ const USUAL_MIN: u64 = 1_000;
 /// Reads the projects until told to stop.
 pub(crate) async fn read(shared: Shared, board: Board, clock: Clock, stop: CancellationToken) -> TaskResult {
     while pause(&stop, EVERY).await {
-        let recent = recent(&shared, &clock);
-        board.put(SOURCE, recent.iter().flat_map(readings).collect(), FRESH_FOR);
+        let recent = recent(&shared, &clock).into_iter().map(|recent| {
+            let traces = shared.with(|knowledge| knowledge.statistics.traces(&recent.project));
+            (recent, traces)
+        });
+        let readings = recent.flat_map(|(recent, traces)| readings(&recent, &traces));
+        board.put(SOURCE, readings.collect(), FRESH_FOR);
     }
     Ok(())
 }
@@ -48,19 +52,20 @@ fn recent(shared: &Shared, clock: &Clock) -> Vec<Recent> {
     })
 }
 
-fn readings(recent: &Recent) -> Vec<Reading> {
+fn readings(recent: &Recent, traces: &Traces) -> Vec<Reading> {
     let mut readings = vec![reading(&recent.project, metric::SLOW_PER_HOUR, recent.hour.slow as f64)];
     let (sums, latency) = (&recent.lately.sums, &recent.lately.latency);
     if sums.calls >= CALLS_MIN {
         let note = format!("of {} statements within five minutes", sums.calls);
         let figures = [
-            (metric::SLOW_RATIO, share(sums.slow, sums.calls)),
-            (metric::ERROR_RATIO, share(sums.errors, sums.calls)),
-            (metric::P95_MS, latency.total.quantile_us(0.95) / 1e3),
-            (metric::WAIT_P95_MS, latency.wait.quantile_us(0.95) / 1e3),
+            (metric::SLOW_RATIO, share(sums.slow, sums.calls), &traces.late),
+            (metric::ERROR_RATIO, share(sums.errors, sums.calls), &traces.failed),
+            (metric::P95_MS, latency.total.quantile_us(0.95) / 1e3, &traces.late),
+            (metric::WAIT_P95_MS, latency.wait.quantile_us(0.95) / 1e3, &traces.late),
         ];
-        readings.extend(figures.map(|(metric, value)| Reading {
+        readings.extend(figures.map(|(metric, value, trace)| Reading {
             note: note.clone(),
+            traceparent: trace.clone(),
             ..reading(&recent.project, metric, value)
         }));
     }
