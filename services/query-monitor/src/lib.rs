@@ -23,7 +23,6 @@ use weir_runtime::{Ground, GrpcDoor, Service, Stage, StartError, bind, serve_ops
 use weir_store::Migrations;
 
 use aggregate::Statistics;
-use alert::Alerts;
 use detect::SlowQueries;
 use grpc::Desk;
 use metrics::Metrics;
@@ -69,34 +68,19 @@ pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
     ground.tasks.spawn(Stage::Work, "observe", |stop| {
         events::observe(subscription, counted, counters, stop)
     });
-    let resolve_after = settings.slow_query_resolve_after;
-    let store = tables.store().clone();
-    let alerts = Alerts {
-        store: store.clone(),
+    let parts = alert::Parts {
         shared: shared.clone(),
-        clock: ground.clock.clone(),
-        resolve_after,
+        board,
+        metrics,
+        outcomes: Arc::new(|_| Vec::new()),
+        outbound: Arc::new(alert::NoChannels),
     };
-    let (counting, there) = (alerts.clone(), tables.clone());
-    ground.tasks.spawn(Stage::Watch, "count alerts", |stop| async move {
-        if there.are_there(&stop).await {
-            counting.count(metrics, stop).await
-        } else {
-            Ok(())
-        }
-    });
-    ground.tasks.spawn(Stage::Work, "alerts", |stop| async move {
-        if tables.are_there(&stop).await {
-            alerts.run(stop).await
-        } else {
-            Ok(())
-        }
-    });
+    let alerts = alert::start(&ground, &tables, &settings, parts);
     follow_reloads(&ground, shared.clone());
 
     serve_ops(&ground, ops);
     GrpcDoor::new(grpc, GRPC_NAME).serve(&ground, |routes| {
-        routes.add_service(MonitorServiceServer::new(Desk { shared, store }));
+        routes.add_service(MonitorServiceServer::new(Desk { shared, alerts }));
     })
 }
 
