@@ -13,6 +13,14 @@ pub(crate) enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// Something of that name or id is not there.
+    #[error("there is no {what} {name}")]
+    NotFound {
+        /// What kind of thing.
+        what: &'static str,
+        /// Which.
+        name: String,
+    },
     /// The monitor's own tables cannot be reached.
     #[error("{0}")]
     Store(String),
@@ -22,6 +30,7 @@ impl Coded for Error {
     fn class(&self) -> ErrorClass {
         match self {
             Self::Field { .. } => ErrorClass::InvalidInput,
+            Self::NotFound { .. } => ErrorClass::NotFound,
             Self::Store(_) => ErrorClass::Unavailable,
         }
     }
@@ -29,6 +38,7 @@ impl Coded for Error {
     fn slug(&self) -> &'static str {
         match self {
             Self::Field { .. } => "monitor-field",
+            Self::NotFound { .. } => "monitor-not-found",
             Self::Store(_) => "monitor-store",
         }
     }

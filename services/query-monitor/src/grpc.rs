@@ -3,28 +3,24 @@
 mod queries;
 
 use tonic::{Request, Response, Status};
-use uuid::Uuid;
-use weir_model::{Fingerprint, Project};
-use weir_proto::common::v1::Severity;
+use weir_model::Project;
 use weir_proto::monitor::v1 as api;
 use weir_proto::monitor::v1::monitor_service_server::MonitorService;
 use weir_proto::page::Page;
 use weir_proto::status::status;
-use weir_store::Store;
 
-use crate::alert::{labels, runbook};
+use crate::alert::AlertDesk;
 use crate::error::Error;
 use crate::keeping::Keeper;
-use crate::store::{self, AlertRow};
 
 /// Answers questions about statements and alerts.
 #[derive(Debug, Clone)]
 pub(crate) struct Desk {
     pub(crate) keeper: Keeper,
-    pub(crate) store: Store,
+    pub(crate) alerts: AlertDesk,
 }
 
-type Answer<T> = Result<Response<T>, Status>;
+pub(crate) type Answer<T> = Result<Response<T>, Status>;
 
 #[tonic::async_trait]
 impl MonitorService for Desk {
@@ -33,20 +29,7 @@ impl MonitorService for Desk {
     }
 
     async fn list_alerts(&self, request: Request<api::ListAlertsRequest>) -> Answer<api::ListAlertsResponse> {
-        let request = request.into_inner();
-        let project = project_of(&request.project)?;
-        let page = Page::of(request.page.as_ref()).map_err(|error| status(&error))?;
-        let after = page.after::<i64, Uuid>().map_err(|error| status(&error))?;
-        let states: Vec<String> = request.states().filter_map(state_name).map(str::to_owned).collect();
-        let rows = self
-            .alerts(&project, &states, after, page.size)
-            .await
-            .map_err(|error| status(&error))?;
-        let page = Some(page.answer(&rows, |row| (row.since_unix_ms, row.id)));
-        Ok(Response::new(api::ListAlertsResponse {
-            alerts: rows.into_iter().map(alert_of).collect(),
-            page,
-        }))
+        self.alerts.list(request.into_inner()).await
     }
 
     async fn get_intake(&self, _: Request<api::GetIntakeRequest>) -> Answer<api::GetIntakeResponse> {
@@ -68,25 +51,40 @@ impl MonitorService for Desk {
     async fn get_timeline(&self, request: Request<api::GetTimelineRequest>) -> Answer<api::GetTimelineResponse> {
         self.timeline(request).await
     }
-}
 
-impl Desk {
-    async fn alerts(
+    async fn list_rules(&self, _: Request<api::ListRulesRequest>) -> Answer<api::ListRulesResponse> {
+        self.alerts.list_rules().await
+    }
+
+    async fn put_rule(&self, request: Request<api::PutRuleRequest>) -> Answer<api::PutRuleResponse> {
+        self.alerts.put_rule(request.into_inner()).await
+    }
+
+    async fn reset_rule(&self, request: Request<api::ResetRuleRequest>) -> Answer<api::ResetRuleResponse> {
+        self.alerts.reset_rule(request.into_inner()).await
+    }
+
+    async fn list_silences(&self, _: Request<api::ListSilencesRequest>) -> Answer<api::ListSilencesResponse> {
+        self.alerts.list_silences().await
+    }
+
+    async fn put_silence(&self, request: Request<api::PutSilenceRequest>) -> Answer<api::PutSilenceResponse> {
+        self.alerts.put_silence(request.into_inner()).await
+    }
+
+    async fn expire_silence(&self, request: Request<api::ExpireSilenceRequest>) -> Answer<api::ExpireSilenceResponse> {
+        self.alerts.expire_silence(request.into_inner()).await
+    }
+
+    async fn acknowledge_alert(
         &self,
-        project: &Project,
-        states: &[String],
-        after: Option<(i64, Uuid)>,
-        size: u32,
-    ) -> Result<Vec<AlertRow>, Error> {
-        let failed = |error| Error::Store(self.store.error(error).to_string());
-        let mut connection = self.store.pool().acquire().await.map_err(failed)?;
-        store::list_alerts(&mut connection, project.as_str(), states, after, size)
-            .await
-            .map_err(failed)
+        request: Request<api::AcknowledgeAlertRequest>,
+    ) -> Answer<api::AcknowledgeAlertResponse> {
+        self.alerts.acknowledge(request.into_inner()).await
     }
 }
 
-fn project_of(name: &str) -> Result<Project, Status> {
+pub(crate) fn project_of(name: &str) -> Result<Project, Status> {
     let project = if name.is_empty() {
         Ok(Project::default())
     } else {
@@ -98,40 +96,4 @@ fn project_of(name: &str) -> Result<Project, Status> {
             reason: error.to_string(),
         })
     })
-}
-
-const fn state_name(state: api::AlertState) -> Option<&'static str> {
-    match state {
-        api::AlertState::Unspecified => None,
-        api::AlertState::Firing => Some("firing"),
-        api::AlertState::Resolved => Some("resolved"),
-    }
-}
-
-fn alert_of(row: AlertRow) -> api::Alert {
-    let state = if row.state == "firing" {
-        api::AlertState::Firing
-    } else {
-        api::AlertState::Resolved
-    };
-    let severity = if row.severity == "critical" {
-        Severity::Critical
-    } else {
-        Severity::Warning
-    };
-    api::Alert {
-        labels: labels(&row),
-        id: row.id.to_string(),
-        rule: row.rule,
-        severity: severity.into(),
-        state: state.into(),
-        project: row.project,
-        summary: row.summary,
-        value: row.value_ms,
-        threshold: row.threshold_ms,
-        since_unix_ms: row.since_unix_ms,
-        resolved_unix_ms: row.resolved_unix_ms,
-        fingerprint: Fingerprint::new(row.fingerprint.cast_unsigned()).to_string(),
-        runbook: runbook().to_owned(),
-    }
 }

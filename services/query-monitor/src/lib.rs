@@ -25,7 +25,6 @@ use weir_runtime::{Ground, GrpcDoor, Service, Stage, StartError, bind, serve_ops
 use weir_store::Migrations;
 
 use aggregate::{Bounds, Retention, Statistics};
-use alert::Alerts;
 use detect::SlowQueries;
 use grpc::Desk;
 use keeping::Keeper;
@@ -99,38 +98,24 @@ pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
         shapes_max: settings.shapes_max,
     };
     keeping::start(&ground, &tables, &keeper);
-    let (read, clock) = (shared.clone(), ground.clock.clone());
+    let (read, put, clock) = (shared.clone(), board.clone(), ground.clock.clone());
     ground.tasks.spawn(Stage::Work, "read statements", |stop| {
-        statements::read(read, board, clock, stop)
+        statements::read(read, put, clock, stop)
     });
-    let resolve_after = settings.slow_query_resolve_after;
-    let store = tables.store().clone();
-    let alerts = Alerts {
-        store: store.clone(),
+    let judged = shared.clone();
+    let parts = alert::Parts {
         shared: shared.clone(),
-        clock: ground.clock.clone(),
-        resolve_after,
+        board,
+        metrics,
+        outcomes: Arc::new(move |now_unix_ms| statements::outcomes(&judged, now_unix_ms)),
+        outbound: Arc::new(alert::NoChannels),
     };
-    let (counting, there) = (alerts.clone(), tables.clone());
-    ground.tasks.spawn(Stage::Watch, "count alerts", |stop| async move {
-        if there.are_there(&stop).await {
-            counting.count(metrics, stop).await
-        } else {
-            Ok(())
-        }
-    });
-    ground.tasks.spawn(Stage::Work, "alerts", |stop| async move {
-        if tables.are_there(&stop).await {
-            alerts.run(stop).await
-        } else {
-            Ok(())
-        }
-    });
+    let alerts = alert::start(&ground, &tables, &settings, parts);
     follow_reloads(&ground, shared.clone());
 
     serve_ops(&ground, ops);
     GrpcDoor::new(grpc, GRPC_NAME).serve(&ground, |routes| {
-        routes.add_service(MonitorServiceServer::new(Desk { keeper, store }));
+        routes.add_service(MonitorServiceServer::new(Desk { keeper, alerts }));
     })
 }
 

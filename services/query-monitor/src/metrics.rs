@@ -29,5 +29,7 @@ weir_telemetry::metrics! {
         slow_queries: Counters<1> = "weir_slow_queries_total" ["project"],
         /// Alerts by severity and state.
         alerts: Gauges<2> = "weir_alerts" ["severity", "state"],
+        /// Alerts that there was no room for (alerts), and changes of alerts that were forgotten because the store was away for too long (queue).
+        alerts_dropped: Counters<1> = "weir_monitor_alerts_dropped_total" ["reason"],
     }
 }

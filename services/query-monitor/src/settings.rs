@@ -3,7 +3,10 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use weir_config::{Error, Origin, Sources};
+use weir_config::{Error, Origin, Sources, Tables};
+
+use crate::alert::Said;
+use crate::detect::{Objective, RulePatch};
 
 weir_config::section! {
     /// Query statistics and alerts.
@@ -34,6 +37,10 @@ weir_config::section! {
         keep_hours: Duration = "60d",
         /// How long they are kept by the day.
         keep_days: Duration = "800d",
+        /// What is different in the rules of alerts, and rules of your own: tables with name, and optionally project, enabled, metric, labels, direction (above or below), info, warning and critical with the same and _clear, severity, for, keep_firing_for, summary, runbook, inhibits. See docs/guides/alerts.md.
+        rules: Tables<RulePatch> = "[]",
+        /// Service-level objectives: tables with project (* for all others), availability in per cent, and optionally latency (a duration) and latency_share in per cent. A project without one is promised an availability of 99.9 %.
+        objectives: Tables<Objective> = "[]",
     }
 }
 
@@ -63,6 +70,7 @@ pub fn check(sources: &Sources) -> Result<MonitorSettings, Error> {
     if settings.shapes_max == 0 {
         return wrong("monitor.shapes_max", "at least one must fit");
     }
+    Said::check(&settings)?;
     Ok(settings)
 }
 

@@ -17,7 +17,7 @@ use weir_proto::monitor::v1 as api;
 use weir_proto::monitor::v1::monitor_service_client::MonitorServiceClient;
 use weir_runtime::{Ground, Outcome, Tasks};
 use weir_store::outbox;
-use weir_testkit::{Database, Postgres, eventually, free_port, http_get};
+use weir_testkit::{Postgres, eventually, free_port, http_get};
 
 const SOON: Duration = Duration::from_secs(20);
 /// When the clocks of these tests stand still, in milliseconds since 1970.
@@ -232,15 +232,18 @@ impl Listener {
     }
 }
 
-/// Waits until what every monitor saw is in the rows.
-async fn sightings_are(database: &Database, expected: u32) {
-    eventually("what all saw in the rows", SOON, || async {
-        let seen = database
-            .psql("select coalesce(sum(sightings), 0) from weir_monitor.alerts")
-            .await;
-        (seen == expected.to_string()).then_some(()).ok_or(seen)
+/// Waits until the alert of a shape has this value; a figure that goes on is written every ten seconds.
+async fn value_is(monitor: &Monitor, fingerprint: u64, clock: &Clock, expected: f64) -> api::Alert {
+    eventually("the alert's figure", SOON, || async {
+        clock.advance(Duration::from_millis(500));
+        let alerts = monitor.alerts("shop", &[]).await;
+        let seen = format!("{alerts:?}");
+        let found = alerts
+            .into_iter()
+            .find(|alert| number(&alert.fingerprint) == fingerprint);
+        found.filter(|alert| (alert.value - expected).abs() < 1e-9).ok_or(seen)
     })
-    .await;
+    .await
 }
 
 #[tokio::test]
@@ -388,10 +391,11 @@ async fn what_is_missing_or_malformed_is_known_at_every_monitor() {
         ..QueryBatch::default()
     };
     tell_batch(&bus, "blog", &other).await;
+    let mut malformed = 0;
     for monitor in [one, two] {
         monitor.has_counted(5).await;
         let mut intake = monitor.intake().await;
-        assert_eq!(intake.batches_malformed_total, 1);
+        malformed += intake.batches_malformed_total;
         assert_eq!((intake.batches_lost_total, intake.events_dropped_total), (2, 17));
         intake
             .gateways
@@ -410,6 +414,8 @@ async fn what_is_missing_or_malformed_is_known_at_every_monitor() {
         );
         monitor.stop().await;
     }
+    // Only the one that met it can tell; it names no gateway.
+    assert_eq!(malformed, 1);
 }
 
 #[tokio::test]
@@ -427,7 +433,8 @@ async fn a_slow_shape_has_one_alert_however_often_and_by_whom_it_is_seen() {
         )
         .await;
     }
-    sightings_are(&database, 40).await;
+    one.has_counted(20).await;
+    let alert = value_is(&one, 1, &clock, 1_020.0).await;
     tell(&bus, "shop", 21, vec![statement(2, 5_000)]).await;
 
     let heard = listener.until(2).await;
@@ -440,8 +447,7 @@ async fn a_slow_shape_has_one_alert_however_often_and_by_whom_it_is_seen() {
         ("slow-query", "shop", 1_000.0)
     );
     assert!(firing.summary.contains("SELECT * FROM t1"), "{}", firing.summary);
-    let alert = one.alert(1, api::AlertState::Firing).await;
-    assert_eq!((&alert.id, alert.value), (&firing.id, 1_020.0));
+    assert_eq!(alert.id, firing.id);
     assert_eq!(two.alerts("shop", &[]).await.len(), 2);
     assert!(one.alerts("blog", &[]).await.is_empty() && one.alerts("", &[]).await.is_empty());
     one.stop().await;
@@ -461,7 +467,6 @@ async fn an_alert_is_resolved_once_when_its_shape_was_quiet_and_may_fire_again()
     };
     tell(&bus, "shop", 1, vec![behind]).await;
     let first = one.alert(1, api::AlertState::Firing).await;
-    sightings_are(&database, 2).await;
 
     clock.advance(Duration::from_secs(299));
     tell(&bus, "shop", 2, vec![statement(2, 2_000)]).await;
@@ -510,7 +515,7 @@ async fn what_was_slow_while_the_store_was_away_is_told_afterwards() {
     tell(&bus, "shop", 2, vec![strange]).await;
     monitor.has_counted(2).await;
     // Each of these waits for the store as long as a flush does, so that one that had a sighting has failed by then.
-    for _ in 0..3 {
+    for _ in 0..2 {
         let refused = monitor.client.clone().list_alerts(of_shop()).await.unwrap_err();
         assert_eq!(refused.code(), tonic::Code::Unavailable, "{refused}");
     }

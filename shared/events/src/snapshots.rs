@@ -184,6 +184,7 @@ fn statistics_counted() -> messages::StatisticsCounted {
         batch: 3,
         lines: vec![line],
         gateways: vec![gateway],
+        shapes: Vec::new(),
     }
 }
 

@@ -10,7 +10,7 @@ use weir_model::Project;
 
 use super::cell::Cell;
 use super::level::Level;
-use crate::detect::{Outcomes, WINDOWS};
+use crate::detect::{Incident, Outcomes, WINDOWS};
 
 const MINUTE_MS: i64 = 60_000;
 const FIVE_MINUTES_MS: i64 = 5 * MINUTE_MS;
@@ -45,6 +45,7 @@ impl Counts {
                 requests: cell.sums.calls,
                 errors: faults.map(|(_, count)| count).sum(),
                 late: cell.latency.total.above(late_from_us),
+                ..Outcomes::default()
             },
             failed: cell.sums.errors,
             slow: cell.sums.slow,
@@ -57,6 +58,8 @@ impl Counts {
         self.outcomes.requests += other.outcomes.requests;
         self.outcomes.errors += other.outcomes.errors;
         self.outcomes.late += other.outcomes.late;
+        self.outcomes.error_incidents += other.outcomes.error_incidents;
+        self.outcomes.late_incidents += other.outcomes.late_incidents;
         self.failed += other.failed;
         self.slow += other.slow;
         self.cache_hits += other.cache_hits;
@@ -67,6 +70,8 @@ impl Counts {
 /// One project's.
 #[derive(Debug, Default)]
 struct Past {
+    errors: Incident,
+    lates: Incident,
     cells: BTreeMap<i64, Cell>,
     seconds: BTreeMap<i64, Counts>,
     minutes: BTreeMap<i64, Counts>,
@@ -75,10 +80,18 @@ struct Past {
 
 impl Past {
     fn merge(&mut self, start: i64, cell: &Cell, late_from_us: u64) {
-        let counts = Counts::of(cell, late_from_us);
+        let counts = self.with_incidents(start, Counts::of(cell, late_from_us));
         self.cells.entry(start).or_default().merge(cell);
         self.seconds.entry(start).or_default().add(&counts);
         self.count(start, &counts);
+    }
+
+    /// Counts a span's errors as the beginning of trouble, unless they belong to what began shortly before.
+    fn with_incidents(&mut self, start: i64, mut counts: Counts) -> Counts {
+        let outcomes = &mut counts.outcomes;
+        outcomes.error_incidents = u64::from(outcomes.errors > 0 && self.errors.begins(start));
+        outcomes.late_incidents = u64::from(outcomes.late > 0 && self.lates.begins(start));
+        counts
     }
 
     fn count(&mut self, start: i64, counts: &Counts) {
@@ -144,7 +157,9 @@ impl History {
 
     /// Adds counts of a longer span from long ago, of which no ten seconds are known.
     pub(crate) fn recall(&mut self, project: &Project, start: i64, cell: &Cell, late_from_us: u64) {
-        self.past(project).count(start, &Counts::of(cell, late_from_us));
+        let past = self.past(project);
+        let counts = past.with_incidents(start, Counts::of(cell, late_from_us));
+        past.count(start, &counts);
     }
 
     fn past(&mut self, project: &Project) -> &mut Past {

@@ -49,6 +49,9 @@ pub(crate) struct Traces {
     pub(crate) late: String,
 }
 
+/// Traces of slow statements that are told to other monitors at once.
+const SLOW_TRACES_MAX: usize = 1_000;
+
 /// One message of a gateway.
 #[derive(Debug)]
 pub(crate) struct Batch<'m> {
@@ -80,10 +83,16 @@ pub(crate) struct Unwritten {
 pub(crate) struct Counted {
     /// The number under which the lines will be written.
     pub(crate) batch: i64,
+    /// How many listen.
+    pub(crate) peers: usize,
     /// The lines, with the start of their span.
     pub(crate) lines: Vec<(i64, Key, Cell)>,
     /// What was counted of each gateway so far.
     pub(crate) gateways: Vec<(String, Seen)>,
+    /// What shapes stand for that were met since.
+    pub(crate) shapes: Vec<QueryShape>,
+    /// Traces of slow statements by their fingerprint.
+    pub(crate) slow_traces: HashMap<u64, String>,
 }
 
 /// Bounds of the statistics.
@@ -113,6 +122,8 @@ pub(crate) struct Statistics {
     /// What projects did as a whole since the last [`Statistics::settle`].
     wholes: BTreeMap<(u32, i64), Cell>,
     traces: HashMap<Project, Traces>,
+    /// Traces of slow statements since the other monitors were told, by fingerprint.
+    slow_traces: HashMap<u64, String>,
     closed: Option<Arc<Closed>>,
     next_number: i64,
     folded: u64,
@@ -132,6 +143,7 @@ impl Statistics {
             fresh: Spans::default(),
             wholes: BTreeMap::new(),
             traces: HashMap::new(),
+            slow_traces: HashMap::new(),
             closed: None,
             next_number: 1,
             folded: 0,
@@ -157,6 +169,11 @@ impl Statistics {
         let late_from_us = self.bounds.late_from_us;
         let traced = |told: &&Told<'_>| !told.traceparent.is_empty();
         let mut last = events.iter().rev().filter(traced);
+        for told in last.clone().filter(|told| told.total_us() >= self.bounds.slow_from_us) {
+            if self.slow_traces.len() < SLOW_TRACES_MAX {
+                self.slow_traces.insert(told.fingerprint, told.traceparent.to_owned());
+            }
+        }
         let failed = last.clone().find(|told| told.failed());
         let late = last.find(|told| told.total_us() > late_from_us);
         if failed.or(late).is_none() {
@@ -205,16 +222,27 @@ impl Statistics {
     pub(crate) fn tell(&mut self, now_unix_ms: i64) -> Counted {
         self.settle(now_unix_ms);
         let mut lines = Vec::new();
-        if self.peers.count(now_unix_ms) > 0 {
+        // Nobody listens: nothing is kept for somebody who might.
+        let (shapes, slow_traces) = (self.shapes.take_untold(), std::mem::take(&mut self.slow_traces));
+        let peers = self.peers.count(now_unix_ms);
+        if peers > 0 {
             lines = self.lines(&self.fresh, None);
             self.gather();
         }
         let own = self.intake.own();
         Counted {
             batch: self.next_number,
+            peers,
             lines,
             gateways: own.map(|(gateway, seen)| (gateway.to_owned(), *seen)).collect(),
+            shapes,
+            slow_traces,
         }
+    }
+
+    /// Learns what a shape stands for from another monitor.
+    pub(crate) fn hear_of_shape(&mut self, shape: &QueryShape) {
+        self.shapes.hear(shape);
     }
 
     /// Notes what another monitor has counted and will write under this number.

@@ -28,15 +28,29 @@ pub(crate) struct Shape {
 pub(crate) struct Shapes {
     known: HashMap<Fingerprint, Shape>,
     unwritten: HashSet<Fingerprint>,
+    /// Learnt from a gateway and not told to other monitors yet.
+    untold: Vec<QueryShape>,
     text_bytes: usize,
 }
 
 impl Shapes {
     /// Learns what a gateway tells.
     pub(super) fn learn(&mut self, told: &QueryShape) {
+        if self.hear(told) {
+            self.untold.push(told.clone());
+        }
+    }
+
+    /// What was learnt since this was asked last.
+    pub(super) fn take_untold(&mut self) -> Vec<QueryShape> {
+        std::mem::take(&mut self.untold)
+    }
+
+    /// Learns what another monitor tells; true if it is new.
+    pub(super) fn hear(&mut self, told: &QueryShape) -> bool {
         let fingerprint = Fingerprint::new(told.fingerprint);
         if self.known.contains_key(&fingerprint) {
-            return;
+            return false;
         }
         if self.text_bytes > TEXT_BYTES_MAX {
             self.make_room();
@@ -49,6 +63,7 @@ impl Shapes {
             writes: told.writes,
         };
         self.known.insert(fingerprint, shape);
+        true
     }
 
     /// Forgets what is written; or, where the store is away for so long that nothing is, everything.

@@ -287,8 +287,16 @@ fn the_past_of_a_project_is_judged_by_windows() {
     history.forget(NOW);
     let recent = history.recent(NOW).remove(0);
     assert_eq!((recent.lately.sums.calls, recent.lately.sums.errors), (17, 7));
-    let outcomes = |requests, errors, late| Outcomes { requests, errors, late };
-    let (minutes, hour, days) = (outcomes(17, 5, 7), outcomes(21, 5, 11), outcomes(121, 105, 11));
+    let outcomes = |requests, (errors, error_incidents), (late, late_incidents)| Outcomes {
+        requests,
+        errors,
+        late,
+        error_incidents,
+        late_incidents,
+    };
+    let minutes = outcomes(17, (5, 1), (7, 2));
+    let hour = outcomes(21, (5, 1), (11, 3));
+    let days = outcomes(121, (105, 2), (11, 3));
     assert_eq!(recent.windows, [minutes, minutes, hour, hour, hour, days, days]);
     assert_eq!((recent.hour.slow, recent.day_before.outcomes.requests), (6, 100));
     history.forget(NOW + 4 * 86_400_000);

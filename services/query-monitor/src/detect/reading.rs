@@ -120,4 +120,49 @@ pub(crate) mod metric {
     pub(crate) const BACKUP_AGE_HOURS: Metric = Metric("backup.age_hours");
     /// Broken rules of security within five minutes; labels `rule`, `action`.
     pub(crate) const SECURITY_VIOLATIONS: Metric = Metric("security.violations");
+
+    // Of the monitor itself, made where rules are judged.
+
+    /// Seconds since the readings of a source went stale; label `source`.
+    pub(crate) const SOURCE_SILENT_SECONDS: Metric = Metric("monitor.source_silent_seconds");
+    /// How fast a project's error budget burns, 1 being as fast as a person is woken for; label `objective`.
+    pub(crate) const BUDGET_FAST_BURN: Metric = Metric("objective.fast_burn");
+    /// How fast a project's error budget burns, 1 being as fast as somebody should look at by day; label `objective`.
+    pub(crate) const BUDGET_SLOW_BURN: Metric = Metric("objective.slow_burn");
+
+    /// All of them: what a rule may name.
+    pub(crate) const ALL: [Metric; 27] = [
+        SLOW_QUERY_MS,
+        SLOW_PER_HOUR,
+        SLOW_RATIO,
+        P95_MS,
+        ERROR_RATIO,
+        WAIT_P95_MS,
+        CACHE_HIT_RATIO,
+        CACHE_HIT_FALL,
+        POOL_UTILIZATION,
+        POOL_WAITING,
+        BREAKER_OPEN,
+        SERVER_DOWN,
+        BUFFER_HIT_RATIO,
+        REPLICATION_LAG_SECONDS,
+        IDLE_IN_TRANSACTION_SECONDS,
+        LONGEST_TRANSACTION_SECONDS,
+        BLOCKED_SECONDS,
+        CONNECTIONS_RATIO,
+        WRAPAROUND_RATIO,
+        WRAPAROUND_DAYS,
+        DISK_FULL_DAYS,
+        JOB_FAILURES_IN_ROW,
+        BACKUP_AGE_HOURS,
+        SECURITY_VIOLATIONS,
+        SOURCE_SILENT_SECONDS,
+        BUDGET_FAST_BURN,
+        BUDGET_SLOW_BURN,
+    ];
+
+    /// The metric of that name.
+    pub(crate) fn named(name: &str) -> Option<Metric> {
+        ALL.into_iter().find(|metric| metric.0 == name)
+    }
 }

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 
 use weir_model::{Fingerprint, Project};
 
+use super::{Labels, Reading, metric};
 use crate::aggregate::Told;
 
 /// Shapes with slow statements held between two flushes; further ones are seen again at the next slow statement.
@@ -51,11 +52,6 @@ impl SlowQueries {
         }
     }
 
-    /// From when on a statement is slow.
-    pub(crate) const fn threshold_ms(&self) -> f64 {
-        self.threshold_ms
-    }
-
     /// Changes the threshold for statements to come.
     pub(crate) const fn set_threshold_ms(&mut self, threshold_ms: f64) {
         self.threshold_ms = threshold_ms;
@@ -91,14 +87,12 @@ impl SlowQueries {
         true
     }
 
-    /// Takes back what could not be saved, within the same bound as everything that is held.
-    pub(crate) fn put_back(&mut self, taken: Vec<(SlowKey, Sighting)>) {
-        for (key, sighting) in taken {
-            if let Some(held) = self.held.get_mut(&key) {
-                held.merge(&sighting);
-            } else if self.held.len() < HELD_MAX {
-                self.held.insert(key, sighting);
-            }
+    /// Adds what another monitor saw of one shape.
+    pub(crate) fn hear(&mut self, key: SlowKey, sighting: Sighting) {
+        if let Some(held) = self.held.get_mut(&key) {
+            held.merge(&sighting);
+        } else if self.held.len() < HELD_MAX {
+            self.held.insert(key, sighting);
         }
     }
 
@@ -125,6 +119,48 @@ impl Sighting {
             self.worst_ms = took_ms;
             traceparent.clone_into(&mut self.traceparent);
         }
+    }
+}
+
+/// Shapes that were slow lately, and how slow at worst: what the rule `slow-query` judges.
+///
+/// A shape counts from when it was seen here, by the monitor's clock: a gateway whose clock is wrong would otherwise end
+/// its alert at once or never.
+#[derive(Debug, Default)]
+pub(crate) struct SlowLately {
+    held: HashMap<SlowKey, (Sighting, i64)>,
+}
+
+impl SlowLately {
+    /// Adds what was gathered and forgets what was last seen before `quiet_since_unix_ms`; true if that changed anything.
+    pub(crate) fn turn(&mut self, taken: Vec<(SlowKey, Sighting)>, quiet_since_unix_ms: i64, now_unix_ms: i64) -> bool {
+        let before = self.held.len();
+        self.held
+            .retain(|_, (_, seen_unix_ms)| *seen_unix_ms >= quiet_since_unix_ms);
+        let changed = self.held.len() != before || !taken.is_empty();
+        for (key, sighting) in taken {
+            if let Some((held, seen_unix_ms)) = self.held.get_mut(&key) {
+                held.merge(&sighting);
+                *seen_unix_ms = now_unix_ms;
+            } else if self.held.len() < HELD_MAX {
+                self.held.insert(key, (sighting, now_unix_ms));
+            }
+        }
+        changed
+    }
+
+    /// One reading for each shape; `text` tells a shape's text without its literals.
+    pub(crate) fn readings(&self, text: impl Fn(Fingerprint) -> String) -> Vec<Reading> {
+        let reading = |(key, (sighting, _)): (&SlowKey, &(Sighting, i64))| Reading {
+            metric: metric::SLOW_QUERY_MS,
+            project: key.project.clone(),
+            labels: Labels::from([("database", key.database.clone())]),
+            value: sighting.worst_ms,
+            fingerprint: Some(key.fingerprint),
+            traceparent: sighting.traceparent.clone(),
+            note: text(key.fingerprint),
+        };
+        self.held.iter().map(reading).collect()
     }
 }
 
@@ -160,32 +196,28 @@ mod tests {
     }
 
     #[test]
-    fn what_could_not_be_saved_is_held_with_what_came_since() {
+    fn a_shape_is_slow_until_it_was_quiet_and_takes_a_bounded_room() {
         let mut slow = SlowQueries::new(1_000.0);
+        let mut lately = SlowLately::default();
         let project = Project::default();
         slow.look_at(&project, &event(1, 3_000_000));
-        let taken = slow.take();
+        assert!(lately.turn(slow.take(), 0, 100));
         slow.look_at(&project, &event(1, 2_000_000));
-        slow.look_at(&project, &event(2, 2_000_000));
-        slow.put_back(taken);
-        let held: Vec<_> = slow
-            .take()
-            .into_iter()
-            .map(|(_, sighting)| (sighting.count, sighting.worst_ms))
-            .collect();
-        assert_eq!(held, [(2, 3_000.0), (1, 2_000.0)]);
-
-        for fingerprint in 0..HELD_MAX as u64 {
-            slow.look_at(&project, &event(fingerprint, 1_000_000));
-        }
-        let full = slow.take();
-        slow.look_at(&project, &event(u64::MAX, 1_000_000));
-        slow.put_back(full);
+        assert!(lately.turn(slow.take(), 100, 200) && !lately.turn(Vec::new(), 200, 300));
+        let readings = lately.readings(|print| print.to_string());
         assert_eq!(
-            slow.take().len(),
-            HELD_MAX,
-            "an outage of the store took more room than allowed"
+            (readings[0].value, readings[0].note.as_str()),
+            (3_000.0, "0000000000000001")
         );
+        assert!(lately.turn(Vec::new(), 201, 500) && lately.readings(|_| String::new()).is_empty());
+
+        for round in 0..2_u64 {
+            for fingerprint in 0..HELD_MAX as u64 {
+                slow.look_at(&project, &event(fingerprint + round, 1_000_000));
+            }
+            lately.turn(slow.take(), 0, 600);
+        }
+        assert_eq!(lately.readings(|_| String::new()).len(), HELD_MAX);
     }
 
     #[test]

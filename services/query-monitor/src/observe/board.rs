@@ -3,18 +3,17 @@
 //! A source puts down all that it sees, again and again; what it no longer sees is gone with its next sheet. A source
 //! that falls silent says nothing: its sheet goes stale, and whoever judges it must take that for "not known".
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use weir_model::Clock;
 
-use crate::detect::{Reading, Sheet};
+use crate::detect::{Reading, Sheet, Sheets};
 
 /// The sheets of all sources. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Board {
-    sheets: Arc<Mutex<BTreeMap<&'static str, Sheet>>>,
+    sheets: Arc<Mutex<Sheets>>,
     clock: Clock,
 }
 
@@ -34,15 +33,15 @@ impl Board {
             taken_unix_ms,
             fresh_for,
         };
-        self.sheets().insert(source, sheet);
+        self.sheets().insert(source, Arc::new(sheet));
     }
 
-    /// Every sheet, by its source.
-    pub(crate) fn read(&self) -> BTreeMap<&'static str, Sheet> {
+    /// Every sheet, by its source. A sheet is the same `Arc` until its source puts down another.
+    pub(crate) fn read(&self) -> Sheets {
         self.sheets().clone()
     }
 
-    fn sheets(&self) -> std::sync::MutexGuard<'_, BTreeMap<&'static str, Sheet>> {
+    fn sheets(&self) -> std::sync::MutexGuard<'_, Sheets> {
         self.sheets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,5 +1,6 @@
 //! What monitors tell each other, so that each can answer for all: lines out, lines in.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -10,7 +11,8 @@ use weir_proto::events::v1::{GatewayCounted, StatisticsCounted, StatisticsLine};
 use weir_runtime::TaskResult;
 
 use super::Shared;
-use crate::aggregate::{Cell, Counted, Key, Seen, SeenBy, Sums};
+use crate::aggregate::{Cell, Counted, Key, OTHER, Seen, SeenBy, Sums, WHOLE};
+use crate::detect::{Sighting, SlowKey};
 
 /// How often lines are told. What is asked of another monitor is as old as this at most.
 const EVERY: Duration = Duration::from_millis(250);
@@ -18,6 +20,7 @@ const EVERY: Duration = Duration::from_millis(250);
 const ROUNDS_SILENT: u32 = 4;
 /// Lines of one message: a line has a kilobyte or two at most, a message of NATS a thousand.
 const LINES_MAX: usize = 400;
+const SHAPES_MAX: usize = 60;
 
 /// Hears and tells.
 #[derive(Debug)]
@@ -56,7 +59,7 @@ impl Exchange {
     async fn tell(&self, silent: &mut u32) {
         let now = self.clock.unix_ms();
         let counted = self.shared.with(|knowledge| knowledge.statistics.tell(now));
-        if counted.lines.is_empty() {
+        if counted.lines.is_empty() && (counted.shapes.is_empty() || counted.peers == 0) {
             *silent += 1;
             if *silent < ROUNDS_SILENT {
                 return;
@@ -81,13 +84,16 @@ impl Exchange {
             batch: counted.batch.cast_unsigned(),
             lines,
             gateways: Vec::new(),
+            shapes: Vec::new(),
         };
+        let traces = &counted.slow_traces;
         let by_project = lines.chunk_by(|(_, left, _), (_, right, _)| left.project == right.project);
         let mut messages: Vec<StatisticsCounted> = by_project
             .flat_map(|lines| lines.chunks(LINES_MAX))
             .filter_map(|lines| {
                 let (_, key, _) = lines.first()?;
-                Some(message(&key.project, lines.iter().map(line_of).collect()))
+                let line = |line: &(i64, Key, Cell)| line_of(line, traces);
+                Some(message(&key.project, lines.iter().map(line).collect()))
             })
             .collect();
         if messages.is_empty() {
@@ -95,6 +101,17 @@ impl Exchange {
         }
         if let Some(first) = messages.first_mut() {
             first.gateways = counted.gateways.iter().map(gateway_of).collect();
+        }
+        // A text has up to 8 KiB.
+        let shapes = if counted.peers > 0 {
+            counted.shapes.as_slice()
+        } else {
+            &[]
+        };
+        for shapes in shapes.chunks(SHAPES_MAX) {
+            let mut texts = message(&Project::default(), Vec::new());
+            texts.shapes = shapes.to_vec();
+            messages.push(texts);
         }
         messages
     }
@@ -110,15 +127,21 @@ impl Exchange {
         if *counted.monitor == *self.monitor {
             return;
         }
-        let lines: Vec<_> = counted
-            .lines
-            .iter()
-            .filter_map(|line| cell_of(&project, line))
-            .collect();
+        let lines: Option<Vec<_>> = counted.lines.iter().map(|line| cell_of(&project, line)).collect();
+        let Some(lines) = lines else {
+            tracing::warn!(monitor = counted.monitor, "another monitor tells what cannot be read");
+            return;
+        };
         let gateways: SeenBy = counted.gateways.into_iter().map(seen_of).collect();
         let (now, batch) = (self.clock.unix_ms(), counted.batch.cast_signed());
         self.shared.with(|knowledge| {
+            for (line, told) in lines.iter().zip(&counted.lines) {
+                if let Some((key, sighting)) = sighting_of(line, told) {
+                    knowledge.slow.hear(key, sighting);
+                }
+            }
             let statistics = &mut knowledge.statistics;
+            counted.shapes.iter().for_each(|shape| statistics.hear_of_shape(shape));
             statistics.hear((&counted.monitor, batch), &lines, now);
             if !gateways.is_empty() {
                 statistics.intake.hear_of(&counted.monitor, gateways);
@@ -133,7 +156,28 @@ fn message_of(event: &Event) -> Message {
     headers.fold(message, |message, (name, value)| message.with_header(name, value))
 }
 
-fn line_of((span, key, cell): &(i64, Key, Cell)) -> StatisticsLine {
+/// What a line says of slow statements, for whoever raises alerts.
+fn sighting_of((_, key, cell): &(i64, Key, Cell), told: &StatisticsLine) -> Option<(SlowKey, Sighting)> {
+    let is_shape = key.fingerprint != WHOLE && key.fingerprint != OTHER;
+    if !is_shape || cell.sums.slow == 0 {
+        return None;
+    }
+    let slow = SlowKey {
+        project: key.project.clone(),
+        database: key.database.clone(),
+        fingerprint: key.fingerprint,
+    };
+    let sighting = Sighting {
+        count: cell.sums.slow.cast_signed(),
+        worst_ms: cell.max_us as f64 / 1e3,
+        last_unix_ms: cell.last_seen_unix_ms,
+        traceparent: told.traceparent.clone(),
+    };
+    Some((slow, sighting))
+}
+
+fn line_of((span, key, cell): &(i64, Key, Cell), traces: &HashMap<u64, String>) -> StatisticsLine {
+    let trace = traces.get(&key.fingerprint.get()).filter(|_| cell.sums.slow > 0);
     StatisticsLine {
         span_unix_ms: *span,
         database: key.database.clone(),
@@ -143,7 +187,7 @@ fn line_of((span, key, cell): &(i64, Key, Cell)) -> StatisticsLine {
         first_seen_unix_ms: cell.first_seen_unix_ms,
         last_seen_unix_ms: cell.last_seen_unix_ms,
         detail: cell.detail().into(),
-        traceparent: String::new(),
+        traceparent: trace.cloned().unwrap_or_default(),
     }
 }
 

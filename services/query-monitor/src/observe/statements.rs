@@ -25,7 +25,7 @@ const USUAL_MIN: u64 = 1_000;
 /// Reads the projects until told to stop.
 pub(crate) async fn read(shared: Shared, board: Board, clock: Clock, stop: CancellationToken) -> TaskResult {
     while pause(&stop, EVERY).await {
-        let recent = recent(&shared, &clock).into_iter().map(|recent| {
+        let recent = recent(&shared, clock.unix_ms()).into_iter().map(|recent| {
             let traces = shared.with(|knowledge| knowledge.statistics.traces(&recent.project));
             (recent, traces)
         });
@@ -36,19 +36,18 @@ pub(crate) async fn read(shared: Shared, board: Board, clock: Clock, stop: Cance
 }
 
 /// For objectives: how every project fared in each window.
-pub(crate) fn outcomes(shared: &Shared, clock: &Clock) -> Vec<ProjectOutcomes> {
+pub(crate) fn outcomes(shared: &Shared, now_unix_ms: i64) -> Vec<ProjectOutcomes> {
     let of_project = |recent: Recent| ProjectOutcomes {
         project: recent.project,
         windows: recent.windows,
     };
-    recent(shared, clock).into_iter().map(of_project).collect()
+    recent(shared, now_unix_ms).into_iter().map(of_project).collect()
 }
 
-fn recent(shared: &Shared, clock: &Clock) -> Vec<Recent> {
-    let now = clock.unix_ms();
+fn recent(shared: &Shared, now_unix_ms: i64) -> Vec<Recent> {
     shared.with(|knowledge| {
-        knowledge.statistics.settle(now);
-        knowledge.statistics.history.recent(now)
+        knowledge.statistics.settle(now_unix_ms);
+        knowledge.statistics.history.recent(now_unix_ms)
     })
 }
 

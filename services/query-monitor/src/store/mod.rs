@@ -4,15 +4,24 @@ mod alerts;
 mod lines;
 mod partitions;
 mod rollup;
+mod rules;
 mod statistics;
 
-pub(crate) use alerts::{AlertRow, count_by_state, forget_resolved, list_alerts, resolve_quiet, sight};
 pub(crate) use lines::{
     Wanted, Written, begin_snapshot, read_batches, read_part, read_shapes, read_spans, read_wholes, search_shapes,
 };
 pub(crate) use partitions::drop_before;
 pub(crate) use rollup::make_next;
 pub(crate) use statistics::{Batch, Row, read_intake, write_batch};
+
+pub(crate) use alerts::{
+    AlertRow, acknowledge, count_by_state, end_others, forget_resolved, list_alerts, open_alerts, remove_alerts,
+    told_already, turns, write_alerts,
+};
+pub(crate) use rules::{
+    SilenceRow, count_silences, expire_silence, forget_silences, newest_term, put_rule, put_silence, remove_rule,
+    revise, revision, rules, silences,
+};
 
 /// Longest text of a name. Names are part of an index, which has a bound of its own.
 const TEXT_CHARACTERS_MAX: usize = 500;

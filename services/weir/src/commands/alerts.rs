@@ -60,6 +60,7 @@ pub(super) async fn run(arguments: Arguments, sources: Sources) -> Result<(), Fa
 fn word(alert: &Alert) -> String {
     match alert.state() {
         AlertState::Firing => "firing".to_owned(),
+        AlertState::Pending => "pending".to_owned(),
         AlertState::Resolved => format!("resolved {}", moment(alert.resolved_unix_ms)),
         AlertState::Unspecified => "-".to_owned(),
     }
