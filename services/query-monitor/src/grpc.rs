@@ -11,6 +11,7 @@ use weir_proto::status::status;
 use weir_store::Store;
 
 use crate::aggregate::{Cell, Key, Statistics};
+use crate::alert::deliver::Deliverer;
 use crate::alert::{labels, runbook};
 use crate::error::Error;
 use crate::observe::Shared;
@@ -21,6 +22,7 @@ use crate::store::{self, AlertRow};
 pub(crate) struct Desk {
     pub(crate) shared: Shared,
     pub(crate) store: Store,
+    pub(crate) deliverer: Deliverer,
 }
 
 type Answer<T> = Result<Response<T>, Status>;
@@ -76,6 +78,15 @@ impl MonitorService for Desk {
                 gateways: knowledge.statistics.gateways().collect(),
             }
         })))
+    }
+
+    async fn list_channels(&self, _: Request<api::ListChannelsRequest>) -> Answer<api::ListChannelsResponse> {
+        Ok(Response::new(self.deliverer.list().await))
+    }
+
+    async fn test_channel(&self, request: Request<api::TestChannelRequest>) -> Answer<api::TestChannelResponse> {
+        let tried = self.deliverer.try_channel(&request.into_inner().name).await;
+        tried.map(Response::new).map_err(|error| status(&error))
     }
 }
 

@@ -52,6 +52,7 @@ pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
     let metrics = Arc::new(Metrics::register(&ground.registry));
     let tables = Tables::take(&ground, SCHEMA, vec![Migrations::of_service(sqlx::migrate!())], &bus)?;
     weir_footing::show_bus(&ground, &bus);
+    let deliverer = alert::deliver::start(&ground, &tables, &metrics, &settings)?;
 
     let threshold_ms = settings.slow_query_threshold.as_secs_f64() * 1e3;
     let (statistics, slow) = (Statistics::new(settings.shapes_max), SlowQueries::new(threshold_ms));
@@ -96,7 +97,11 @@ pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
 
     serve_ops(&ground, ops);
     GrpcDoor::new(grpc, GRPC_NAME).serve(&ground, |routes| {
-        routes.add_service(MonitorServiceServer::new(Desk { shared, store }));
+        routes.add_service(MonitorServiceServer::new(Desk {
+            shared,
+            store,
+            deliverer,
+        }));
     })
 }
 

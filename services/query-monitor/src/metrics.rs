@@ -17,5 +17,9 @@ weir_telemetry::metrics! {
         slow_queries: Counters<1> = "weir_slow_queries_total" ["project"],
         /// Alerts by severity and state.
         alerts: Gauges<2> = "weir_alerts" ["severity", "state"],
+        /// Notifications of alerts by channel and outcome: accepted, failed (an attempt that is repeated), refused (by the receiver, for good), given_up (after too long), dropped (alerts that nobody was told of).
+        notifications: Counters<2> = "weir_alert_notifications_total" ["channel", "outcome"],
+        /// Alerts of which a channel still has to be told something.
+        notifications_pending: Gauges<1> = "weir_alert_notifications_pending" ["channel"],
     }
 }

@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use weir_config::{Error, Origin, Sources};
+use weir_config::{Error, Origin, Sources, Tables};
+
+use crate::alert::deliver::{self, FileChannel};
 
 weir_config::section! {
     /// Query statistics and alerts.
@@ -18,6 +20,14 @@ weir_config::section! {
         slow_query_resolve_after: Duration = "5m",
         /// Distinct shapes (project, database, fingerprint) that are kept; the rest is counted together under fingerprint zero.
         shapes_max: usize = "50000",
+        /// Who is told of alerts: tables with name, kind (webhook, slack, email, pagerduty or alertmanager), url, or smtp, from and to, and optionally token, secret, user, password (each also as `…_file` or `…_variable`), severities, projects, rules, send_resolved, timeout, group_interval, repeat_interval, give_up_after, proxy, ca_file. See docs/guides/notifications.md.
+        channels: Tables<FileChannel> = "[]",
+        /// Where the console is, for links to alerts and statements.
+        links_base: Option<String> = weir_config::unset(),
+        /// Where the documentation is, for links to runbooks.
+        docs_base: Option<String> = weir_config::unset(),
+        /// Where a trace is shown: a URL with `{trace_id}` in it.
+        trace_url: Option<String> = weir_config::unset(),
     }
 }
 
@@ -37,5 +47,6 @@ pub fn check(sources: &Sources) -> Result<MonitorSettings, Error> {
     if settings.shapes_max == 0 {
         return wrong("monitor.shapes_max", "at least one must fit");
     }
+    deliver::check(&settings, sources)?;
     Ok(settings)
 }

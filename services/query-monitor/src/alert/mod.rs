@@ -1,5 +1,6 @@
 //! Sightings to alerts: rows that fire and resolve, each with its event in the same transaction.
 
+pub(crate) mod deliver;
 mod notice;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,8 @@ use crate::detect::{Sighting, SlowKey};
 use crate::metrics::Metrics;
 use crate::observe::Shared;
 use crate::store::{self, AlertRow};
+
+pub(crate) use notice::Notice;
 
 /// How often sightings become alerts. An alert is told within two seconds of its cause.
 const FLUSH_EVERY: Duration = Duration::from_millis(250);
