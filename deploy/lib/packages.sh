@@ -66,6 +66,10 @@ need_nats() {
     has_nats || need nats-server "the event bus"
 }
 
+need_alertmanager() {
+    has prometheus-alertmanager || has alertmanager || need prometheus-alertmanager "a receiver of alerts that the tests talk to"
+}
+
 need_redis() {
     has redis-server || need redis-server "the shared cache"
 }

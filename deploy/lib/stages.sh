@@ -38,6 +38,7 @@ stage_packages() {
     need_postgres_contrib
     need_nats
     need_redis
+    need_alertmanager
     install_missing
     choose_linker
     local component

@@ -10,6 +10,7 @@ use weir_proto::page::Page;
 use weir_proto::status::status;
 
 use crate::alert::AlertDesk;
+use crate::alert::deliver::Deliverer;
 use crate::error::Error;
 use crate::keeping::Keeper;
 
@@ -18,6 +19,7 @@ use crate::keeping::Keeper;
 pub(crate) struct Desk {
     pub(crate) keeper: Keeper,
     pub(crate) alerts: AlertDesk,
+    pub(crate) deliverer: Deliverer,
 }
 
 pub(crate) type Answer<T> = Result<Response<T>, Status>;
@@ -46,6 +48,15 @@ impl MonitorService for Desk {
                 events_lost_total: totals.events_lost,
             }
         })))
+    }
+
+    async fn list_channels(&self, _: Request<api::ListChannelsRequest>) -> Answer<api::ListChannelsResponse> {
+        Ok(Response::new(self.deliverer.list().await))
+    }
+
+    async fn test_channel(&self, request: Request<api::TestChannelRequest>) -> Answer<api::TestChannelResponse> {
+        let tried = self.deliverer.try_channel(&request.into_inner().name).await;
+        tried.map(Response::new).map_err(|error| status(&error))
     }
 
     async fn get_timeline(&self, request: Request<api::GetTimelineRequest>) -> Answer<api::GetTimelineResponse> {

@@ -55,6 +55,7 @@ pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
     let metrics = Arc::new(Metrics::register(&ground.registry));
     let tables = Tables::take(&ground, SCHEMA, vec![Migrations::of_service(sqlx::migrate!())], &bus)?;
     weir_footing::show_bus(&ground, &bus);
+    let deliverer = alert::deliver::start(&ground, &tables, &metrics, &settings)?;
 
     let shared = Shared::new(Knowledge {
         statistics: Statistics::new(bounds(&settings)),
@@ -108,14 +109,18 @@ pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
         board,
         metrics,
         outcomes: Arc::new(move |now_unix_ms| statements::outcomes(&judged, now_unix_ms)),
-        outbound: Arc::new(alert::NoChannels),
+        outbound: Arc::new(deliverer.clone()),
     };
     let alerts = alert::start(&ground, &tables, &settings, parts);
     follow_reloads(&ground, shared.clone());
 
     serve_ops(&ground, ops);
     GrpcDoor::new(grpc, GRPC_NAME).serve(&ground, |routes| {
-        routes.add_service(MonitorServiceServer::new(Desk { keeper, alerts }));
+        routes.add_service(MonitorServiceServer::new(Desk {
+            keeper,
+            alerts,
+            deliverer,
+        }));
     })
 }
 

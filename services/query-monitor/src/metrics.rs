@@ -31,5 +31,9 @@ weir_telemetry::metrics! {
         alerts: Gauges<2> = "weir_alerts" ["severity", "state"],
         /// Alerts that there was no room for (alerts), and changes of alerts that were forgotten because the store was away for too long (queue).
         alerts_dropped: Counters<1> = "weir_monitor_alerts_dropped_total" ["reason"],
+        /// Notifications of alerts by channel and outcome: accepted, failed (an attempt that is repeated), refused (by the receiver, for good), given_up (after too long), dropped (alerts that nobody was told of).
+        notifications: Counters<2> = "weir_alert_notifications_total" ["channel", "outcome"],
+        /// Alerts of which a channel still has to be told something.
+        notifications_pending: Gauges<1> = "weir_alert_notifications_pending" ["channel"],
     }
 }

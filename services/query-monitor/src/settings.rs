@@ -6,6 +6,7 @@ use std::time::Duration;
 use weir_config::{Error, Origin, Sources, Tables};
 
 use crate::alert::Said;
+use crate::alert::deliver::{self, FileChannel};
 use crate::detect::{Objective, RulePatch};
 
 weir_config::section! {
@@ -41,6 +42,14 @@ weir_config::section! {
         rules: Tables<RulePatch> = "[]",
         /// Service-level objectives: tables with project (* for all others), availability in per cent, and optionally latency (a duration) and latency_share in per cent. A project without one is promised an availability of 99.9 %.
         objectives: Tables<Objective> = "[]",
+        /// Who is told of alerts: tables with name, kind (webhook, slack, email, pagerduty or alertmanager), url, or smtp, from and to, and optionally token, secret, user, password (each also as `…_file` or `…_variable`), severities, projects, rules, send_resolved, timeout, group_interval, repeat_interval, give_up_after, proxy, ca_file. See docs/guides/notifications.md.
+        channels: Tables<FileChannel> = "[]",
+        /// Where the console is, for links to alerts and statements.
+        links_base: Option<String> = weir_config::unset(),
+        /// Where the documentation is, for links to runbooks.
+        docs_base: Option<String> = weir_config::unset(),
+        /// Where a trace is shown: a URL with `{trace_id}` in it.
+        trace_url: Option<String> = weir_config::unset(),
     }
 }
 
@@ -71,6 +80,7 @@ pub fn check(sources: &Sources) -> Result<MonitorSettings, Error> {
         return wrong("monitor.shapes_max", "at least one must fit");
     }
     Said::check(&settings)?;
+    deliver::check(&settings, sources)?;
     Ok(settings)
 }
 

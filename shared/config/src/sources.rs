@@ -104,6 +104,11 @@ impl Sources {
         }
     }
 
+    /// A variable of the environment that a setting names, such as the one that holds a token.
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        self.environment.get(name).map(String::as_str)
+    }
+
     /// The settings file in use, if any.
     pub fn path(&self) -> Option<&Path> {
         self.path.as_deref()

@@ -4,6 +4,7 @@
 //! - What became of alerts is queued, and another task writes it ([`rows`]), so that a slow store delays no judgement.
 //! - While the store is away nobody else can become leader; the last one goes on from memory and tells channels directly.
 
+pub(crate) mod deliver;
 mod desk;
 mod judge;
 mod mind;
@@ -32,7 +33,7 @@ use crate::store;
 
 pub(crate) use desk::AlertDesk;
 pub(crate) use notice::{Notice, NoticeState};
-pub(crate) use outbound::{NoChannels, Outbound};
+pub(crate) use outbound::Outbound;
 
 use judge::Judge;
 use mind::Memory;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// One alert as a receiver is told of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,8 +26,10 @@ pub(crate) struct Notice {
     /// One sentence for a person.
     pub summary: String,
     /// The figure.
+    #[serde(deserialize_with = "figure")]
     pub value: f64,
     /// The bound that it crossed.
+    #[serde(deserialize_with = "figure")]
     pub threshold: f64,
     /// Since when it holds, in milliseconds since 1970.
     pub since_unix_ms: i64,
@@ -49,4 +51,9 @@ pub(crate) enum NoticeState {
     Firing,
     /// It does not any more.
     Resolved,
+}
+
+/// JSON has no word for what is not a number and writes `null`; such a notice must still be readable.
+fn figure<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Option::<f64>::deserialize(deserializer).map(|figure| figure.unwrap_or(f64::NAN))
 }

@@ -3,6 +3,8 @@
 use sqlx::PgConnection;
 
 use super::Notice;
+use super::deliver::Deliverer;
+use crate::store::enqueue_notice;
 
 /// Takes notices on their way to people.
 #[tonic::async_trait]
@@ -14,20 +16,16 @@ pub(crate) trait Outbound: Send + Sync {
     fn direct(&self, notices: &[Notice]);
 }
 
-/// Nobody has named a channel: rows and events are all there is.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct NoChannels;
-
 #[tonic::async_trait]
-impl Outbound for NoChannels {
-    async fn enqueue(&self, _: &mut PgConnection, _: &[Notice]) -> sqlx::Result<()> {
+impl Outbound for Deliverer {
+    async fn enqueue(&self, transaction: &mut PgConnection, notices: &[Notice]) -> sqlx::Result<()> {
+        for notice in notices {
+            enqueue_notice(transaction, notice).await?;
+        }
         Ok(())
     }
 
     fn direct(&self, notices: &[Notice]) {
-        tracing::warn!(
-            notices = notices.len(),
-            "the store is away, and no channel is there to tell of alerts"
-        );
+        Self::direct(self, notices.to_vec());
     }
 }

@@ -2,6 +2,7 @@
 
 mod alerts;
 mod lines;
+pub(crate) mod notices;
 mod partitions;
 mod rollup;
 mod rules;
@@ -10,6 +11,7 @@ mod statistics;
 pub(crate) use lines::{
     Wanted, Written, begin_snapshot, read_batches, read_part, read_shapes, read_spans, read_wholes, search_shapes,
 };
+pub(crate) use notices::enqueue_notice;
 pub(crate) use partitions::drop_before;
 pub(crate) use rollup::make_next;
 pub(crate) use statistics::{Batch, Row, read_intake, write_batch};
