@@ -67,9 +67,23 @@ async fn a_monitor_that_is_killed_loses_what_it_had_not_written_and_its_successo
     monitor.kill().await;
     // Nobody is there to count these.
     gateway.lose(vec![statement(1, 5, NOON); 7]);
+    // And these are counted by one that has not written them when it is killed, though it has met the other gateway.
+    let never = [("WEIR_MONITOR__FLUSH_EVERY", "1h")];
+    let monitor = Monitor::start(&database.url(), &bus, &clock, &never).await;
+    let mut other = Gateway::new(&bus, "other gateway");
+    other.tell(vec![statement(1, 5, NOON); 11]).await;
+    eventually("the other gateway to be met", SOON, || async {
+        let met = database
+            .psql("select count(*) from weir_monitor.intake where gateway = 'other gateway'")
+            .await;
+        (met == "1").then_some(()).ok_or(met)
+    })
+    .await;
+    monitor.kill().await;
 
     let monitor = Monitor::start(&database.url(), &bus, &clock, &[]).await;
     gateway.tell(vec![statement(1, 5, NOON); 3]).await;
+    other.tell(vec![statement(1, 5, NOON); 2]).await;
     eventually("the loss to be known", SOON, || async {
         let intake = monitor.intake().await;
         let seen = (
@@ -77,11 +91,11 @@ async fn a_monitor_that_is_killed_loses_what_it_had_not_written_and_its_successo
             intake.batches_lost_total,
             intake.events_lost_total,
         );
-        (seen == (33, 1, 7)).then_some(()).ok_or(format!("{seen:?}"))
+        (seen == (35, 2, 18)).then_some(()).ok_or(format!("{seen:?}"))
     })
     .await;
-    assert_eq!(monitor.calls_since(0).await, calls([(1, 33)]));
-    assert_eq!(monitor.metric("weir_monitor_events_lost").await, 7.0);
+    assert_eq!(monitor.calls_since(0).await, calls([(1, 35)]));
+    assert_eq!(monitor.metric("weir_monitor_events_lost").await, 18.0);
     monitor.stop().await;
 }
 

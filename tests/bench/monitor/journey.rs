@@ -15,10 +15,10 @@ pub(crate) async fn run(count: usize) -> Result<(), Failure> {
     let mut took = Vec::new();
     for number in 0..count {
         // A shape of its own, so that nothing but this statement can have made it.
-        let text = format!("select 1 as journey_{number}_ends");
+        let text = format!("select journey_{number}_ends from (values (1)) as there (journey_{number}_ends)");
         gateway.execute(&text).await?;
         let ended = Instant::now();
-        seen(&stage, &text).await?;
+        seen(&stage, &format!("select journey_{number}_ends from")).await?;
         took.push(ended.elapsed());
         // Not in step with the gateway's clock.
         sleep(Duration::from_millis(fastrand::u64(..100))).await;
@@ -40,11 +40,9 @@ pub(crate) async fn run(count: usize) -> Result<(), Failure> {
 
 async fn seen(stage: &Stage, text: &str) -> Result<(), Failure> {
     let begun = Instant::now();
-    // The alias stays, the literal does not.
-    let search = text.replace(" 1 ", " $1 ");
     while begun.elapsed() < WITHIN {
         let request = ListQueriesRequest {
-            search: search.clone(),
+            search: text.to_owned(),
             ..ListQueriesRequest::default()
         };
         let answer = stage.client.clone().list_queries(request).await?.into_inner();
@@ -53,5 +51,5 @@ async fn seen(stage: &Stage, text: &str) -> Result<(), Failure> {
         }
         sleep(Duration::from_millis(5)).await;
     }
-    Err(format!("{search} was not seen within {WITHIN:?}").into())
+    Err(format!("{text} was not seen within {WITHIN:?}").into())
 }

@@ -74,6 +74,8 @@ async fn one_round(options: &Options, load: &Load) -> Result<(), Failure> {
     let (first, second) = load.messages.split_at_checked(half).unwrap_or_default();
     publish(&stage, load, first, 0).await?;
     if options.kill {
+        // A gateway is known to the store after a second; what is lost with a monitor is told from then on.
+        sleep(Duration::from_secs(2)).await;
         stage.kill_monitor().await?;
     }
     let counted = counted_by(&stage).await?;

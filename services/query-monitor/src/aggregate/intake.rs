@@ -101,7 +101,9 @@ impl Seen {
     }
 
     const fn batches_lost(&self) -> u64 {
-        (self.last - self.first).saturating_add(1).saturating_sub(self.batches)
+        self.last
+            .saturating_add(1)
+            .saturating_sub(self.first.saturating_add(self.batches))
     }
 
     const fn events_lost(&self) -> u64 {
@@ -118,6 +120,8 @@ pub(crate) type SeenBy = BTreeMap<String, Seen>;
 struct Own {
     seen: Seen,
     turn: u64,
+    /// Whether the store knows that there is such a gateway.
+    is_known: bool,
 }
 
 /// Follows the numbers of every gateway.
@@ -143,13 +147,42 @@ impl Intake {
         if self.own.len() >= GATEWAYS_MAX {
             self.forget_oldest();
         }
-        let own = Own { seen, turn: self.turn };
+        let own = Own {
+            seen,
+            turn: self.turn,
+            is_known: false,
+        };
         self.own.insert(head.instance.to_owned(), own);
     }
 
     /// Takes what another monitor has seen, in place of what it had before.
     pub(crate) fn hear_of(&mut self, monitor: &str, seen: SeenBy) {
         self.others.insert(monitor.to_owned(), seen);
+    }
+
+    /// Gateways that the store does not know yet, as they were before anything of them was counted. Were this monitor
+    /// killed before its first batch, nobody would miss what was in it.
+    pub(crate) fn unknown(&self) -> SeenBy {
+        let unknown = self.own.iter().filter(|(_, own)| !own.is_known);
+        let begun = |seen: &Seen| Seen {
+            last: seen.first.saturating_sub(1),
+            events_through_last: seen.events_before_first,
+            batches: 0,
+            events: 0,
+            ..*seen
+        };
+        unknown
+            .map(|(gateway, own)| (gateway.clone(), begun(&own.seen)))
+            .collect()
+    }
+
+    /// The store knows these gateways now.
+    pub(crate) fn known(&mut self, gateways: &SeenBy) {
+        for gateway in gateways.keys() {
+            if let Some(own) = self.own.get_mut(gateway) {
+                own.is_known = true;
+            }
+        }
     }
 
     /// What this monitor has seen.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use weir_model::Fingerprint;
 use weir_runtime::TaskResult;
@@ -12,6 +12,8 @@ use super::Keeper;
 use crate::aggregate::{Closed, SeenBy, Shape, Statistics};
 use crate::store::{self, Batch, Row};
 
+/// How soon a gateway that was never met is known to the store.
+const MEET_EVERY: Duration = Duration::from_millis(500);
 /// How long the store may take for one batch; one that accepts statements and never answers must not stop everything.
 const WRITE_WITHIN: Duration = Duration::from_secs(60);
 /// How long it may take for the last one.
@@ -28,16 +30,37 @@ struct Load {
 }
 
 impl Keeper {
-    /// Writes what was counted, every few seconds, until told to stop, and then once more.
+    /// Writes what was counted, every few seconds, until told to stop, and then once more. Which gateways there are is
+    /// written at once.
     pub(crate) async fn flush(self, stop: CancellationToken) -> TaskResult {
-        while pause(&stop, self.flush_every).await {
-            self.flush_once(WRITE_WITHIN).await;
+        let mut due = Instant::now() + self.flush_every;
+        while pause(&stop, self.flush_every.min(MEET_EVERY)).await {
+            self.meet_gateways().await;
+            if Instant::now() >= due {
+                self.flush_once(WRITE_WITHIN).await;
+                due = Instant::now() + self.flush_every;
+            }
         }
         // One batch may still be on its way, and what came since is another.
         for _ in 0..2 {
             self.flush_once(LAST_WITHIN).await;
         }
         Ok(())
+    }
+
+    async fn meet_gateways(&self) {
+        let met = self.shared.with(|knowledge| knowledge.statistics.intake.unknown());
+        if met.is_empty() {
+            return;
+        }
+        let written = timeout(LAST_WITHIN, async {
+            let mut connection = self.store.pool().acquire().await?;
+            store::meet_gateways(&mut connection, &self.monitor, &met).await
+        });
+        // If not, it is tried again in a moment, and whoever looks after the store has said so already.
+        if matches!(written.await, Ok(Ok(()))) {
+            self.shared.with(|knowledge| knowledge.statistics.intake.known(&met));
+        }
     }
 
     /// Writes one batch, if there is something to write.

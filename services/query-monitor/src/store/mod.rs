@@ -14,7 +14,7 @@ pub(crate) use lines::{
 pub(crate) use notices::enqueue_notice;
 pub(crate) use partitions::drop_before;
 pub(crate) use rollup::make_next;
-pub(crate) use statistics::{Batch, Row, read_intake, write_batch};
+pub(crate) use statistics::{Batch, Row, meet_gateways, read_intake, write_batch};
 
 pub(crate) use alerts::{
     AlertRow, acknowledge, count_by_state, end_others, forget_resolved, list_alerts, open_alerts, remove_alerts,

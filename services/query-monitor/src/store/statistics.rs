@@ -85,6 +85,11 @@ pub(crate) async fn write_batch(
     write_intake(transaction, batch.monitor, &batch.intake).await
 }
 
+/// Writes which gateways a monitor has met, where it has written nothing of them yet.
+pub(crate) async fn meet_gateways(connection: &mut PgConnection, monitor: &str, met: &SeenBy) -> sqlx::Result<()> {
+    write_intake(connection, monitor, met).await
+}
+
 async fn take_number(
     connection: &mut PgConnection,
     monitor: &str,
