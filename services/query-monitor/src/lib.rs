@@ -3,6 +3,7 @@
 //! The monitor counts what gateways tell; it is never asked by them and never slows them down. Alerts are rows first
 //! and events second, so an alert that was written is told however long the bus is away.
 
+mod advise;
 mod aggregate;
 mod alert;
 mod detect;
