@@ -1,5 +1,7 @@
 //! `weir.monitor.v1` to reads of the knowledge and of the store, and back. Translates, decides nothing.
 
+mod plans;
+
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 use weir_model::{Fingerprint, Project};
@@ -21,6 +23,7 @@ use crate::store::{self, AlertRow};
 pub(crate) struct Desk {
     pub(crate) shared: Shared,
     pub(crate) store: Store,
+    pub(crate) explainer: crate::observe::explain::Explainer,
 }
 
 type Answer<T> = Result<Response<T>, Status>;
@@ -76,6 +79,14 @@ impl MonitorService for Desk {
                 gateways: knowledge.statistics.gateways().collect(),
             }
         })))
+    }
+
+    async fn analyze(&self, request: Request<api::AnalyzeRequest>) -> Answer<api::AnalyzeResponse> {
+        plans::analyze(&self.explainer, request.into_inner()).await
+    }
+
+    async fn list_plans(&self, request: Request<api::ListPlansRequest>) -> Answer<api::ListPlansResponse> {
+        plans::list(&self.store, request.into_inner()).await
     }
 }
 

@@ -28,7 +28,7 @@ use alert::Alerts;
 use detect::SlowQueries;
 use grpc::Desk;
 use metrics::Metrics;
-use observe::{Board, Knowledge, Shared, events};
+use observe::{Board, Knowledge, Shared, events, explain};
 
 pub use settings::{MonitorSettings, check};
 
@@ -57,11 +57,14 @@ pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
     let threshold_ms = settings.slow_query_threshold.as_secs_f64() * 1e3;
     let (statistics, slow) = (Statistics::new(settings.shapes_max), SlowQueries::new(threshold_ms));
     let board = Board::new(ground.clock.clone());
+    let captures = explain::Captures::new(&settings, ground.clock.clone());
     let shared = Shared::new(Knowledge {
         statistics,
         slow,
+        captures: captures.clone(),
         malformed: 0,
     });
+    let explainer = explain::start(&ground, &settings, &tables, &shared, &captures, &metrics)?;
     let shown = (shared.clone(), metrics.clone());
     ground.registry.before_scrape(move || events::show(&shown.0, &shown.1));
 
@@ -97,7 +100,11 @@ pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
 
     serve_ops(&ground, ops);
     GrpcDoor::new(grpc, GRPC_NAME).serve(&ground, |routes| {
-        routes.add_service(MonitorServiceServer::new(Desk { shared, store }));
+        routes.add_service(MonitorServiceServer::new(Desk {
+            shared,
+            store,
+            explainer,
+        }));
     })
 }
 

@@ -17,5 +17,9 @@ weir_telemetry::metrics! {
         slow_queries: Counters<1> = "weir_slow_queries_total" ["project"],
         /// Alerts by severity and state.
         alerts: Gauges<2> = "weir_alerts" ["severity", "state"],
+        /// Plans of slow statements by what became of their capture: captured, changed, skipped, failed, away.
+        plans_captured: Counters<1> = "weir_monitor_plans_total" ["outcome"],
+        /// Slow statements whose plan was not captured because too many others waited.
+        plans_dropped: Gauges<0> = "weir_monitor_plans_dropped" [],
     }
 }

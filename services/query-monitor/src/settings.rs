@@ -18,6 +18,22 @@ weir_config::section! {
         slow_query_resolve_after: Duration = "5m",
         /// Distinct shapes (project, database, fingerprint) that are kept; the rest is counted together under fingerprint zero.
         shapes_max: usize = "50000",
+        /// Longest time for the analysis of one statement, and for one whose caller names none.
+        explain_timeout: Duration = "30s",
+        /// Analyses that run at once; one more is refused.
+        explain_concurrency: usize = "2",
+        /// Whether plans of slow statements are captured by themselves. They are never run for it.
+        plan_capture: bool = "true",
+        /// The plan of one shape is captured at most once in this time.
+        plan_capture_every: Duration = "10m",
+        /// Plans of all shapes that are captured at most in a minute.
+        plan_capture_per_minute: usize = "6",
+        /// Longest time for one such plan.
+        plan_capture_timeout: Duration = "5s",
+        /// How long a captured plan is kept after it was last seen.
+        plans_keep: Duration = "14d",
+        /// Captured plans that are kept; beyond, the oldest go.
+        plans_max: usize = "10000",
     }
 }
 
@@ -37,5 +53,6 @@ pub fn check(sources: &Sources) -> Result<MonitorSettings, Error> {
     if settings.shapes_max == 0 {
         return wrong("monitor.shapes_max", "at least one must fit");
     }
+    crate::observe::explain::check(&settings, sources)?;
     Ok(settings)
 }

@@ -18,6 +18,7 @@ use crate::metrics::Metrics;
 pub(crate) struct Knowledge {
     pub(crate) statistics: Statistics,
     pub(crate) slow: SlowQueries,
+    pub(crate) captures: crate::observe::explain::Captures,
     pub(crate) malformed: u64,
 }
 
@@ -68,6 +69,7 @@ fn count(shared: &Shared, metrics: &Metrics, project: &Project, batch: &QueryBat
             .events
             .iter()
             .filter(|event| knowledge.slow.look_at(project, event))
+            .inspect(|event| knowledge.captures.offer(project, event))
             .count()
     });
     metrics.events_received.with([]).inc_by(batch.events.len() as u64);
