@@ -1,18 +1,19 @@
 //! `weir.monitor.v1` to reads of the knowledge and of the store, and back. Translates, decides nothing.
 
+mod plans;
 mod queries;
 
 use tonic::{Request, Response, Status};
 use weir_model::Project;
 use weir_proto::monitor::v1 as api;
 use weir_proto::monitor::v1::monitor_service_server::MonitorService;
-use weir_proto::page::Page;
 use weir_proto::status::status;
 
 use crate::alert::AlertDesk;
 use crate::alert::deliver::Deliverer;
 use crate::error::Error;
 use crate::keeping::Keeper;
+use crate::observe::explain::Explainer;
 
 /// Answers questions about statements and alerts.
 #[derive(Debug, Clone)]
@@ -20,6 +21,7 @@ pub(crate) struct Desk {
     pub(crate) keeper: Keeper,
     pub(crate) alerts: AlertDesk,
     pub(crate) deliverer: Deliverer,
+    pub(crate) explainer: Explainer,
 }
 
 pub(crate) type Answer<T> = Result<Response<T>, Status>;
@@ -48,6 +50,14 @@ impl MonitorService for Desk {
                 events_lost_total: totals.events_lost,
             }
         })))
+    }
+
+    async fn analyze(&self, request: Request<api::AnalyzeRequest>) -> Answer<api::AnalyzeResponse> {
+        plans::analyze(&self.explainer, request.into_inner()).await
+    }
+
+    async fn list_plans(&self, request: Request<api::ListPlansRequest>) -> Answer<api::ListPlansResponse> {
+        plans::list(&self.keeper.store, request.into_inner()).await
     }
 
     async fn list_channels(&self, _: Request<api::ListChannelsRequest>) -> Answer<api::ListChannelsResponse> {

@@ -3,6 +3,7 @@
 //! The monitor counts what gateways tell; it is never asked by them and never slows them down. Alerts are rows first
 //! and events second, so an alert that was written is told however long the bus is away.
 
+mod advise;
 mod aggregate;
 mod alert;
 mod detect;
@@ -30,7 +31,7 @@ use grpc::Desk;
 use keeping::Keeper;
 use metrics::Metrics;
 use observe::peers::Exchange;
-use observe::{Board, Counter, Knowledge, Shared, events, peers, statements};
+use observe::{Board, Counter, Knowledge, Shared, events, explain, peers, statements};
 
 pub use settings::{MonitorSettings, check};
 
@@ -57,12 +58,15 @@ pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
     weir_footing::show_bus(&ground, &bus);
     let deliverer = alert::deliver::start(&ground, &tables, &metrics, &settings)?;
 
+    let captures = explain::Captures::new(&settings, ground.clock.clone());
     let shared = Shared::new(Knowledge {
         statistics: Statistics::new(bounds(&settings)),
         slow: SlowQueries::new(settings.slow_query_threshold.as_secs_f64() * 1e3),
+        captures: captures.clone(),
         malformed: 0,
     });
     let board = Board::new(ground.clock.clone());
+    let explainer = explain::start(&ground, &settings, &tables, &shared, &captures, &metrics)?;
     let shown = (shared.clone(), metrics.clone(), ground.clock.clone());
     ground
         .registry
@@ -120,6 +124,7 @@ pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
             keeper,
             alerts,
             deliverer,
+            explainer,
         }));
     })
 }

@@ -35,5 +35,9 @@ weir_telemetry::metrics! {
         notifications: Counters<2> = "weir_alert_notifications_total" ["channel", "outcome"],
         /// Alerts of which a channel still has to be told something.
         notifications_pending: Gauges<1> = "weir_alert_notifications_pending" ["channel"],
+        /// Plans of slow statements by what became of their capture: captured, changed, skipped, failed, away.
+        plans_captured: Counters<1> = "weir_monitor_plans_total" ["outcome"],
+        /// Slow statements whose plan was not captured because too many others waited.
+        plans_dropped: Gauges<0> = "weir_monitor_plans_dropped" [],
     }
 }

@@ -50,6 +50,22 @@ weir_config::section! {
         docs_base: Option<String> = weir_config::unset(),
         /// Where a trace is shown: a URL with `{trace_id}` in it.
         trace_url: Option<String> = weir_config::unset(),
+        /// Longest time for the analysis of one statement, and for one whose caller names none.
+        explain_timeout: Duration = "30s",
+        /// Analyses that run at once; one more is refused.
+        explain_concurrency: usize = "2",
+        /// Whether plans of slow statements are captured by themselves. They are never run for it.
+        plan_capture: bool = "true",
+        /// The plan of one shape is captured at most once in this time.
+        plan_capture_every: Duration = "10m",
+        /// Plans of all shapes that are captured at most in a minute.
+        plan_capture_per_minute: usize = "6",
+        /// Longest time for one such plan.
+        plan_capture_timeout: Duration = "5s",
+        /// How long a captured plan is kept after it was last seen.
+        plans_keep: Duration = "14d",
+        /// Captured plans that are kept; beyond, the oldest go.
+        plans_max: usize = "10000",
     }
 }
 
@@ -81,6 +97,7 @@ pub fn check(sources: &Sources) -> Result<MonitorSettings, Error> {
     }
     Said::check(&settings)?;
     deliver::check(&settings, sources)?;
+    crate::observe::explain::check(&settings, sources)?;
     Ok(settings)
 }
 

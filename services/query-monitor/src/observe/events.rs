@@ -22,6 +22,7 @@ use crate::metrics::Metrics;
 pub(crate) struct Knowledge {
     pub(crate) statistics: Statistics,
     pub(crate) slow: SlowQueries,
+    pub(crate) captures: crate::observe::explain::Captures,
     pub(crate) malformed: u64,
 }
 
@@ -93,8 +94,9 @@ impl Counter {
         let now = self.clock.unix_ms();
         let slow = self.shared.with(|knowledge| {
             knowledge.statistics.add(project, batch, now);
-            let slow = &mut knowledge.slow;
-            batch.events.iter().filter(|told| slow.look_at(project, told)).count()
+            let (slow, captures) = (&mut knowledge.slow, &mut knowledge.captures);
+            let slow = batch.events.iter().filter(|told| slow.look_at(project, told));
+            slow.inspect(|told| captures.offer(project, told)).count()
         });
         self.metrics.events_received.with([]).inc_by(batch.events.len() as u64);
         if slow > 0 {

@@ -3,6 +3,7 @@
 mod board;
 mod decode;
 pub(crate) mod events;
+pub(crate) mod explain;
 pub(crate) mod peers;
 pub(crate) mod statements;
 

@@ -4,6 +4,7 @@ mod alerts;
 mod lines;
 pub(crate) mod notices;
 mod partitions;
+mod plans;
 mod rollup;
 mod rules;
 mod statistics;
@@ -13,6 +14,7 @@ pub(crate) use lines::{
 };
 pub(crate) use notices::enqueue_notice;
 pub(crate) use partitions::drop_before;
+pub(crate) use plans::{NewPlan, PlanRow, PlansWanted, forget_plans, keep_plan, latest_plan, list_plans};
 pub(crate) use rollup::make_next;
 pub(crate) use statistics::{Batch, Row, meet_gateways, read_intake, write_batch};
 
