@@ -21,6 +21,7 @@ use crate::store::{self, AlertRow};
 pub(crate) struct Desk {
     pub(crate) shared: Shared,
     pub(crate) store: Store,
+    pub(crate) servers: crate::observe::server::Servers,
 }
 
 type Answer<T> = Result<Response<T>, Status>;
@@ -76,6 +77,18 @@ impl MonitorService for Desk {
                 gateways: knowledge.statistics.gateways().collect(),
             }
         })))
+    }
+
+    async fn get_server(&self, request: Request<api::GetServerRequest>) -> Answer<api::GetServerResponse> {
+        Ok(Response::new(self.servers.get(request.get_ref())))
+    }
+
+    async fn list_activity(&self, request: Request<api::ListActivityRequest>) -> Answer<api::ListActivityResponse> {
+        Ok(Response::new(self.servers.activity(request.get_ref())))
+    }
+
+    async fn list_blocking(&self, request: Request<api::ListBlockingRequest>) -> Answer<api::ListBlockingResponse> {
+        Ok(Response::new(self.servers.blocking(request.get_ref())))
     }
 }
 

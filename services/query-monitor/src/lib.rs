@@ -40,7 +40,10 @@ const SCHEMA: &str = "weir_monitor";
 pub const SERVICE: Service = Service {
     name: "query-monitor",
     sections: || vec![SectionInfo::of::<MonitorSettings>()],
-    metrics: || weir_footing::with_own_metrics(Metrics::describe()),
+    metrics: || {
+        let own = [Metrics::describe(), observe::server::ServerMetrics::describe()];
+        weir_footing::with_own_metrics(own.concat())
+    },
     check: |sources| check(sources).and_then(|_| Bus::check(sources)),
 };
 
@@ -56,6 +59,7 @@ pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
     let threshold_ms = settings.slow_query_threshold.as_secs_f64() * 1e3;
     let (statistics, slow) = (Statistics::new(settings.shapes_max), SlowQueries::new(threshold_ms));
     let board = Board::new(ground.clock.clone());
+    let servers = observe::server::start(&ground, &settings, &board)?;
     let shared = Shared::new(Knowledge {
         statistics,
         slow,
@@ -96,7 +100,7 @@ pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
 
     serve_ops(&ground, ops);
     GrpcDoor::new(grpc, GRPC_NAME).serve(&ground, |routes| {
-        routes.add_service(MonitorServiceServer::new(Desk { shared, store }));
+        routes.add_service(MonitorServiceServer::new(Desk { shared, store, servers }));
     })
 }
 

@@ -18,6 +18,14 @@ weir_config::section! {
         slow_query_resolve_after: Duration = "5m",
         /// Distinct shapes (project, database, fingerprint) that are kept; the rest is counted together under fingerprint zero.
         shapes_max: usize = "50000",
+        /// Whether the servers themselves are asked how they are, on direct connections: that of `database.url` and its replicas. docs/guides/server-view.md says what is read. A change takes a restart, as do the next three.
+        server_watch: bool = "true",
+        /// The replicas that are watched beside it (`host:port`, divided by commas); those of `gateway.replicas` without it.
+        server_replicas: Option<String> = weir_config::unset(),
+        /// What all questions together may cost each server, in per cent of one core; they are asked less often where they would cost more.
+        server_cpu_percent: f64 = "1",
+        /// Paths of this machine whose disks are watched, one on each. The disk with the data of a server on this machine is found without.
+        disks: weir_config::Texts = "",
     }
 }
 
@@ -37,5 +45,9 @@ pub fn check(sources: &Sources) -> Result<MonitorSettings, Error> {
     if settings.shapes_max == 0 {
         return wrong("monitor.shapes_max", "at least one must fit");
     }
+    if !(settings.server_cpu_percent > 0.0 && settings.server_cpu_percent <= 100.0) {
+        return wrong("monitor.server_cpu_percent", "give more than 0 and at most 100");
+    }
+    crate::observe::server::upstreams(sources, &settings)?;
     Ok(settings)
 }
