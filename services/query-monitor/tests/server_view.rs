@@ -133,7 +133,7 @@ async fn servers_sessions_and_chains_are_told_to_who_asks() {
     }
     holder.simple_query("rollback").await.unwrap();
     let gone = format!(
-        "weir_server_blocked_seconds{{upstream=\"{name}\",database=\"{}\"}} 0",
+        "weir_server_blocked_seconds{{upstream=\"{name}\",database=\"{}\"}} 0.0\n",
         database.name()
     );
     eventually("nobody to be shown as blocked", SOON, async || {

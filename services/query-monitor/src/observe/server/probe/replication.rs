@@ -71,8 +71,7 @@ fn slot(row: &Row) -> api::ServerSlot {
 fn recovery(view: &mut View, row: &Row, now: Instant) -> api::ServerRecovery {
     let replay_bytes = number::<f64>(row, "replay_bytes") as u64;
     let is_streaming = flag(row, "is_streaming");
-    let is_level = is_streaming && replay_bytes == 0;
-    if is_level {
+    if is_streaming && replay_bytes == 0 {
         view.level_at = Some(now);
     }
     // After a quiet hour the last transaction is an hour old the moment that another one comes in: it cannot be further
@@ -81,10 +80,11 @@ fn recovery(view: &mut View, row: &Row, now: Instant) -> api::ServerRecovery {
     let since_last = maybe::<f64>(row, "since_last");
     let behind = match (since_last, not_level_for) {
         (Some(last), Some(level)) => last.min(level),
-        (last, level) => last.or(level).unwrap_or(-1.0),
+        (Some(seconds), None) | (None, Some(seconds)) => seconds,
+        (None, None) => -1.0,
     };
     api::ServerRecovery {
-        lag_seconds: if is_level { 0.0 } else { behind },
+        lag_seconds: behind,
         is_streaming,
         is_paused: flag(row, "is_paused"),
         replay_bytes,

@@ -66,6 +66,14 @@ async fn a_question_that_hangs_is_given_up_alone_while_others_go_on_beside_it() 
     signal("STOP", &pids[0]);
     let failures = |server: &api::Server| server.probes.iter().map(|probe| probe.failures_total).sum::<u64>();
     let answers = |server: &api::Server| server.probes.iter().map(|probe| probe.answers_total).sum::<u64>();
+    // While it hangs and nobody has given it up, others are answered: on another connection.
+    let still = answers(&scene.server(postgres.port()));
+    let during = scene
+        .sees(postgres.port(), "others to be answered", |server| {
+            answers(server) > still
+        })
+        .await;
+    assert_eq!(failures(&during), failures(&before), "the others waited for it");
     let second = eventually("another connection beside it", SOON, async || {
         own_pids(&postgres).await.into_iter().find(|pid| *pid != pids[0])
     })
