@@ -14,6 +14,7 @@ use crate::alert::deliver::Deliverer;
 use crate::error::Error;
 use crate::keeping::Keeper;
 use crate::observe::explain::Explainer;
+use crate::observe::server::Servers;
 
 /// Answers questions about statements and alerts.
 #[derive(Debug, Clone)]
@@ -22,6 +23,7 @@ pub(crate) struct Desk {
     pub(crate) alerts: AlertDesk,
     pub(crate) deliverer: Deliverer,
     pub(crate) explainer: Explainer,
+    pub(crate) servers: Servers,
 }
 
 pub(crate) type Answer<T> = Result<Response<T>, Status>;
@@ -50,6 +52,18 @@ impl MonitorService for Desk {
                 events_lost_total: totals.events_lost,
             }
         })))
+    }
+
+    async fn get_server(&self, request: Request<api::GetServerRequest>) -> Answer<api::GetServerResponse> {
+        Ok(Response::new(self.servers.get(request.get_ref())))
+    }
+
+    async fn list_activity(&self, request: Request<api::ListActivityRequest>) -> Answer<api::ListActivityResponse> {
+        Ok(Response::new(self.servers.activity(request.get_ref())))
+    }
+
+    async fn list_blocking(&self, request: Request<api::ListBlockingRequest>) -> Answer<api::ListBlockingResponse> {
+        Ok(Response::new(self.servers.blocking(request.get_ref())))
     }
 
     async fn analyze(&self, request: Request<api::AnalyzeRequest>) -> Answer<api::AnalyzeResponse> {

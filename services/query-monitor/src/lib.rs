@@ -44,7 +44,10 @@ const SCHEMA: &str = "weir_monitor";
 pub const SERVICE: Service = Service {
     name: "query-monitor",
     sections: || vec![SectionInfo::of::<MonitorSettings>()],
-    metrics: || weir_footing::with_own_metrics(Metrics::describe()),
+    metrics: || {
+        let own = [Metrics::describe(), observe::server::ServerMetrics::describe()];
+        weir_footing::with_own_metrics(own.concat())
+    },
     check: |sources| check(sources).and_then(|_| Bus::check(sources)),
 };
 
@@ -66,6 +69,7 @@ pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
         malformed: 0,
     });
     let board = Board::new(ground.clock.clone());
+    let servers = observe::server::start(&ground, &settings, &board)?;
     let explainer = explain::start(&ground, &settings, &tables, &shared, &captures, &metrics)?;
     let shown = (shared.clone(), metrics.clone(), ground.clock.clone());
     ground
@@ -125,6 +129,7 @@ pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
             alerts,
             deliverer,
             explainer,
+            servers,
         }));
     })
 }

@@ -66,6 +66,14 @@ weir_config::section! {
         plans_keep: Duration = "14d",
         /// Captured plans that are kept; beyond, the oldest go.
         plans_max: usize = "10000",
+        /// Whether the servers themselves are asked how they are, on direct connections: that of `database.url` and its replicas. docs/guides/server-view.md says what is read. A change takes a restart, as do the next three.
+        server_watch: bool = "true",
+        /// The replicas that are watched beside it (`host:port`, divided by commas); those of `gateway.replicas` without it.
+        server_replicas: Option<String> = weir_config::unset(),
+        /// What all questions together may cost each server, in per cent of one core; they are asked less often where they would cost more.
+        server_cpu_percent: f64 = "1",
+        /// Paths of this machine whose disks are watched, one on each. The disk with the data of a server on this machine is found without.
+        disks: weir_config::Texts = "",
     }
 }
 
@@ -98,6 +106,10 @@ pub fn check(sources: &Sources) -> Result<MonitorSettings, Error> {
     Said::check(&settings)?;
     deliver::check(&settings, sources)?;
     crate::observe::explain::check(&settings, sources)?;
+    if !(settings.server_cpu_percent > 0.0 && settings.server_cpu_percent <= 100.0) {
+        return wrong("monitor.server_cpu_percent", "give more than 0 and at most 100");
+    }
+    crate::observe::server::upstreams(sources, &settings)?;
     Ok(settings)
 }
 

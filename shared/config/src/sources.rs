@@ -119,6 +119,17 @@ impl Sources {
         S::read(self)
     }
 
+    /// One value of a section that is another's, read as its owner reads it but for defaults and established names. Its
+    /// other keys are for the owner to check.
+    pub fn of_another<T: Setting>(&self, section: &'static str, key: &'static str) -> Result<T, Error> {
+        let reader = Reader {
+            sources: self,
+            section,
+            fields: Vec::new(),
+        };
+        Ok(reader.value(key)?.0)
+    }
+
     #[doc(hidden)]
     pub fn reader<S: Section>(&self) -> Result<Reader<'_>, Error> {
         let reader = Reader {

@@ -223,3 +223,25 @@ fn a_list_of_tables_refuses_unknown_keys() {
     assert_eq!(Plans::read(&plans.show()).unwrap(), plans);
     assert!(Plans::read("[{ name = \"a\", nome = 1 }]").is_err());
 }
+
+#[test]
+fn one_value_of_anothers_section_is_read_and_the_rest_left_to_it() {
+    let path = std::env::temp_dir().join(format!("weir-another-{}.toml", std::process::id()));
+    std::fs::write(&path, "[gateway]\nreplicas = \"b:1\"\nnobody_knows = 7\n").unwrap();
+    let read = |environment: &[(&str, &str)]| {
+        let environment = environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        let sources = Sources::load(Some(path.clone()), environment.collect::<Vec<_>>()).unwrap();
+        let number: Result<u16, _> = sources.of_another("gateway", "replicas");
+        assert!(number.unwrap_err().to_string().contains("gateway.replicas"));
+        (
+            sources.of_another::<Option<String>>("gateway", "replicas").unwrap(),
+            sources.of_another::<Option<String>>("gateway", "absent").unwrap(),
+        )
+    };
+    assert_eq!(read(&[]), (Some("b:1".to_owned()), None));
+    assert_eq!(
+        read(&[("WEIR_GATEWAY__REPLICAS", "c:2")]),
+        (Some("c:2".to_owned()), None)
+    );
+    std::fs::remove_file(&path).unwrap();
+}

@@ -111,6 +111,22 @@ pub(crate) mod metric {
     pub(crate) const WRAPAROUND_DAYS: Metric = Metric("server.wraparound_days");
     /// Days until the disk is full, at the pace of late; labels `upstream`, `disk`.
     pub(crate) const DISK_FULL_DAYS: Metric = Metric("server.disk_full_days");
+    /// Connections of clients; label `upstream`.
+    pub(crate) const CONNECTIONS: Metric = Metric("server.connections");
+    /// Transactions a second, rolled back ones included; labels `upstream`, `database`.
+    pub(crate) const TRANSACTIONS_PER_SECOND: Metric = Metric("server.transactions_per_second");
+    /// The age of a database's oldest transaction id, in transactions; labels `upstream`, `database`.
+    pub(crate) const TRANSACTION_ID_AGE: Metric = Metric("server.transaction_id_age");
+    /// Bytes of a database; labels `upstream`, `database`.
+    pub(crate) const DATABASE_SIZE_BYTES: Metric = Metric("server.database_size_bytes");
+    /// Bytes that are used of a disk; labels `disk`, and `upstream` where it holds the data of a server.
+    pub(crate) const DISK_USED_BYTES: Metric = Metric("host.disk_used_bytes");
+    /// Bytes of the same disk that are used or can still be written; the same labels.
+    pub(crate) const DISK_TOTAL_BYTES: Metric = Metric("host.disk_total_bytes");
+    /// The part of the processors of the monitor's machine that is busy, 0 to 1.
+    pub(crate) const HOST_CPU_RATIO: Metric = Metric("host.cpu_ratio");
+    /// The part of its memory that is in use, 0 to 1.
+    pub(crate) const HOST_MEMORY_RATIO: Metric = Metric("host.memory_ratio");
 
     // Of the work that others do. Source `work`.
 

@@ -5,6 +5,7 @@ mod decode;
 pub(crate) mod events;
 pub(crate) mod explain;
 pub(crate) mod peers;
+pub(crate) mod server;
 pub(crate) mod statements;
 
 pub(crate) use board::Board;
