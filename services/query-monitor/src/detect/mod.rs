@@ -3,6 +3,7 @@
 mod outcomes;
 mod reading;
 mod slow;
+pub(crate) mod trend;
 
 pub(crate) use outcomes::{Outcomes, ProjectOutcomes, WINDOWS};
 pub(crate) use reading::{Labels, Metric, Reading, Sheet, metric};
