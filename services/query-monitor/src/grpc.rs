@@ -1,8 +1,10 @@
 //! `weir.monitor.v1` to reads of the knowledge and of the store, and back. Translates, decides nothing.
 
+mod trends;
+
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
-use weir_model::{Fingerprint, Project};
+use weir_model::{Clock, Fingerprint, Project};
 use weir_proto::common::v1::Severity;
 use weir_proto::monitor::v1 as api;
 use weir_proto::monitor::v1::monitor_service_server::MonitorService;
@@ -21,6 +23,7 @@ use crate::store::{self, AlertRow};
 pub(crate) struct Desk {
     pub(crate) shared: Shared,
     pub(crate) store: Store,
+    pub(crate) clock: Clock,
 }
 
 type Answer<T> = Result<Response<T>, Status>;
@@ -76,6 +79,14 @@ impl MonitorService for Desk {
                 gateways: knowledge.statistics.gateways().collect(),
             }
         })))
+    }
+
+    async fn get_forecast(&self, request: Request<api::GetForecastRequest>) -> Answer<api::GetForecastResponse> {
+        trends::forecast(&self.store, &self.clock, request.into_inner()).await
+    }
+
+    async fn list_changes(&self, request: Request<api::ListChangesRequest>) -> Answer<api::ListChangesResponse> {
+        trends::changes(&self.store, request.into_inner()).await
     }
 }
 

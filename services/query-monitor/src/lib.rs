@@ -7,6 +7,7 @@ mod aggregate;
 mod alert;
 mod detect;
 mod error;
+mod feed;
 mod grpc;
 mod metrics;
 mod observe;
@@ -27,7 +28,7 @@ use alert::Alerts;
 use detect::SlowQueries;
 use grpc::Desk;
 use metrics::Metrics;
-use observe::{Board, Knowledge, Shared, events};
+use observe::{Board, Knowledge, Shared, events, trends};
 
 pub use settings::{MonitorSettings, check};
 
@@ -64,10 +65,12 @@ pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
     let shown = (shared.clone(), metrics.clone());
     ground.registry.before_scrape(move || events::show(&shown.0, &shown.1));
 
+    let feed = feed::start(&ground, &metrics, &settings);
+    trends::start(&ground, &tables, &board, &metrics, &settings);
     let subscription = events::subscribe(&bus).await?;
     let (counted, counters) = (shared.clone(), metrics.clone());
     ground.tasks.spawn(Stage::Work, "observe", |stop| {
-        events::observe(subscription, counted, counters, stop)
+        events::observe(subscription, counted, counters, feed, stop)
     });
     let resolve_after = settings.slow_query_resolve_after;
     let store = tables.store().clone();
@@ -94,9 +97,10 @@ pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
     });
     follow_reloads(&ground, shared.clone());
 
+    let clock = ground.clock.clone();
     serve_ops(&ground, ops);
     GrpcDoor::new(grpc, GRPC_NAME).serve(&ground, |routes| {
-        routes.add_service(MonitorServiceServer::new(Desk { shared, store }));
+        routes.add_service(MonitorServiceServer::new(Desk { shared, store, clock }));
     })
 }
 

@@ -11,6 +11,7 @@ use weir_runtime::TaskResult;
 
 use crate::aggregate::Statistics;
 use crate::detect::SlowQueries;
+use crate::feed::Feed;
 use crate::metrics::Metrics;
 
 /// What the monitor knows, under one short lock.
@@ -47,6 +48,7 @@ pub(crate) async fn observe(
     mut subscription: Subscription,
     shared: Shared,
     metrics: Arc<Metrics>,
+    feed: Feed,
     stop: CancellationToken,
 ) -> TaskResult {
     while let Some(received) = stop.run_until_cancelled(subscription.next()).await {
@@ -54,7 +56,10 @@ pub(crate) async fn observe(
             return Err("the subscription to query events ended".into());
         };
         match decode::<QueryBatch>(&message.subject, &message.payload) {
-            Ok((project, batch)) => count(&shared, &metrics, &project, &batch),
+            Ok((project, batch)) => {
+                feed.count(&project, &batch);
+                count(&shared, &metrics, &project, &batch);
+            }
             Err(error) => refuse(&shared, &metrics, &message, &error),
         }
     }

@@ -2,6 +2,7 @@
 
 mod board;
 pub(crate) mod events;
+pub(crate) mod trends;
 
 pub(crate) use board::Board;
 pub(crate) use events::{Knowledge, Shared};

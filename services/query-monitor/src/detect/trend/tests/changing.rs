@@ -1,4 +1,4 @@
-//! Changes of level: which are told, which are not, and how soon.
+//! Changes of level: which are told, which are not, and how soon. Pure.
 
 use fastrand::Rng;
 
@@ -27,6 +27,12 @@ const ALIKE: Kind = Kind {
     sigma: 0.2,
     alike: 0.5,
     outliers: 0.02,
+};
+/// Wandering about, each value near the one before.
+const WANDERING: Kind = Kind {
+    sigma: 0.4,
+    alike: 0.9,
+    outliers: 0.0,
 };
 const ROUGH: Kind = Kind {
     sigma: 0.5,
@@ -68,7 +74,13 @@ fn minute(change: &Change) -> i64 {
 
 #[test]
 fn flat_series_have_no_changes() {
-    for (kind, series, allowed) in [(QUIET, 300, 0), (USUAL, 200, 1), (ROUGH, 100, 1), (ALIKE, 30, 1)] {
+    for (kind, series, allowed) in [
+        (QUIET, 300, 0),
+        (USUAL, 200, 1),
+        (ROUGH, 100, 1),
+        (ALIKE, 30, 1),
+        (WANDERING, 20, 2),
+    ] {
         let wrong = (0..series)
             .filter(|seed| !found(&kind.values(*seed, 360)).is_empty())
             .count();

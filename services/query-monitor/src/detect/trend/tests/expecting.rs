@@ -1,4 +1,4 @@
-//! Forecasts: how often the interval held what came.
+//! Forecasts: how often the interval held what came. Pure.
 
 use fastrand::Rng;
 

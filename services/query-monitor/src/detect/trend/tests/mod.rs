@@ -1,4 +1,4 @@
-//! Planted truth: what was put into a series must be found, and what was not must not.
+//! Planted truth: what was put into a series must be found, and what was not must not. Pure.
 
 mod changing;
 mod expecting;

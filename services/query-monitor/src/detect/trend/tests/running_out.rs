@@ -1,4 +1,4 @@
-//! When something runs out: with an interval, or not said.
+//! When something runs out: with an interval, or not said. Pure.
 
 use fastrand::Rng;
 
