@@ -2,6 +2,7 @@
 
 mod plans;
 mod queries;
+mod trends;
 
 use tonic::{Request, Response, Status};
 use weir_model::Project;
@@ -52,6 +53,14 @@ impl MonitorService for Desk {
                 events_lost_total: totals.events_lost,
             }
         })))
+    }
+
+    async fn get_forecast(&self, request: Request<api::GetForecastRequest>) -> Answer<api::GetForecastResponse> {
+        trends::forecast(&self.keeper.store, &self.keeper.clock, request.into_inner()).await
+    }
+
+    async fn list_changes(&self, request: Request<api::ListChangesRequest>) -> Answer<api::ListChangesResponse> {
+        trends::changes(&self.keeper.store, request.into_inner()).await
     }
 
     async fn get_server(&self, request: Request<api::GetServerRequest>) -> Answer<api::GetServerResponse> {

@@ -8,6 +8,7 @@ mod aggregate;
 mod alert;
 mod detect;
 mod error;
+mod feed;
 mod grpc;
 mod keeping;
 mod metrics;
@@ -31,7 +32,7 @@ use grpc::Desk;
 use keeping::Keeper;
 use metrics::Metrics;
 use observe::peers::Exchange;
-use observe::{Board, Counter, Knowledge, Shared, events, explain, peers, statements};
+use observe::{Board, Counter, Knowledge, Shared, events, explain, peers, statements, trends};
 
 pub use settings::{MonitorSettings, check};
 
@@ -81,6 +82,7 @@ pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
         shared: shared.clone(),
         metrics: metrics.clone(),
         clock: ground.clock.clone(),
+        feed: feed::start(&ground, &metrics, &settings),
     };
     // What stops at the same time still tells of its last statements.
     ground.tasks.spawn(Stage::Flow, "observe", |stop| counter.run(stop));
@@ -107,6 +109,9 @@ pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
         shapes_max: settings.shapes_max,
     };
     keeping::start(&ground, &tables, &keeper);
+    trends::start(&ground, &tables, &board, &metrics, &settings);
+    let searched = trends::Trends::new(&ground, tables.store(), &board, &metrics, &settings);
+    trends::start_changes(&ground, &tables, searched, keeper.clone());
     let (read, put, clock) = (shared.clone(), board.clone(), ground.clock.clone());
     ground.tasks.spawn(Stage::Work, "read statements", |stop| {
         statements::read(read, put, clock, stop)

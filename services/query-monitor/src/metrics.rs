@@ -39,5 +39,13 @@ weir_telemetry::metrics! {
         plans_captured: Counters<1> = "weir_monitor_plans_total" ["outcome"],
         /// Slow statements whose plan was not captured because too many others waited.
         plans_dropped: Gauges<0> = "weir_monitor_plans_dropped" [],
+        /// Series of figures that are recorded over time; 0 where another monitor records them.
+        series: Gauges<0> = "weir_monitor_series" [],
+        /// Figures that were not recorded because there are too many series (`monitor.series_max`).
+        series_refused: Counters<0> = "weir_monitor_series_refused_total" [],
+        /// Changes of latency found.
+        changes_found: Counters<1> = "weir_monitor_changes_found_total" ["direction"],
+        /// Messages with metrics that were sent to the collector, by outcome (sent, failed).
+        otlp_exports: Counters<1> = "weir_monitor_otlp_exports_total" ["outcome"],
     }
 }

@@ -3,11 +3,12 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use weir_config::{Error, Origin, Sources, Tables};
+use weir_config::{Error, Origin, Sources, Tables, Texts};
 
 use crate::alert::Said;
 use crate::alert::deliver::{self, FileChannel};
 use crate::detect::{Objective, RulePatch};
+use crate::observe::trends::RECORDED;
 
 weir_config::section! {
     /// Query statistics and alerts.
@@ -74,6 +75,26 @@ weir_config::section! {
         server_cpu_percent: f64 = "1",
         /// Paths of this machine whose disks are watched, one on each. The disk with the data of a server on this machine is found without.
         disks: weir_config::Texts = "",
+        /// Figures that are recorded over time, by name; trends and forecasts are found in them. Changes on reload.
+        recorded: Texts = RECORDED,
+        /// How often they are recorded.
+        record_every: Duration = "1m",
+        /// How long they are kept as they were recorded; after that, by hours.
+        record_keep: Duration = "3d",
+        /// How long they are kept by hours, and changes of latency with them.
+        record_keep_hours: Duration = "400d",
+        /// Series that are recorded at most: a figure of one database or disk is one. Those beyond are left out and counted.
+        series_max: usize = "500",
+        /// How often it is worked out anew when disks and transaction ids run out.
+        forecast_every: Duration = "10m",
+        /// How often the latencies of the heaviest shapes are searched for changes. Changes on reload.
+        changes_every: Duration = "5m",
+        /// How many of the heaviest shapes are searched; 0: none. Changes on reload.
+        changes_shapes: usize = "200",
+        /// The OTLP/gRPC collector that receives the durations of statements as metrics, such as `http://127.0.0.1:4317`. Without it none are sent; they are on `/metrics` all the same.
+        otlp_endpoint: Option<String> = weir_config::unset(), also ["OTEL_EXPORTER_OTLP_METRICS_ENDPOINT" in ""],
+        /// How often they are sent.
+        otlp_every: Duration = "1m", also ["OTEL_METRIC_EXPORT_INTERVAL" in "ms"],
     }
 }
 
@@ -110,6 +131,8 @@ pub fn check(sources: &Sources) -> Result<MonitorSettings, Error> {
         return wrong("monitor.server_cpu_percent", "give more than 0 and at most 100");
     }
     crate::observe::server::upstreams(sources, &settings)?;
+    crate::observe::trends::check(&settings)?;
+    crate::feed::check(&settings)?;
     Ok(settings)
 }
 

@@ -10,6 +10,7 @@ mod reading;
 mod rules;
 mod silence;
 mod slow;
+pub(crate) mod trend;
 
 pub(crate) use alert::{Alert, Key, Phase};
 pub(crate) use burn::Objective;

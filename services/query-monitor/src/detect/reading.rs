@@ -65,6 +65,8 @@ pub(crate) mod metric {
 
     /// Milliseconds of the slowest of the slow statements of a shape lately; labels `database`, and the fingerprint.
     pub(crate) const SLOW_QUERY_MS: Metric = Metric("query.slow_ms");
+    /// Statements of a project in a minute, on average over five.
+    pub(crate) const PER_MINUTE: Metric = Metric("query.per_minute");
     /// Slow statements of a project within an hour.
     pub(crate) const SLOW_PER_HOUR: Metric = Metric("query.slow_per_hour");
     /// The part of a project's statements within five minutes that was slow, 0 to 1.

@@ -6,6 +6,7 @@
 
 mod flush;
 mod forget;
+mod over_time;
 mod read;
 mod remember;
 

@@ -15,6 +15,7 @@ use weir_runtime::TaskResult;
 use super::decode;
 use crate::aggregate::{Batch, Statistics};
 use crate::detect::SlowQueries;
+use crate::feed::Feed;
 use crate::metrics::Metrics;
 
 /// What the monitor knows, under one short lock.
@@ -60,6 +61,7 @@ pub(crate) struct Counter {
     pub(crate) shared: Shared,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) clock: Clock,
+    pub(crate) feed: Feed,
 }
 
 impl Counter {
@@ -91,6 +93,7 @@ impl Counter {
     }
 
     fn count(&self, project: &Project, batch: &Batch<'_>) {
+        self.feed.count(project, &batch.events);
         let now = self.clock.unix_ms();
         let slow = self.shared.with(|knowledge| {
             knowledge.statistics.add(project, batch, now);

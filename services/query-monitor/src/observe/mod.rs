@@ -7,6 +7,7 @@ pub(crate) mod explain;
 pub(crate) mod peers;
 pub(crate) mod server;
 pub(crate) mod statements;
+pub(crate) mod trends;
 
 pub(crate) use board::Board;
 pub(crate) use events::{Counter, Knowledge, Shared};

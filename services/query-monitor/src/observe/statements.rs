@@ -52,8 +52,11 @@ fn recent(shared: &Shared, now_unix_ms: i64) -> Vec<Recent> {
 }
 
 fn readings(recent: &Recent, traces: &Traces) -> Vec<Reading> {
-    let mut readings = vec![reading(&recent.project, metric::SLOW_PER_HOUR, recent.hour.slow as f64)];
     let (sums, latency) = (&recent.lately.sums, &recent.lately.latency);
+    let mut readings = vec![
+        reading(&recent.project, metric::SLOW_PER_HOUR, recent.hour.slow as f64),
+        reading(&recent.project, metric::PER_MINUTE, sums.calls as f64 / 5.0),
+    ];
     if sums.calls >= CALLS_MIN {
         let note = format!("of {} statements within five minutes", sums.calls);
         let figures = [

@@ -9,7 +9,7 @@ use weir_model::{Fingerprint, Project};
 use weir_proto::common::v1::StatementKind;
 
 use super::statistics::{SUMS, level_name, table};
-use crate::aggregate::{Cell, Key, Level, Part, PerLevel, Shape, Sums, WHOLE};
+use crate::aggregate::{Cell, Key, Level, OTHER, Part, PerLevel, Shape, Sums, WHOLE};
 
 /// Which lines of a project are wanted.
 #[derive(Debug, Clone, Default)]
@@ -217,6 +217,31 @@ pub(crate) async fn read_spans(
     rows.iter()
         .map(|row| Ok((row.try_get("span_unix_ms")?, cell_of(row)?)))
         .collect()
+}
+
+/// The shapes that took most time since a moment, of all projects, the heaviest first.
+pub(crate) async fn heaviest(
+    connection: &mut PgConnection,
+    since_unix_ms: i64,
+    count: usize,
+) -> sqlx::Result<Vec<Key>> {
+    let rows = sqlx::query(
+        "select project, database, fingerprint from statistics_minutes
+         where span_unix_ms >= $1 and fingerprint not in ($2, $3)
+         group by project, database, fingerprint
+         order by sum(wait_us::numeric + server_us + drain_us) desc, fingerprint limit $4",
+    )
+    .bind(since_unix_ms)
+    .bind(OTHER.get().cast_signed())
+    .bind(WHOLE.get().cast_signed())
+    .bind(i64::try_from(count).unwrap_or(i64::MAX))
+    .fetch_all(connection)
+    .await?;
+    let key = |row: &PgRow| -> sqlx::Result<Key> {
+        let project = Project::parse(row.try_get("project")?).unwrap_or_default();
+        key_of(row, &project)
+    };
+    rows.iter().map(key).collect()
 }
 
 /// What these fingerprints stand for, as far as it was told.

@@ -1,21 +1,28 @@
 //! SQL on the monitor's own tables, and nothing else.
 
 mod alerts;
+mod changes;
 mod lines;
 pub(crate) mod notices;
 mod partitions;
 mod plans;
 mod rollup;
 mod rules;
+mod series;
 mod statistics;
 
+pub(crate) use changes::{ChangeRow, forget_changes, list_changes, note_change};
 pub(crate) use lines::{
-    Wanted, Written, begin_snapshot, read_batches, read_part, read_shapes, read_spans, read_wholes, search_shapes,
+    Wanted, Written, begin_snapshot, heaviest, read_batches, read_part, read_shapes, read_spans, read_wholes,
+    search_shapes,
 };
 pub(crate) use notices::enqueue_notice;
 pub(crate) use partitions::drop_before;
 pub(crate) use plans::{NewPlan, PlanRow, PlansWanted, forget_plans, keep_plan, latest_plan, list_plans};
 pub(crate) use rollup::make_next;
+pub(crate) use series::{
+    SeriesKey, begin_series, every_series, find_series, forget_series, last_of_series, read_series, record, roll_up,
+};
 pub(crate) use statistics::{Batch, Row, meet_gateways, read_intake, write_batch};
 
 pub(crate) use alerts::{
