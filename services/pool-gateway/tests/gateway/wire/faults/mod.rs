@@ -13,6 +13,7 @@ mod proxy;
 pub(super) mod raw;
 mod server;
 mod slow;
+mod told;
 
 use std::time::Duration;
 
