@@ -27,7 +27,7 @@ use alert::Alerts;
 use detect::SlowQueries;
 use grpc::Desk;
 use metrics::Metrics;
-use observe::{Board, Knowledge, Shared, events};
+use observe::{Board, Knowledge, Shared, events, gateways, work};
 
 pub use settings::{MonitorSettings, check};
 
@@ -56,6 +56,8 @@ pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
     let threshold_ms = settings.slow_query_threshold.as_secs_f64() * 1e3;
     let (statistics, slow) = (Statistics::new(settings.shapes_max), SlowQueries::new(threshold_ms));
     let board = Board::new(ground.clock.clone());
+    gateways::start(&ground, &bus, &board, &metrics).await?;
+    work::start(&ground, &bus, &board, &metrics, &tables)?;
     let shared = Shared::new(Knowledge {
         statistics,
         slow,

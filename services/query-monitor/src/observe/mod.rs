@@ -2,6 +2,8 @@
 
 mod board;
 pub(crate) mod events;
+pub(crate) mod gateways;
+pub(crate) mod work;
 
 pub(crate) use board::Board;
 pub(crate) use events::{Knowledge, Shared};
