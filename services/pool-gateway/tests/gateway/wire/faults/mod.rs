@@ -7,6 +7,7 @@ mod breaker;
 mod broken_off;
 mod crowd;
 mod garbage;
+mod hostile;
 mod large;
 mod network;
 mod proxy;
