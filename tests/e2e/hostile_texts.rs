@@ -7,7 +7,7 @@ use weir_testkit::{World, eventually};
 
 use crate::ask::{gateway, intake, queries, statement};
 
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_secs(30);
 /// What must not be seen anywhere.
 const MARK: &str = "swordfish";
 
