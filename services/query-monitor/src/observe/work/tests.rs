@@ -3,14 +3,14 @@
 use std::time::UNIX_EPOCH;
 
 use tokio::sync::watch;
-use weir_bus::{Limits, Message};
+use weir_bus::{Limits, Message, NatsSettings};
 use weir_config::Sources;
 use weir_events::Event;
 use weir_proto::events::v1::{JobFailed, JobRequested, JobSucceeded, SecurityViolation, ViolationAction};
 use weir_runtime::{Outcome, Tasks};
 use weir_store::Migrations;
 use weir_telemetry::Registry;
-use weir_testkit::{Postgres, eventually};
+use weir_testkit::{Nats, Postgres, eventually};
 
 use super::*;
 use crate::detect::Metric;
@@ -241,15 +241,33 @@ async fn broken_rules_count_for_five_minutes_and_none_twice() {
 
 #[tokio::test]
 async fn monitors_share_the_work_agree_and_remember() {
-    let (bus, database, clock) = (in_memory(), Postgres::shared().await.database().await, noon());
-    let [one, two] = [0, 1].map(|_| Monitor::start(&database.url(), &bus, &clock));
+    let bus = in_memory();
+    share([&bus, &bus]).await;
+}
+
+#[tokio::test]
+async fn monitors_share_the_work_over_nats() {
+    let nats = Nats::start().await;
+    let settings = NatsSettings::new(nats.url(), "test");
+    let [one, two] = [
+        Bus::nats(&settings, Limits::default()).await.unwrap(),
+        Bus::nats(&settings, Limits::default()).await.unwrap(),
+    ];
+    share([&one, &two]).await;
+}
+
+/// Two monitors, each with its way to the bus.
+async fn share(buses: [&Bus; 2]) {
+    let (database, clock) = (Postgres::shared().await.database().await, noon());
+    let [one, two] = buses.map(|bus| Monitor::start(&database.url(), bus, &clock));
+    let bus = buses[0];
     for number in 0..60 {
         let operation = format!("operation-{}", number % 3);
         let event = failed(&number.to_string(), &operation, NOON - 100 + number);
-        tell(&bus, &event).await;
+        tell(bus, &event).await;
         // Every other comes twice.
         if number % 2 == 0 {
-            tell(&bus, &event).await;
+            tell(bus, &event).await;
         }
     }
     let expected: Vec<Read> = (0..3)
