@@ -49,6 +49,10 @@ soak-wire transactions="10000000" *options:
     WEIR_STRESS="--transactions {{ trim_start_match(transactions, "transactions=") }} {{ options }}" \
         cargo test --release --locked -p weir-tests --test stress -- --ignored --exact as_asked --nocapture
 
+# Texts at the SQL layer, guided by the code that they reach; the ordinary tests run the same checks over its seeds.
+soak-sql seconds="60" *options:
+    tests/fuzz/run {{ seconds }} {{ options }}
+
 # Accept a change of the protocol: additions (the default), or breaking.
 proto-accept what="additions":
     WEIR_ACCEPT={{ what }} cargo test --locked -p weir-tests --test tidy proto_contract

@@ -144,11 +144,11 @@ stage_doc() {
 
 stage_shell() {
     local script
-    for script in "$here/run" "$here/test" "$here"/lib/*.sh "$root/.ci/run"; do
+    for script in "$here/run" "$here/test" "$here"/lib/*.sh "$root/.ci/run" "$root/tests/fuzz/run"; do
         bash -n "$script" || return
     done
     if has shellcheck; then
-        shellcheck --external-sources --check-sourced "$here/run" "$here/test" "$root/.ci/run" || return
+        shellcheck --external-sources --check-sourced "$here/run" "$here/test" "$root/.ci/run" "$root/tests/fuzz/run" || return
         shellcheck --external-sources "$here/lib/selftest.sh" || return
     fi
     counted_job selftest bash "$here/lib/selftest.sh"

@@ -13,6 +13,7 @@
 mod ask;
 mod bad_settings;
 mod doors;
+mod hostile_texts;
 mod job_journey;
 mod nats_away;
 mod query_journey;

@@ -14,6 +14,7 @@ mod route;
 mod rules;
 mod settings;
 mod shapes;
+mod states;
 mod steward;
 mod tap;
 mod workers;
@@ -34,6 +35,7 @@ use metrics::Metrics;
 use mirror::Mirror;
 use pool::{Common, Pools};
 use shapes::Shapes;
+use states::States;
 use steward::Steward;
 use tap::{Tap, TapLimits};
 
@@ -114,8 +116,9 @@ async fn launch(
         steward,
         &pools,
         (shapes.clone(), tap.clone(), mirror),
-        (bus, instance),
+        (bus.clone(), instance.clone()),
     )?;
+    tell_states(&ground, &door, bus, instance);
     let sessions = Sessions {
         witness: door.witness.clone(),
         profile: look(&pools.common().profiles),
@@ -239,6 +242,18 @@ fn make_wire_door(
         instance,
     };
     Door::new(parts)
+}
+
+/// Has it told what the pools and servers are like.
+fn tell_states(ground: &Ground, door: &Door, bus: Bus, instance: String) {
+    let states = States {
+        pools: door.pools.clone(),
+        witness: door.witness.clone(),
+        bus,
+        instance,
+        clock: ground.clock.clone(),
+    };
+    ground.tasks.spawn(Stage::Flow, "pool states", |stop| states.run(stop));
 }
 
 fn open_tap(

@@ -83,6 +83,8 @@ weir_telemetry::metrics! {
         events_dropped: Counters<0> = "weir_events_dropped_total" [],
         /// Events handed to the bus.
         events_published: Counters<0> = "weir_events_published_total" [],
+        /// Messages on the state of pools and servers, by what became of them: told, lost (the bus was away).
+        pool_states: Counters<1> = "weir_pool_states_total" ["outcome"],
         /// Events waiting for the bus.
         events_buffered: Gauges<0> = "weir_events_buffered" [],
     }

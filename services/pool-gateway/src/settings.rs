@@ -139,6 +139,8 @@ weir_config::section! {
         events_batch_max: usize = "512",
         /// How long an event may wait for others to share its message.
         events_flush_after: Duration = "100ms",
+        /// How often the state of all pools and servers is told on the bus; 0s: only when a pool is nearly used up, or a circuit breaker opens or closes.
+        pool_state_every: Duration = "5s",
     }
 }
 
@@ -205,6 +207,8 @@ pub struct Bounds {
 
 /// More threads than this help nobody.
 const WORKERS_MAX: usize = 256;
+/// The state of pools is not told more often.
+const POOL_STATE_EVERY_MIN: Duration = Duration::from_millis(100);
 const STEADY_DEFAULT: u32 = 20;
 const OVERFLOW_DEFAULT: u32 = 30;
 
@@ -266,6 +270,10 @@ pub fn check(sources: &Sources) -> Result<(GatewaySettings, Vec<Target>), Error>
     }
     if settings.events_batch_max == 0 || settings.events_buffer_max == 0 {
         return wrong("gateway.events_batch_max", "at least one event must fit".to_owned());
+    }
+    if !settings.pool_state_every.is_zero() && settings.pool_state_every < POOL_STATE_EVERY_MIN {
+        let reason = format!("give 0s, or {POOL_STATE_EVERY_MIN:?} at least: pools are not looked at more often");
+        return wrong("gateway.pool_state_every", reason);
     }
     let database: DatabaseSettings = sources.section()?;
     let Some(url) = database.url else {
@@ -342,6 +350,10 @@ mod tests {
             (&[("WEIR_GATEWAY__REPLICAS", "h:port")], "gateway.replicas"),
             (&[("WEIR_GATEWAY__HANDOVER", "run/weir")], "gateway.handover"),
             (&[("WEIR_GATEWAY__HANDOVER_TIMEOUT", "0s")], "gateway.handover_timeout"),
+            (
+                &[("WEIR_GATEWAY__POOL_STATE_EVERY", "99ms")],
+                "gateway.pool_state_every",
+            ),
         ] {
             let error = check(&sources(environment)).unwrap_err().to_string();
             assert!(error.contains(key), "{error}");

@@ -95,16 +95,9 @@ impl Shapes {
         sql.len() > SHORT_BYTES && sql.len() <= self.limits.statement_bytes_max
     }
 
-    /// What is known of a statement that was not read: its hash.
+    /// What is known of a statement that was not read, of which this much is there: its hash. It may have done anything.
     pub(crate) fn unread(&self, sql: &str) -> Arc<Statement> {
-        let statement_bytes_max = 0;
-        Arc::new(analyse(
-            sql,
-            Limits {
-                statement_bytes_max,
-                ..self.limits
-            },
-        ))
+        Arc::new(weir_sql::unread(&without_trace(sql)))
     }
 
     /// What a long statement is, read on the spot. For statements that are prepared once and used often.

@@ -32,7 +32,7 @@ use grpc::Desk;
 use keeping::Keeper;
 use metrics::Metrics;
 use observe::peers::Exchange;
-use observe::{Board, Counter, Knowledge, Shared, events, explain, peers, statements, trends};
+use observe::{Board, Counter, Knowledge, Shared, events, explain, gateways, peers, statements, trends, work};
 
 pub use settings::{MonitorSettings, check};
 
@@ -70,6 +70,8 @@ pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
         malformed: 0,
     });
     let board = Board::new(ground.clock.clone());
+    gateways::start(&ground, &bus, &board, &metrics).await?;
+    work::start(&ground, &bus, &board, &metrics, &tables)?;
     let servers = observe::server::start(&ground, &settings, &board)?;
     let explainer = explain::start(&ground, &settings, &tables, &shared, &captures, &metrics)?;
     let shown = (shared.clone(), metrics.clone(), ground.clock.clone());

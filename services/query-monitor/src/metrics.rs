@@ -23,6 +23,10 @@ weir_telemetry::metrics! {
         batches_failed: Counters<0> = "weir_monitor_write_failures_total" [],
         /// Messages that could not be read.
         malformed: Counters<0> = "weir_monitor_malformed_total" [],
+        /// Messages of gateways on their pools, by outcome: counted, late, crowded (something was left out for lack of room), malformed.
+        pool_states: Counters<1> = "weir_monitor_pool_states_total" ["outcome"],
+        /// Events on the work of others that were written down, by kind: succeeded, failed, dry_run, violation.
+        work_events: Counters<1> = "weir_monitor_work_events_total" ["kind"],
         /// Distinct shapes with statistics.
         shapes: Gauges<0> = "weir_monitor_shapes" [],
         /// Statements slower than the threshold.

@@ -95,7 +95,8 @@ macro_rules! kinds {
 kinds! {
     /// Statements ended, in batches.
     QUERY_EXECUTED = "query.executed": QueryBatch by "pool-gateway", None, TOLD;
-    /// A connection pool of a gateway is nearly used up, with what holds it; or it no longer is.
+    /// A connection pool of a gateway is nearly used up, with what holds it; or it no longer is. Regularly: what all pools
+    /// and servers of a gateway are like.
     POOL_STATE = "pool.state": PoolState by "pool-gateway", None, TOLD;
     /// What one monitor counted, for the other monitors.
     STATISTICS_COUNTED = "statistics.counted": StatisticsCounted by "query-monitor", None, TOLD;

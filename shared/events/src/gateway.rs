@@ -4,7 +4,7 @@ use bytes::Bytes;
 use weir_model::{Clock, Project};
 use weir_proto::events::v1::{PoolState, QueryBatch, SecurityViolation};
 
-use crate::catalogue::{POOL_STATE, QUERY_EXECUTED};
+use crate::catalogue::{POOL_STATE, QUERY_EXECUTED, SECURITY_VIOLATION};
 use crate::{Event, SubjectPattern};
 
 const SOURCE: &str = "pool-gateway";
@@ -19,7 +19,7 @@ pub fn query_executed_encoded(project: &Project, payload: Bytes, clock: &Clock) 
     Event::encoded::<QueryBatch>(project, SOURCE, payload, clock)
 }
 
-/// A pool is nearly used up, or no longer is.
+/// A pool is nearly used up, or no longer is; or what pools and servers are like.
 pub fn pool_state(project: &Project, state: &PoolState, clock: &Clock) -> Event {
     Event::new(project, SOURCE, state, clock)
 }
@@ -37,4 +37,9 @@ pub fn every_pool_state() -> SubjectPattern {
 /// Statements of every project.
 pub fn every_query_executed() -> SubjectPattern {
     SubjectPattern::of_every_project(QUERY_EXECUTED.suffix)
+}
+
+/// Broken rules of every project.
+pub fn every_security_violation() -> SubjectPattern {
+    SubjectPattern::of_every_project(SECURITY_VIOLATION.suffix)
 }

@@ -48,6 +48,15 @@ pub fn every_report() -> Vec<SubjectPattern> {
         .collect()
 }
 
+/// How jobs of every project ended, for those who count: what succeeded, and attempts that failed.
+pub fn every_ending() -> Vec<SubjectPattern> {
+    let kinds: [&EventKind; 2] = [&JOB_SUCCEEDED, &JOB_FAILED];
+    kinds
+        .iter()
+        .map(|kind| SubjectPattern::of_every_project(kind.suffix))
+        .collect()
+}
+
 /// What a worker told of a job.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Report {

@@ -36,9 +36,10 @@ pub(crate) fn render(shape: &[Token<'_>], bytes_max: usize) -> String {
     capped(text, bytes_max)
 }
 
-/// Whether two tokens would be read as one, or as others, without a space: `'x'and`, `date'2020-01-01'`.
+/// Whether two tokens would be read as one, or as others, without a space: `'x'and`, `date'2020-01-01'`; and a stray
+/// dollar beside the parameter that stands for a literal would quote what follows.
 fn runs_together(before: &Token<'_>, token: &Token<'_>) -> bool {
-    let wordlike = |token: &Token<'_>| !matches!(token.class, Class::Symbol | Class::Rest);
+    let wordlike = |token: &Token<'_>| !matches!(token.class, Class::Symbol | Class::Rest) || token.is_symbol("$");
     wordlike(before) && wordlike(token)
 }
 

@@ -122,9 +122,10 @@ impl Sessions {
         } else {
             return Err(Error::Request("a statement has sql or a handle, not both".to_owned()));
         };
-        if sql.contains('\0') {
-            return Err(Error::Request("sql and database cannot hold a zero byte".to_owned()));
-        }
+        // It is refused when it is run, so that it is told of like every other.
+        let no_text = sql
+            .contains('\0')
+            .then(|| Error::Request("sql and database cannot hold a zero byte".to_owned()));
         let traceparent = match common.traceparent {
             // The text may name one as well, as programs that know nothing of this door let it.
             none if none.is_empty() => trace(sql.as_bytes())
@@ -135,7 +136,7 @@ impl Sessions {
         let types = types.into_iter().chain(std::iter::repeat(0));
         let arguments = parameters.iter().zip(types).enumerate();
         let arguments = arguments.map(|(index, (given, declared))| argument(index + 1, given, declared));
-        let (arguments, flaw) = match arguments.collect() {
+        let (arguments, flaw) = match no_text.map_or_else(|| arguments.collect(), Err) {
             Ok(arguments) => (arguments, None),
             Err(error) => (Vec::new(), Some(error)),
         };

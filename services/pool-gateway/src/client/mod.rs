@@ -38,7 +38,7 @@ pub(crate) use causal::Writes;
 pub(crate) use flight::{Flight, Transactions};
 pub(crate) use recording::{kind_code, micros, shape};
 pub(crate) use session::{Sessions, look};
-pub(crate) use wire::{Door, DoorParts};
+pub(crate) use wire::{Door, DoorParts, Witness};
 
 use crate::settings::GatewaySettings;
 

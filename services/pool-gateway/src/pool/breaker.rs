@@ -33,7 +33,7 @@ impl BreakerState {
 }
 
 /// The breaker of one upstream.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Breaker {
     threshold: u32,
     recovery: Duration,

@@ -13,6 +13,7 @@ use weir_upstream::Target;
 
 use super::addresses::Addresses;
 use super::breaker::{Breaker, BreakerState};
+use super::health::Health;
 use super::roles::{Claim, Lsn, Marks, Role, primary_of};
 use crate::error::Error;
 use crate::metrics::Metrics;
@@ -32,7 +33,9 @@ pub(crate) struct Member {
     pub(crate) target: Target,
     /// Host and port, as metrics and people name it.
     pub(crate) name: String,
-    breaker: Mutex<Breaker>,
+    health: Mutex<Health>,
+    /// Its breaker, or another's, is in another state than before.
+    turned: Arc<Notify>,
     claim: Mutex<Claim>,
     /// Whether it may answer reads.
     is_fit: AtomicBool,
@@ -56,12 +59,14 @@ pub(super) struct Load {
 }
 
 impl Member {
-    fn new(index: usize, target: Target, settings: &GatewaySettings) -> Self {
+    fn new(index: usize, target: Target, settings: &GatewaySettings, turned: Arc<Notify>) -> Self {
+        let breaker = Breaker::new(settings.breaker_failures, settings.breaker_recovery);
         Self {
             index,
             name: format!("{}:{}", target.host(), target.port()),
             target,
-            breaker: Mutex::new(Breaker::new(settings.breaker_failures, settings.breaker_recovery)),
+            health: Mutex::new(Health::new(breaker, Instant::now())),
+            turned,
             claim: Mutex::default(),
             is_fit: AtomicBool::new(false),
             fresh_as_of: AtomicU64::new(0),
@@ -87,7 +92,25 @@ impl Member {
     }
 
     pub(crate) fn with_breaker<T>(&self, act: impl FnOnce(&mut Breaker) -> T) -> T {
-        act(&mut self.breaker.lock().unwrap_or_else(PoisonError::into_inner))
+        let (done, has_turned) = self.with_health(|health| health.with_breaker(act, Instant::now));
+        if has_turned {
+            self.turned.notify_one();
+        }
+        done
+    }
+
+    fn with_health<T>(&self, act: impl FnOnce(&mut Health) -> T) -> T {
+        act(&mut self.health.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What is known of its health.
+    pub(crate) fn health(&self) -> Health {
+        self.with_health(|health| health.clone())
+    }
+
+    /// It could not be reached, for the reason of this name.
+    pub(super) fn erred(&self, slug: &'static str) {
+        self.with_health(|health| health.erred(slug, Instant::now()));
     }
 
     fn with_claim<T>(&self, act: impl FnOnce(&mut Claim) -> T) -> T {
@@ -139,14 +162,16 @@ pub(crate) struct Members {
     pub(super) doubted: Notify,
     /// Another member is the primary.
     pub(crate) moved: Notify,
+    /// A breaker is in another state than before.
+    pub(crate) turned: Arc<Notify>,
     metrics: Arc<Metrics>,
 }
 
 impl Members {
     pub(super) fn new(targets: Vec<Target>, settings: &GatewaySettings, metrics: Arc<Metrics>) -> Option<Self> {
-        let members = targets.into_iter().enumerate();
+        let (members, turned) = (targets.into_iter().enumerate(), Arc::<Notify>::default());
         let all: Box<[Arc<Member>]> = members
-            .map(|(index, target)| Arc::new(Member::new(index, target, settings)))
+            .map(|(index, target)| Arc::new(Member::new(index, target, settings, turned.clone())))
             .collect();
         let first = all.first()?.clone();
         Some(Self {
@@ -159,6 +184,7 @@ impl Members {
             begun: Instant::now(),
             doubted: Notify::new(),
             moved: Notify::new(),
+            turned,
             metrics,
         })
     }
@@ -207,8 +233,9 @@ impl Members {
         self.doubted.notify_waiters();
     }
 
-    /// A connection could not be opened for a caller.
-    pub(crate) fn failed_to_open(&self, member: &Member) {
+    /// A connection could not be opened for a caller, for the reason of this name.
+    pub(crate) fn failed_to_open(&self, member: &Member, slug: &'static str) {
+        member.erred(slug);
         member.with_breaker(|breaker| breaker.failed(Instant::now()));
         self.doubt();
     }

@@ -9,6 +9,7 @@ mod autoscale;
 mod breaker;
 mod cards;
 mod facts;
+mod health;
 mod holding;
 mod lease;
 mod line;
@@ -42,6 +43,8 @@ pub(crate) use addresses::Address;
 pub(crate) use autoscale::{Controller, Seen};
 pub(crate) use breaker::{Breaker, BreakerState};
 use cards::Cards;
+use facts::Waited;
+pub(crate) use health::Health;
 pub(crate) use holding::Holding;
 pub(crate) use lease::Lease;
 pub(crate) use members::{Member, Members};
@@ -173,6 +176,7 @@ pub(crate) struct Pool {
     /// The user's functions that may change their session, as of an age of the definitions.
     suspects: Mutex<Option<(u64, HashSet<Box<str>>)>>,
     waits: Histogram,
+    waited: Waited,
 }
 
 impl Pool {
@@ -185,6 +189,7 @@ impl Pool {
             key,
             common,
             waits,
+            waited: Waited::default(),
             member,
             queue: Mutex::new(queue),
             family,
@@ -400,7 +405,7 @@ impl Pool {
     /// A connection could not be opened for a caller.
     fn failed_to_open(&self, error: &Error) {
         if error.class() == ErrorClass::Unavailable {
-            self.common.members.failed_to_open(&self.member);
+            self.common.members.failed_to_open(&self.member, error.slug());
         }
     }
 
@@ -469,6 +474,7 @@ impl Pool {
     /// How long one waited who waits no more.
     pub(crate) fn waited(&self, waited: Duration) {
         self.waits.observe(waited.as_secs_f64());
+        self.waited.note(waited);
     }
 
     /// Why one who has waited so long got nothing.

@@ -125,6 +125,11 @@ impl Queue {
         }
     }
 
+    /// Connections that are lent out, and how many there may be.
+    pub(super) fn in_use(&self) -> (usize, usize) {
+        (self.staying().saturating_sub(self.idle()), self.bounds.max)
+    }
+
     fn longest_wait(&self) -> std::time::Duration {
         let waiting = self.waiters.iter().filter(|waiter| !waiter.what.is_closed());
         waiting.map(|waiter| waiter.since.elapsed()).max().unwrap_or_default()

@@ -53,6 +53,7 @@ async fn round(pools: &Pools, upstream: &Dependency) -> Duration {
                     // A server that says no is there: those who are connected stay so.
                     if error.class() == ErrorClass::Unavailable {
                         pool.distrust_idle();
+                        pool.member.erred(error.slug());
                         period = PERIOD_AWAY;
                     }
                     upstream.down(format!("{}: {error}", named(pools)));

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+use weir_model::Coded as _;
 use weir_runtime::{Stage, TaskResult};
 use weir_upstream::{ConnectOptions, Connection, Error, Row};
 
@@ -18,6 +19,9 @@ use super::{Address, Breaker, Member, Pools};
 const PERIOD: Duration = Duration::from_millis(100);
 /// One that takes longer to answer is taken for gone.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The name of the error of a server that takes longer.
+const UNANSWERED: &str = "upstream-timeout";
 
 /// The position is read last, so that it is none from before the role was.
 const QUESTION: &str = "select r, case when r then coalesce(\
@@ -85,12 +89,14 @@ async fn look(pools: &Arc<Pools>, member: &Member, line: &mut Option<Line>) {
             Some(claim)
         }
         Ok(Err(error)) => {
+            member.erred(error.slug());
             if note_silence(member, &error.to_string()) {
                 pools.distrust(member);
             }
             None
         }
         Err(_) => {
+            member.erred(UNANSWERED);
             note_silence(member, "it did not answer in time");
             None
         }

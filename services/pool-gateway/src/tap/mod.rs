@@ -23,7 +23,7 @@ use weir_sql::Statement;
 use crate::metrics::Metrics;
 use crate::workers::current_worker;
 use lane::Lane;
-pub(crate) use task::TapTask;
+pub(crate) use task::{TapTask, message};
 
 /// Who asked, by which door, and who answered: the same for all statements of a session.
 #[derive(Debug)]

@@ -131,7 +131,7 @@ impl TapTask {
 }
 
 /// The event as the bus carries it. A batch belongs to many traces; each statement names its own.
-fn message(event: &Event) -> Message {
+pub(crate) fn message(event: &Event) -> Message {
     let message = Message::new(event.subject.to_string(), event.payload.clone());
     event
         .headers()

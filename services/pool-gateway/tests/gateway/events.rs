@@ -70,6 +70,7 @@ async fn each_statement_has_one_event_however_it_ends_and_none_holds_a_literal()
         .await
         .unwrap();
     let _ = gateway.execute(named("open", "begin")).await;
+    let _ = gateway.execute(named("zero byte", "select 'swordfish\0'")).await;
     let _ = gateway
         .execute(named("too large", "select repeat('swordfish', 10000000)"))
         .await;
@@ -128,6 +129,7 @@ async fn each_statement_has_one_event_however_it_ends_and_none_holds_a_literal()
         ("too long", "53000"),
         ("long", ""),
         ("open", "53000"),
+        ("zero byte", "53000"),
         ("too large", "53000"),
         ("gone", "57014"),
         ("gate", ""),

@@ -10,6 +10,7 @@ mod rollup;
 mod rules;
 mod series;
 mod statistics;
+mod work;
 
 pub(crate) use changes::{ChangeRow, forget_changes, list_changes, note_change};
 pub(crate) use lines::{
@@ -24,6 +25,10 @@ pub(crate) use series::{
     SeriesKey, begin_series, every_series, find_series, forget_series, last_of_series, read_series, record, roll_up,
 };
 pub(crate) use statistics::{Batch, Row, meet_gateways, read_intake, write_batch};
+pub(crate) use work::{
+    EndingsRow, ViolationsRow, endings, forget_work, note_dry_run, note_failure, note_success, note_violation,
+    violations,
+};
 
 pub(crate) use alerts::{
     AlertRow, acknowledge, count_by_state, end_others, forget_resolved, list_alerts, open_alerts, remove_alerts,

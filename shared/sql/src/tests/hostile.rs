@@ -162,3 +162,17 @@ proptest! {
         check(&parts.join(glue));
     }
 }
+
+#[test]
+fn a_text_that_nobody_reads_may_do_anything_even_if_nothing_of_it_is_there() {
+    for sql in ["", "SELECT 1"] {
+        let found = crate::unread(sql);
+        assert!(
+            found.writes && !found.parsed && found.keeps_literals && !found.anywhere,
+            "{sql:?}"
+        );
+        assert_eq!(found.text, None);
+        assert!(found.deeds.contains(&crate::Deed::Opaque), "{sql:?}");
+    }
+    assert_ne!(crate::unread("").fingerprint, crate::unread("SELECT 1").fingerprint);
+}

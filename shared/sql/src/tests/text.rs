@@ -72,6 +72,8 @@ fn literals_become_parameters_and_comments_go() {
         ),
         ("COPY t FROM PROGRAM 'curl'", "COPY t FROM PROGRAM $1"),
         ("SELCT 'a' FRM t", "SELCT $1 FRM t"),
+        // A stray dollar beside a parameter would quote what follows.
+        ("SELCT 's'$'a'$.b", "SELCT $1 $ $2 $.b"),
         ("", ""),
     ];
     for (sql, expected) in rows {

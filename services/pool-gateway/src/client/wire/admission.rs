@@ -293,7 +293,7 @@ impl Applicant {
         self.ask_clerk().await.map_err(|error| {
             if error.class() == ErrorClass::Unavailable {
                 let members = &door.pools.common().members;
-                members.failed_to_open(members.primary());
+                members.failed_to_open(members.primary(), error.slug());
             }
             door.metrics.lookups.with(["failed"]).inc();
             tracing::warn!(error = %error, "a user's verifier could not be looked up");
@@ -355,7 +355,7 @@ impl Applicant {
             Err(error) => {
                 let error = Error::Upstream(error);
                 if error.class() == ErrorClass::Unavailable {
-                    common.members.failed_to_open(common.members.primary());
+                    common.members.failed_to_open(common.members.primary(), error.slug());
                 }
                 return Err(Refusal::from(&error));
             }

@@ -3,14 +3,13 @@
 use std::collections::HashMap;
 
 use tokio::time::Instant;
-use weir_bus::{Bus, Message};
-use weir_model::Project;
+use weir_bus::Bus;
 use weir_proto::events::v1::{PoolPressure, PoolState};
 use weir_runtime::Stage;
 
 use super::Door;
 use crate::pool::{Change, Pool, PoolKey, Pressure};
-use crate::rules::Caller;
+use crate::tap::message;
 
 /// The pressure of every pool.
 #[derive(Debug)]
@@ -74,11 +73,10 @@ impl Gauge {
             pools: vec![pool.facts()],
             pressure: pressure.into(),
             reason,
+            ..PoolState::default()
         };
-        let event = weir_events::gateway::pool_state(&project(door, pool), &state, door.wall.clock());
-        let message = Message::new(event.subject.to_string(), event.payload.clone());
-        let headers = event.headers().into_iter();
-        let message = headers.fold(message, |message, (name, value)| message.with_header(name, value));
+        let event = weir_events::gateway::pool_state(&pool.project(), &state, door.wall.clock());
+        let message = message(&event);
         let bus = self.bus.clone();
         door.pools
             .common()
@@ -90,18 +88,4 @@ impl Gauge {
                 }
             });
     }
-}
-
-/// The project of a pool, as far as the rules know it by its database and user.
-fn project(door: &Door, pool: &Pool) -> Project {
-    let settings = door.pools.common().live();
-    let caller = Caller {
-        database: &pool.key.database,
-        user: &pool.key.user,
-        application: "",
-        project: None,
-    };
-    settings
-        .project_of(caller, None)
-        .unwrap_or_else(|_| settings.default_project.clone())
 }

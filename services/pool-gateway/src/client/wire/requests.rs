@@ -196,10 +196,12 @@ impl Link {
     ) -> Result<(), Fatal> {
         let text = if incoming.is_whole() {
             let sql = request::query(incoming.body).map_err(|error| protocol(&error))?;
-            std::str::from_utf8(sql).ok()
+            // In another encoding than UTF-8 what cannot be read stands in names, literals and comments.
+            Some(String::from_utf8_lossy(sql))
         } else {
             None
         };
+        let text = text.as_deref();
         let known = known.or_else(|| text.and_then(|text| me.door.shapes.at_once(text)));
         let statement = known.unwrap_or_else(|| me.door.shapes.unread(text.unwrap_or_default()));
         self.make_names_real(me, &statement, true, out);

@@ -224,8 +224,9 @@ impl ClientSide {
 
     fn tell_refused(&self, refusal: &Refusal, is_query: bool) {
         let text = is_query.then(|| incoming(&self.inbound, self).ok().flatten()).flatten();
-        let sql = text.and_then(|incoming| std::str::from_utf8(request::query(incoming.body).ok()?).ok());
-        let statement = self.door.shapes.at_once(sql.unwrap_or_default());
+        let sql = text.and_then(|incoming| Some(String::from_utf8_lossy(request::query(incoming.body).ok()?)));
+        let sql = sql.as_deref();
+        let statement = sql.and_then(|sql| self.door.shapes.at_once(sql));
         let statement = statement.unwrap_or_else(|| self.door.shapes.unread(sql.unwrap_or_default()));
         let mut ongoing = self.begin(statement, sql.map_or(0, weir_sql::text_hash), self.inbound.len());
         ongoing.sqlstate = refusal.sqlstate.as_bytes().first_chunk().copied().unwrap_or(*b"XX000");

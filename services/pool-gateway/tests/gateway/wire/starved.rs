@@ -130,6 +130,7 @@ async fn a_starved_pool_says_who_holds_it_and_a_leak_is_told_of_once() {
         ("pool_max", "2"),
         ("acquire_timeout", "1500ms"),
         ("leak_after", "1s"),
+        ("pool_state_every", "0s"),
         ("rules", "user=postgres : project=acme"),
     ];
     let database = crate::gateway::database().await;

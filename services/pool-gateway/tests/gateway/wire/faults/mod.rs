@@ -7,12 +7,14 @@ mod breaker;
 mod broken_off;
 mod crowd;
 mod garbage;
+mod hostile;
 mod large;
 mod network;
 mod proxy;
 pub(super) mod raw;
 mod server;
 mod slow;
+mod told;
 
 use std::time::Duration;
 

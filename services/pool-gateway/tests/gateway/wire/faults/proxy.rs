@@ -37,7 +37,7 @@ pub(super) struct Proxy {
 
 impl Proxy {
     /// To the server of this database.
-    async fn before(database: &Database) -> Self {
+    pub(super) async fn before(database: &Database) -> Self {
         let (server, port) = (server_of(database), free_port());
         let (weather, _) = watch::channel(Weather::default());
         let listener = listen(port).await;
@@ -59,7 +59,7 @@ impl Proxy {
     }
 
     /// The address of the database through it.
-    fn url(&self, database: &Database) -> String {
+    pub(super) fn url(&self, database: &Database) -> String {
         format!("postgres://postgres@127.0.0.1:{}/{}", self.port, database.name())
     }
 
