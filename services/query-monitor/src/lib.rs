@@ -27,7 +27,7 @@ use weir_runtime::{Ground, GrpcDoor, Service, Stage, StartError, bind, serve_ops
 use weir_store::Migrations;
 
 use aggregate::{Bounds, Retention, Statistics};
-use detect::SlowQueries;
+use detect::{Objectives, SlowQueries};
 use grpc::Desk;
 use keeping::Keeper;
 use metrics::Metrics;
@@ -147,6 +147,7 @@ fn bounds(settings: &MonitorSettings) -> Bounds {
         shapes_max: settings.shapes_max,
         slow_from_us: micros(settings.slow_query_threshold),
         late_from_us: micros(settings.latency_target),
+        objectives: Objectives::new(settings.objectives.0.clone()),
     }
 }
 

@@ -21,6 +21,8 @@ use weir_model::{Fingerprint, Project};
 use weir_proto::events::v1::QueryShape;
 use weir_proto::monitor::v1::GatewayIntake;
 
+use crate::detect::Objectives;
+
 pub(crate) use cell::{Cell, Sums, Told};
 pub(crate) use history::{History, Recent};
 pub(crate) use intake::{Head, Intake, Seen, SeenBy, Totals};
@@ -96,14 +98,23 @@ pub(crate) struct Counted {
 }
 
 /// Bounds of the statistics.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Bounds {
     /// Lines in ten seconds.
     pub(crate) shapes_max: usize,
     /// From when on a statement is slow, in microseconds.
     pub(crate) slow_from_us: u64,
-    /// From when on it is later than it should be, in microseconds.
+    /// From when on it is later than it should be, in microseconds, for projects that were promised nothing else.
     pub(crate) late_from_us: u64,
+    /// What projects were promised.
+    pub(crate) objectives: Objectives,
+}
+
+impl Bounds {
+    fn late_from_us(&self, project: &Project) -> u64 {
+        let promised = self.objectives.latency_target(project);
+        promised.map_or(self.late_from_us, |time| u64::try_from(time.as_micros()).unwrap_or(u64::MAX))
+    }
 }
 
 /// All statistics that are in memory.
@@ -166,7 +177,7 @@ impl Statistics {
 
     /// The last of a message will do: there are ten messages a second.
     fn note_traces(&mut self, project: &Project, events: &[Told<'_>]) {
-        let late_from_us = self.bounds.late_from_us;
+        let late_from_us = self.bounds.late_from_us(project);
         let traced = |told: &&Told<'_>| !told.traceparent.is_empty();
         let mut last = events.iter().rev().filter(traced);
         for told in last.clone().filter(|told| told.total_us() >= self.bounds.slow_from_us) {
@@ -211,7 +222,8 @@ impl Statistics {
     pub(crate) fn settle(&mut self, now_unix_ms: i64) {
         for ((project, start), cell) in std::mem::take(&mut self.wholes) {
             let name = self.keys.project_name(project);
-            self.history.merge(&name, start, &cell, self.bounds.late_from_us);
+            let late_from_us = self.bounds.late_from_us(&name);
+            self.history.merge(&name, start, &cell, late_from_us);
             let cells = self.fresh.at(start);
             cells.entry(Line::whole(project)).or_default().merge(&cell);
         }
@@ -245,6 +257,16 @@ impl Statistics {
         self.shapes.hear(shape);
     }
 
+    /// Remembers what a project did in a span of long ago; in one of ten seconds if it was lately.
+    pub(crate) fn remember(&mut self, level: Level, (project, span, cell): &(Project, i64, Cell)) {
+        let late_from_us = self.bounds.late_from_us(project);
+        if level == Level::Seconds {
+            self.history.merge(project, *span, cell, late_from_us);
+        } else {
+            self.history.recall(project, *span, cell, late_from_us);
+        }
+    }
+
     /// Notes what another monitor has counted and will write under this number.
     pub(crate) fn hear(&mut self, (monitor, batch): (&str, i64), lines: &[(i64, Key, Cell)], now_unix_ms: i64) {
         if !self.peers.hear(monitor, now_unix_ms) {
@@ -252,7 +274,8 @@ impl Statistics {
         }
         for (span, key, cell) in lines {
             if key.fingerprint == WHOLE {
-                self.history.merge(&key.project, *span, cell, self.bounds.late_from_us);
+                let late_from_us = self.bounds.late_from_us(&key.project);
+                self.history.merge(&key.project, *span, cell, late_from_us);
             }
             let line = self.keys.line(key);
             self.peers

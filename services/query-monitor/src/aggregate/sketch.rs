@@ -133,6 +133,7 @@ impl Sketch {
     }
 
     /// Bytes on the heap.
+    #[cfg(test)]
     pub(crate) const fn heap_bytes(&self) -> usize {
         self.bins.capacity() * size_of::<Bin>()
     }

@@ -5,7 +5,7 @@ use std::collections::HashMap as Map;
 use weir_proto::events::v1::CacheOutcome;
 
 use super::*;
-use crate::detect::Outcomes;
+use crate::detect::{Objectives, Outcomes};
 
 const NOW: i64 = 1_800_000_000_000;
 
@@ -44,6 +44,7 @@ fn statistics(shapes_max: usize) -> Statistics {
         shapes_max,
         slow_from_us: 1_000_000,
         late_from_us: 100_000,
+        objectives: Objectives::default(),
     })
 }
 

@@ -67,14 +67,8 @@ impl Keeper {
 
     fn recall(&self, level: Level, wholes: &[(Project, i64, Cell)]) {
         self.shared.with(|knowledge| {
-            let late_from_us = knowledge.statistics.bounds.late_from_us;
-            let history = &mut knowledge.statistics.history;
-            for (project, span, cell) in wholes {
-                if level == Level::Seconds {
-                    history.merge(project, *span, cell, late_from_us);
-                } else {
-                    history.recall(project, *span, cell, late_from_us);
-                }
+            for whole in wholes {
+                knowledge.statistics.remember(level, whole);
             }
         });
     }

@@ -9,8 +9,6 @@ pub(crate) enum Unit {
     Bytes,
     /// Parts of a whole, 0 to 1.
     Ratio,
-    /// Anything else.
-    Count,
 }
 
 /// Decimal units of bytes, the largest first.
@@ -50,7 +48,6 @@ pub(crate) fn pace(per_day: f64, unit: Unit) -> String {
     match unit {
         Unit::Bytes => format!("{} a day", bytes(per_day)),
         Unit::Ratio => format!("{:.2} percentage points a day", per_day * 100.0),
-        Unit::Count => format!("{per_day:.1} a day"),
     }
 }
 
