@@ -238,7 +238,9 @@ async fn value_is(monitor: &Monitor, fingerprint: u64, clock: &Clock, expected: 
         clock.advance(Duration::from_millis(500));
         let alerts = monitor.alerts("shop", &[]).await;
         let seen = format!("{alerts:?}");
-        let found = alerts.into_iter().find(|alert| number(&alert.fingerprint) == fingerprint);
+        let found = alerts
+            .into_iter()
+            .find(|alert| number(&alert.fingerprint) == fingerprint);
         found.filter(|alert| (alert.value - expected).abs() < 1e-9).ok_or(seen)
     })
     .await

@@ -101,7 +101,9 @@ impl AlertDesk {
             let now = self.clock.unix_ms();
             let row = store::acknowledge(&mut connection, id, &request.by, &request.note, now).await?;
             let row = row.ok_or_else(|| not_found("alert that is not resolved with id", &request.id))?;
-            Ok(api::AcknowledgeAlertResponse { alert: Some(alert_of(row)) })
+            Ok(api::AcknowledgeAlertResponse {
+                alert: Some(alert_of(row)),
+            })
         })
         .await
     }
@@ -190,12 +192,17 @@ impl AlertDesk {
                 return Err(field("silence", format!("there are {SILENCES_MAX} already")).into());
             }
             transaction.commit().await?;
-            Ok(api::PutSilenceResponse { silence: Some(silence_of(row)) })
+            Ok(api::PutSilenceResponse {
+                silence: Some(silence_of(row)),
+            })
         })
         .await
     }
 
-    pub(crate) async fn expire_silence(&self, request: api::ExpireSilenceRequest) -> Answer<api::ExpireSilenceResponse> {
+    pub(crate) async fn expire_silence(
+        &self,
+        request: api::ExpireSilenceRequest,
+    ) -> Answer<api::ExpireSilenceResponse> {
         self.answer(async {
             let id = id_of(&request.id)?;
             let mut transaction = self.store.pool().begin().await?;
@@ -246,11 +253,15 @@ fn alert_of(row: AlertRow) -> api::Alert {
         _ => api::AlertState::Resolved,
     };
     let id = |id: Option<Uuid>| id.map(|id| id.to_string()).unwrap_or_default();
-    let fingerprint = row.fingerprint.map(|print| Fingerprint::new(print.cast_unsigned()).to_string());
+    let fingerprint = row
+        .fingerprint
+        .map(|print| Fingerprint::new(print.cast_unsigned()).to_string());
     api::Alert {
         id: row.id.to_string(),
         rule: row.rule,
-        severity: Severity::named(&row.severity).map_or(Wire::Unspecified, tell::wire).into(),
+        severity: Severity::named(&row.severity)
+            .map_or(Wire::Unspecified, tell::wire)
+            .into(),
         state: state.into(),
         project: row.project,
         labels: row.labels.0,
@@ -312,10 +323,17 @@ fn patch_of(rule: api::AlertRule) -> Result<RulePatch, Error> {
 }
 
 fn listed(book: &RuleBook) -> Vec<api::AlertRule> {
-    let listed = |(project, rule, origin): (Option<&weir_model::Project>, &crate::detect::Rule, crate::detect::RuleOrigin)| {
+    let listed = |(project, rule, origin): (
+        Option<&weir_model::Project>,
+        &crate::detect::Rule,
+        crate::detect::RuleOrigin,
+    )| {
         let bound = |severity| rule.levels.of(severity);
         let millis = |time: Duration| u64::try_from(time.as_millis()).ok();
-        let labels = rule.labels.iter().map(|(name, pattern)| (name.clone(), pattern.to_string()));
+        let labels = rule
+            .labels
+            .iter()
+            .map(|(name, pattern)| (name.clone(), pattern.to_string()));
         api::AlertRule {
             name: rule.name.to_string(),
             project: project.map(ToString::to_string).unwrap_or_default(),
@@ -346,18 +364,32 @@ fn listed(book: &RuleBook) -> Vec<api::AlertRule> {
 }
 
 fn silence_row(silence: api::Silence, now: i64) -> Result<SilenceRow, Error> {
-    let id = if silence.id.is_empty() { Uuid::now_v7() } else { id_of(&silence.id)? };
+    let id = if silence.id.is_empty() {
+        Uuid::now_v7()
+    } else {
+        id_of(&silence.id)?
+    };
     let texts: BTreeMap<String, String> = silence.matchers;
-    if texts.iter().any(|(name, text)| name.contains('\0') || text.contains('\0')) {
+    if texts
+        .iter()
+        .any(|(name, text)| name.contains('\0') || text.contains('\0'))
+    {
         return Err(field("silence.matchers", "a text has a zero byte"));
     }
     matchers(&texts).map_err(|reason| field("silence.matchers", reason))?;
     words("silence.author", &silence.author, 1)?;
     words("silence.comment", &silence.comment, 0)?;
-    let starts_unix_ms = if silence.starts_unix_ms == 0 { now } else { silence.starts_unix_ms };
+    let starts_unix_ms = if silence.starts_unix_ms == 0 {
+        now
+    } else {
+        silence.starts_unix_ms
+    };
     let lasts = silence.ends_unix_ms.saturating_sub(starts_unix_ms.max(now));
     if !(1..=SILENCE_MAX_MS).contains(&lasts) {
-        return Err(field("silence.ends_unix_ms", "it ends after it begins, after now, and within a year"));
+        return Err(field(
+            "silence.ends_unix_ms",
+            "it ends after it begins, after now, and within a year",
+        ));
     }
     Ok(SilenceRow {
         id,

@@ -44,7 +44,13 @@ pub(super) struct Judge {
 }
 
 impl Judge {
-    pub(super) fn new(parts: &Parts, memory: &Memory, news: &Arc<Notify>, said: watch::Receiver<Said>, clock: Clock) -> Self {
+    pub(super) fn new(
+        parts: &Parts,
+        memory: &Memory,
+        news: &Arc<Notify>,
+        said: watch::Receiver<Said>,
+        clock: Clock,
+    ) -> Self {
         Self {
             shared: parts.shared.clone(),
             board: parts.board.clone(),

@@ -99,7 +99,10 @@ impl Mind {
 
     /// Takes the notices that wait, because the store is away.
     pub(super) fn take_notices(&mut self) -> Vec<Notice> {
-        self.queue.iter_mut().filter_map(|pending| pending.notice.take()).collect()
+        self.queue
+            .iter_mut()
+            .filter_map(|pending| pending.notice.take())
+            .collect()
     }
 
     /// Changes that were dropped since the last call, and alerts for which there was no room, ever.

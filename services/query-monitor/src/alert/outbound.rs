@@ -25,6 +25,9 @@ impl Outbound for NoChannels {
     }
 
     fn direct(&self, notices: &[Notice]) {
-        tracing::warn!(notices = notices.len(), "the store is away, and no channel is there to tell of alerts");
+        tracing::warn!(
+            notices = notices.len(),
+            "the store is away, and no channel is there to tell of alerts"
+        );
     }
 }

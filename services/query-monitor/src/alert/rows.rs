@@ -48,6 +48,8 @@ pub(super) struct Rows {
     pub(super) term: watch::Receiver<Option<Term>>,
     pub(super) said: watch::Receiver<Said>,
     pub(super) outbound: Arc<dyn Outbound>,
+    /// This monitor, as the table of leaders names it.
+    pub(super) holder: String,
 }
 
 /// The rules and silences that the mind was told last.
@@ -114,9 +116,14 @@ impl Rows {
         };
         let mut connection = in_time(self.store.pool().acquire()).await?;
         let newest = in_time(store::newest_term(&mut connection, LEADER)).await?;
-        if newest.is_some_and(|newest| newest > mine) {
-            self.memory.with(|mind| *mind = None);
-        }
+        self.memory.with(|mind| match newest {
+            // A term of our own begins some time before we hear of it, and nobody led between.
+            Some((epoch, holder)) if epoch == mine + 1 && holder == self.holder => {
+                mind.as_mut().map(|mind| mind.epoch = epoch);
+            }
+            Some((epoch, _)) if epoch > mine => *mind = None,
+            _ => {}
+        });
         Ok(())
     }
 
@@ -131,7 +138,8 @@ impl Rows {
         while let Some(batch) = self.batch() {
             in_time(self.write(&mut connection, term, &batch)).await?;
             let last = batch.last().map_or(0, |pending| pending.number);
-            self.memory.with(|mind| mind.as_mut().map(|mind| mind.written_until(last)));
+            self.memory
+                .with(|mind| mind.as_mut().map(|mind| mind.written_until(last)));
         }
         in_time(self.tidy(&mut connection, term)).await
     }
@@ -237,7 +245,8 @@ impl Rows {
         if ended > 0 {
             tracing::warn!(alerts = ended, "ended alerts that nobody knows of any more");
         }
-        self.memory.with(|mind| mind.as_mut().map(|mind| mind.incomplete = false));
+        self.memory
+            .with(|mind| mind.as_mut().map(|mind| mind.incomplete = false));
         Ok(())
     }
 }
@@ -253,7 +262,11 @@ async fn write_rows(transaction: &mut PgConnection, batch: &[Pending]) -> sqlx::
         let mut later = batch.iter().skip(index + 1);
         !later.any(|other| other.change.alert.id == pending.change.alert.id)
     };
-    let last = batch.iter().enumerate().filter(is_last).map(|(_, pending)| &pending.change);
+    let last = batch
+        .iter()
+        .enumerate()
+        .filter(is_last)
+        .map(|(_, pending)| &pending.change);
     let (gone, there): (Vec<_>, Vec<_>) = last.partition(|change| change.gone);
     let gone: Vec<Uuid> = gone.iter().map(|change| change.alert.id).collect();
     let alerts = there.into_iter().map(|change| &change.alert);
@@ -265,7 +278,9 @@ async fn write_rows(transaction: &mut PgConnection, batch: &[Pending]) -> sqlx::
 
 fn silence_of(row: SilenceRow) -> Option<Silence> {
     let matchers = row.matchers.0.into_iter();
-    let matchers: Result<_, String> = matchers.map(|(name, text)| Ok((name, Pattern::parse(&text)?))).collect();
+    let matchers: Result<_, String> = matchers
+        .map(|(name, text)| Ok((name, Pattern::parse(&text)?)))
+        .collect();
     Some(Silence {
         id: row.id,
         matchers: matchers.ok()?,

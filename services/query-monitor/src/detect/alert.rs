@@ -11,8 +11,8 @@ use std::time::Duration;
 use uuid::Uuid;
 use weir_model::{Fingerprint, Project};
 
-use super::rules::{Facts, Rule, Severity, render};
 use super::Reading;
+use super::rules::{Facts, Rule, Severity, render};
 
 /// An alert that fired fires at least so long: people look, and it should still be there.
 const DWELL_MS: i64 = 10_000;
@@ -332,7 +332,10 @@ impl Alert {
 
     /// Puts it into words.
     pub(crate) fn say(&mut self, rule: &Rule) {
-        let direction_bound = rule.levels.of(self.severity).or_else(|| rule.levels.used().next().map(|(_, bound)| bound));
+        let direction_bound = rule
+            .levels
+            .of(self.severity)
+            .or_else(|| rule.levels.used().next().map(|(_, bound)| bound));
         self.threshold = direction_bound.map_or(self.threshold, |bound| bound.raise);
         self.summary = render(
             &rule.summary,

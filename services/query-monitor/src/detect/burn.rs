@@ -39,16 +39,36 @@ struct Pace {
 
 /// Somebody is woken: 2 % of a month's budget within an hour, 5 % within six; or a tenth of everything fails.
 const FAST: [Pace; 3] = [
-    Pace { rate: 100.0, long: 0, short: 0 },
-    Pace { rate: 14.4, long: 2, short: 0 },
-    Pace { rate: 6.0, long: 4, short: 1 },
+    Pace {
+        rate: 100.0,
+        long: 0,
+        short: 0,
+    },
+    Pace {
+        rate: 14.4,
+        long: 2,
+        short: 0,
+    },
+    Pace {
+        rate: 6.0,
+        long: 4,
+        short: 1,
+    },
 ];
 /// How unlikely chance has to be for that.
 const FAST_CHANCE: f64 = 1e-6;
 /// Somebody looks by day: 10 % of a month's budget within a day, or within three.
 const SLOW: [Pace; 2] = [
-    Pace { rate: 3.0, long: 5, short: 3 },
-    Pace { rate: 1.0, long: 6, short: 4 },
+    Pace {
+        rate: 3.0,
+        long: 5,
+        short: 3,
+    },
+    Pace {
+        rate: 1.0,
+        long: 6,
+        short: 4,
+    },
 ];
 const SLOW_CHANCE: f64 = 1e-4;
 
@@ -94,7 +114,10 @@ impl Objective {
         if self.project != "*" {
             Project::parse(&self.project).map_err(|error| error.to_string())?;
         }
-        for (field, share) in [("availability", self.availability), ("latency_share", self.latency_share)] {
+        for (field, share) in [
+            ("availability", self.availability),
+            ("latency_share", self.latency_share),
+        ] {
             if !(50.0..100.0).contains(&share) {
                 return Err(format!("{field} of {share} is not from 50 to below 100 per cent"));
             }
@@ -132,7 +155,11 @@ impl Objectives {
         for (index, objective) in stated.iter().enumerate() {
             let named = |reason| format!("objective of project {:?}: {reason}", objective.project);
             objective.check().map_err(named)?;
-            if stated.iter().take(index).any(|other| other.project == objective.project) {
+            if stated
+                .iter()
+                .take(index)
+                .any(|other| other.project == objective.project)
+            {
                 return Err(named("there is another one".to_owned()));
             }
         }
@@ -151,7 +178,10 @@ impl Objectives {
 
     /// The readings of every project whose budget burns at a pace worth a word.
     pub(crate) fn readings(&self, outcomes: &[ProjectOutcomes]) -> Vec<Reading> {
-        outcomes.iter().flat_map(|outcomes| self.readings_of(outcomes)).collect()
+        outcomes
+            .iter()
+            .flat_map(|outcomes| self.readings_of(outcomes))
+            .collect()
     }
 
     fn readings_of(&self, outcomes: &ProjectOutcomes) -> Vec<Reading> {
@@ -246,7 +276,11 @@ impl Budget {
         let window = window.copied().unwrap_or_default();
         let minutes = length.map_or(0, Duration::as_secs) / 60;
         let (bad, rate) = ((self.bad)(&window).0, self.burn(&window));
-        let length = if minutes < 60 { format!("{minutes} min") } else { format!("{} h", minutes / 60) };
+        let length = if minutes < 60 {
+            format!("{minutes} min")
+        } else {
+            format!("{} h", minutes / 60)
+        };
         format!(
             "{bad} of {} statements within {length} {}, {rate:.1} times the budget",
             window.requests, self.word

@@ -172,7 +172,13 @@ impl Engine {
             return;
         }
         let sheet = sheet.clone();
-        self.sources.insert(source, Source { sheet: sheet.clone(), fresh });
+        self.sources.insert(
+            source,
+            Source {
+                sheet: sheet.clone(),
+                fresh,
+            },
+        );
         if fresh {
             self.judge(source, &sheet.readings, now);
         }
@@ -180,8 +186,13 @@ impl Engine {
 
     /// Sources that were there and are not heard of any more.
     fn look_at_sources(&mut self, now: i64) {
-        let silent = self.sources.iter().filter(|(source, known)| **source != MONITOR && !known.fresh);
-        let readings: Vec<Reading> = silent.map(|(source, known)| silence_of(source, &known.sheet, now)).collect();
+        let silent = self
+            .sources
+            .iter()
+            .filter(|(source, known)| **source != MONITOR && !known.fresh);
+        let readings: Vec<Reading> = silent
+            .map(|(source, known)| silence_of(source, &known.sheet, now))
+            .collect();
         let before = self.sources.get(MONITOR);
         let same = before.is_some_and(|before| before.sheet.readings.len() == readings.len());
         if same && (readings.is_empty() || now - self.monitor_unix_ms < MONITOR_EVERY_MS) {
@@ -208,14 +219,18 @@ impl Engine {
             }
             for family in book.about(reading.metric) {
                 let rule = family.of(&reading.project);
-                if rule.enabled && rule.levels.may_hold(rule.direction, reading.value) && rule.is_about(&reading.labels) {
+                if rule.enabled && rule.levels.may_hold(rule.direction, reading.value) && rule.is_about(&reading.labels)
+                {
                     self.judge_by(rule, source, reading, now);
                 }
             }
         }
         self.inhibitors.set_upstreams(source, upstreams);
         let round = self.round;
-        let missing = self.slots.values_mut().filter(|slot| slot.seen != round && slot.alert.source == source);
+        let missing = self
+            .slots
+            .values_mut()
+            .filter(|slot| slot.seen != round && slot.alert.source == source);
         missing.for_each(|slot| slot.alert.hold(None, now));
     }
 
@@ -264,7 +279,9 @@ impl Engine {
             ..
         } = self;
         slots.retain(|key, slot| {
-            let known = sources.get(slot.alert.source.as_str()).is_some_and(|source| source.fresh);
+            let known = sources
+                .get(slot.alert.source.as_str())
+                .is_some_and(|source| source.fresh);
             slot.turn = slot.advance(turns.entry(*key).or_default(), known, now, passed);
             let over = slot.end(ended);
             if !over {

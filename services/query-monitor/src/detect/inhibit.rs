@@ -74,9 +74,13 @@ impl Inhibitors {
     /// Which alert explains this one.
     pub(crate) fn of(&self, alert: &Alert, rule: &Rule, now: i64) -> Option<Uuid> {
         let window = i64::try_from(rule.window.as_millis()).unwrap_or(i64::MAX);
-        let lately = self.ended.iter().filter(|(ended, _)| now - ended < window.saturating_add(LINGER_MS));
+        let lately = self
+            .ended
+            .iter()
+            .filter(|(ended, _)| now - ended < window.saturating_add(LINGER_MS));
         let mut all = self.present.iter().chain(lately.map(|(_, inhibitor)| inhibitor));
-        all.find(|inhibitor| self.explains(inhibitor, alert)).map(|inhibitor| inhibitor.id)
+        all.find(|inhibitor| self.explains(inhibitor, alert))
+            .map(|inhibitor| inhibitor.id)
     }
 
     fn explains(&self, inhibitor: &Inhibitor, alert: &Alert) -> bool {

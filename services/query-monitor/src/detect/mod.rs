@@ -18,6 +18,8 @@ pub(crate) use engine::{Change, Engine, Sheets, Told};
 pub(crate) use outcomes::{Incident, Outcomes, ProjectOutcomes, WINDOWS};
 pub(crate) use reading::{Labels, Metric, Reading, Sheet, metric};
 pub(crate) use rules::RulePatch;
-pub(crate) use rules::{Direction, Layers, Origin as RuleOrigin, Pattern, Rule, RuleBook, Severity, check as check_rules};
+pub(crate) use rules::{
+    Direction, Layers, Origin as RuleOrigin, Pattern, Rule, RuleBook, Severity, check as check_rules,
+};
 pub(crate) use silence::{Silence, matchers};
 pub(crate) use slow::{SlowLately, SlowQueries};

@@ -75,6 +75,10 @@ mod tests {
         };
         assert_eq!(count(&[0, 1_000, 3_000, 7_000, 15_000, 29_999]), 1);
         assert_eq!(count(&(0..300).map(|second| second * 1_000).collect::<Vec<_>>()), 10);
-        assert_eq!(count(&[100_000, 95_000, 101_000]), 1, "a message that came late made another incident");
+        assert_eq!(
+            count(&[100_000, 95_000, 101_000]),
+            1,
+            "a message that came late made another incident"
+        );
     }
 }

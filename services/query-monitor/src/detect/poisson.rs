@@ -17,7 +17,9 @@ pub(crate) fn at_least(count: u64, mean: f64) -> f64 {
         sum += term;
         next += 1.0;
     }
-    (first * mean.ln() - mean - ln_factorial(count) + sum.ln()).exp().min(1.0)
+    (first * mean.ln() - mean - ln_factorial(count) + sum.ln())
+        .exp()
+        .min(1.0)
 }
 
 fn ln_factorial(count: u64) -> f64 {

@@ -126,7 +126,8 @@ impl SlowLately {
     /// Adds what was gathered and forgets what was last seen before `quiet_since_unix_ms`; true if that changed anything.
     pub(crate) fn turn(&mut self, taken: Vec<(SlowKey, Sighting)>, quiet_since_unix_ms: i64, now_unix_ms: i64) -> bool {
         let before = self.held.len();
-        self.held.retain(|_, (_, seen_unix_ms)| *seen_unix_ms >= quiet_since_unix_ms);
+        self.held
+            .retain(|_, (_, seen_unix_ms)| *seen_unix_ms >= quiet_since_unix_ms);
         let changed = self.held.len() != before || !taken.is_empty();
         for (key, sighting) in taken {
             if let Some((held, seen_unix_ms)) = self.held.get_mut(&key) {
@@ -195,7 +196,10 @@ mod tests {
         slow.look_at(&project, &event(1, 2_000_000));
         assert!(lately.turn(slow.take(), 100, 200) && !lately.turn(Vec::new(), 200, 300));
         let readings = lately.readings(|print| print.to_string());
-        assert_eq!((readings[0].value, readings[0].note.as_str()), (3_000.0, "0000000000000001"));
+        assert_eq!(
+            (readings[0].value, readings[0].note.as_str()),
+            (3_000.0, "0000000000000001")
+        );
         assert!(lately.turn(Vec::new(), 201, 500) && lately.readings(|_| String::new()).is_empty());
 
         for round in 0..2_u64 {

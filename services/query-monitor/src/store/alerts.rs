@@ -52,8 +52,8 @@ impl AlertRow {
     pub(crate) fn into_alert(self) -> Option<Alert> {
         let project = Project::parse(&self.project).ok()?;
         let fingerprint = self.fingerprint.map(|print| Fingerprint::new(print.cast_unsigned()));
-        let key = Key::parse(&self.key)
-            .unwrap_or_else(|| Key::of_parts(&self.rule, &project, &self.labels.0, fingerprint));
+        let key =
+            Key::parse(&self.key).unwrap_or_else(|| Key::of_parts(&self.rule, &project, &self.labels.0, fingerprint));
         Some(Alert {
             id: self.id,
             key,
@@ -62,7 +62,11 @@ impl AlertRow {
             labels: self.labels.0,
             fingerprint,
             source: self.source,
-            phase: if self.state == "pending" { Phase::Pending } else { Phase::Firing },
+            phase: if self.state == "pending" {
+                Phase::Pending
+            } else {
+                Phase::Firing
+            },
             severity: Severity::named(&self.severity)?,
             held: self.held.0,
             since_unix_ms: self.since_unix_ms,
@@ -161,7 +165,11 @@ pub(crate) fn storable(text: &str) -> String {
 
 /// JSON knows no infinity.
 const fn finite(value: f64) -> f64 {
-    if value.is_nan() { 0.0 } else { value.clamp(f64::MIN, f64::MAX) }
+    if value.is_nan() {
+        0.0
+    } else {
+        value.clamp(f64::MIN, f64::MAX)
+    }
 }
 
 /// Writes alerts as they are now, whether or not they have rows. No alert may be there twice, and none with the key of

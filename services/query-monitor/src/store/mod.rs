@@ -8,6 +8,6 @@ pub(crate) use alerts::{
     told_already, turns, write_alerts,
 };
 pub(crate) use rules::{
-    SilenceRow, count_silences, expire_silence, forget_silences, newest_term, put_rule, put_silence, remove_rule, revise,
-    revision, rules, silences,
+    SilenceRow, count_silences, expire_silence, forget_silences, newest_term, put_rule, put_silence, remove_rule,
+    revise, revision, rules, silences,
 };

@@ -17,12 +17,23 @@ fn outcomes(windows: [(u64, u64, u64); WINDOWS.len()]) -> ProjectOutcomes {
 
 fn values(objectives: &Objectives, outcomes: ProjectOutcomes) -> Vec<(&'static str, f64)> {
     let readings = objectives.readings(&[outcomes]);
-    readings.iter().map(|reading| (reading.metric.0, reading.value)).collect()
+    readings
+        .iter()
+        .map(|reading| (reading.metric.0, reading.value))
+        .collect()
 }
 
 #[test]
 fn a_single_error_of_a_quiet_project_says_nothing() {
-    let quiet = outcomes([(5, 1, 1), (30, 1, 1), (60, 1, 1), (120, 1, 1), (360, 1, 1), (1440, 1, 1), (4320, 1, 1)]);
+    let quiet = outcomes([
+        (5, 1, 1),
+        (30, 1, 1),
+        (60, 1, 1),
+        (120, 1, 1),
+        (360, 1, 1),
+        (1440, 1, 1),
+        (4320, 1, 1),
+    ]);
     assert_eq!(values(&Objectives::new(Vec::new()), quiet), []);
 }
 
@@ -42,7 +53,11 @@ fn retries_are_no_evidence_and_four_troubles_within_an_hour_are() {
     let objectives = Objectives::new(Vec::new());
     assert_eq!(values(&objectives, windows(5, 1)), []);
     let fast = values(&objectives, windows(4, 4));
-    assert!(fast.iter().any(|(name, value)| *name == "objective.fast_burn" && *value > 1.0), "{fast:?}");
+    assert!(
+        fast.iter()
+            .any(|(name, value)| *name == "objective.fast_burn" && *value > 1.0),
+        "{fast:?}"
+    );
 }
 
 #[test]
@@ -63,11 +78,22 @@ fn what_is_over_in_the_short_window_is_over() {
 #[test]
 fn the_pace_that_is_exceeded_most_is_the_one_told() {
     // Nothing before, and all statements fail for five minutes.
-    let all = outcomes([(100, 50, 9), (600, 50, 9), (1_200, 50, 9), (2_400, 50, 9), (7_200, 50, 9), (28_800, 50, 9), (86_400, 50, 9)]);
+    let all = outcomes([
+        (100, 50, 9),
+        (600, 50, 9),
+        (1_200, 50, 9),
+        (2_400, 50, 9),
+        (7_200, 50, 9),
+        (28_800, 50, 9),
+        (86_400, 50, 9),
+    ]);
     let readings = Objectives::new(Vec::new()).readings(&[all]);
     assert_eq!(readings[0].metric, metric::BUDGET_FAST_BURN);
     assert!((readings[0].value - 5.0).abs() < 1e-9, "{:?}", readings[0]);
-    assert_eq!(readings[0].note, "50 of 100 statements within 5 min fail, 500.0 times the budget");
+    assert_eq!(
+        readings[0].note,
+        "50 of 100 statements within 5 min fail, 500.0 times the budget"
+    );
 }
 
 #[test]
@@ -93,8 +119,16 @@ fn a_wide_latency_budget_can_be_exceeded_too() {
         windows: [late; WINDOWS.len()],
     };
     let said = values(&objectives, of(shop));
-    assert!(said.iter().any(|(name, value)| *name == "objective.fast_burn" && *value > 1.0), "{said:?}");
-    assert_eq!(values(&objectives, of(Project::default())), [], "nobody promised that project a time");
+    assert!(
+        said.iter()
+            .any(|(name, value)| *name == "objective.fast_burn" && *value > 1.0),
+        "{said:?}"
+    );
+    assert_eq!(
+        values(&objectives, of(Project::default())),
+        [],
+        "nobody promised that project a time"
+    );
 }
 
 #[test]
@@ -111,7 +145,10 @@ fn objectives_that_cannot_be_are_named() {
         (vec![objective("Shop", 99.0, "")], "project"),
         (vec![objective("shop", 99.0, "soon")], "latency"),
         (vec![objective("shop", 99.0, "0s")], "latency"),
-        (vec![objective("shop", 99.0, ""), objective("shop", 98.0, "")], "another"),
+        (
+            vec![objective("shop", 99.0, ""), objective("shop", 98.0, "")],
+            "another",
+        ),
     ] {
         let error = Objectives::check(&objectives).unwrap_err();
         assert!(error.contains(word), "{error}");

@@ -34,7 +34,10 @@ fn book(patches: &[(&str, &str)]) -> Arc<RuleBook> {
 }
 
 fn reading(metric: Metric, labels: &[(&'static str, &str)], value: f64) -> Reading {
-    let labels = labels.iter().map(|(name, label)| (*name, (*label).to_owned())).collect();
+    let labels = labels
+        .iter()
+        .map(|(name, label)| (*name, (*label).to_owned()))
+        .collect();
     Reading::new(metric, Project::default(), labels, value)
 }
 
@@ -112,7 +115,11 @@ fn one_alert_waits_fires_escalates_goes_on_and_is_resolved() {
     desk.hold("gateways", &[pool(0.95)], 10 * SECOND);
     assert_eq!(desk.told(), [firing(POOL, Severity::Critical)]);
     desk.hold("gateways", &[pool(0.76)], 5 * MINUTE);
-    assert_eq!((desk.told(), desk.alert(POOL).severity), (vec![], Severity::Warning), "between its bounds it goes on");
+    assert_eq!(
+        (desk.told(), desk.alert(POOL).severity),
+        (vec![], Severity::Warning),
+        "between its bounds it goes on"
+    );
     desk.hold("gateways", &[pool(0.7)], 119 * SECOND);
     assert_eq!(desk.told(), []);
     desk.hold("gateways", &[], 5 * SECOND);
@@ -125,13 +132,21 @@ fn the_bus_is_told_once_of_each_and_rows_are_few() {
     let mut desk = Desk::new(&[]);
     desk.hold("gateways", &[pool(0.85)], 10 * MINUTE);
     let told = desk.changes.iter().filter_map(|change| change.bus).count();
-    assert_eq!((told, desk.changes.len()), (1, 2), "one row for the clock, one for the alert");
+    assert_eq!(
+        (told, desk.changes.len()),
+        (1, 2),
+        "one row for the clock, one for the alert"
+    );
     desk.changes.clear();
     for step in 0..60 {
         desk.hold("gateways", &[pool(0.8 + f64::from(step) / 1e3)], 5 * SECOND);
     }
     assert_eq!(desk.changes.iter().filter(|change| change.bus.is_some()).count(), 0);
-    assert!((25..=31).contains(&desk.changes.len()), "a figure is written every ten seconds: {}", desk.changes.len());
+    assert!(
+        (25..=31).contains(&desk.changes.len()),
+        "a figure is written every ten seconds: {}",
+        desk.changes.len()
+    );
 }
 
 #[test]
@@ -142,9 +157,17 @@ fn a_stale_sheet_neither_fires_nor_resolves_and_is_told_of() {
     for _ in 0..20 {
         desk.pass(SECOND);
     }
-    assert_eq!((desk.told(), desk.alert(POOL).phase), (vec![], Phase::Pending), "what is not seen has not held");
+    assert_eq!(
+        (desk.told(), desk.alert(POOL).phase),
+        (vec![], Phase::Pending),
+        "what is not seen has not held"
+    );
     desk.hold("gateways", &[pool(0.85)], 30 * SECOND);
-    assert_eq!(desk.told(), [firing(POOL, Severity::Warning)], "its clock went on where it stood");
+    assert_eq!(
+        desk.told(),
+        [firing(POOL, Severity::Warning)],
+        "its clock went on where it stood"
+    );
     for _ in 0..300 {
         desk.pass(SECOND);
     }
@@ -153,7 +176,13 @@ fn a_stale_sheet_neither_fires_nor_resolves_and_is_told_of() {
     desk.hold("gateways", &[], 3 * MINUTE);
     let mut told = desk.told();
     told.sort_by(|one, other| one.0.cmp(&other.0));
-    assert_eq!(told, [resolved(POOL, Severity::Warning), resolved("source-silent", Severity::Warning)]);
+    assert_eq!(
+        told,
+        [
+            resolved(POOL, Severity::Warning),
+            resolved("source-silent", Severity::Warning)
+        ]
+    );
 }
 
 #[test]
@@ -191,7 +220,10 @@ fn what_was_known_before_a_restart_goes_on_and_is_not_told_again() {
     // Inhibited by the breaker, so only the row and the bus see it; what matters here is when it fired.
     assert_eq!((desk.alert(POOL).phase, desk.told()), (Phase::Firing, vec![]));
     let waited = desk.alert(POOL).fired_unix_ms - desk.alert(POOL).since_unix_ms;
-    assert!((85..=95).contains(&(waited / SECOND)), "60 s seen and 30 s unseen, not {waited}");
+    assert!(
+        (85..=95).contains(&(waited / SECOND)),
+        "60 s seen and 30 s unseen, not {waited}"
+    );
 }
 
 #[test]
@@ -232,7 +264,11 @@ fn input_that_flaps_faster_than_its_rule_keeps_firing_is_one_alert() {
 #[test]
 fn an_alert_lasts_long_enough_to_be_looked_at() {
     let mut desk = Desk::new(&[("server-down", "for = \"0s\"\nkeep_firing_for = \"0s\"")]);
-    desk.hold("server", &[reading(metric::SERVER_DOWN, &[("upstream", "main")], 1.0)], 3 * SECOND);
+    desk.hold(
+        "server",
+        &[reading(metric::SERVER_DOWN, &[("upstream", "main")], 1.0)],
+        3 * SECOND,
+    );
     desk.hold("server", &[], 5 * SECOND);
     assert_eq!(desk.told(), [firing("server-down", Severity::Critical)]);
     desk.hold("server", &[], 10 * SECOND);
@@ -240,7 +276,10 @@ fn an_alert_lasts_long_enough_to_be_looked_at() {
 }
 
 fn silence(desk: &Desk, matches: &[(&str, &str)], minutes: i64) -> Silence {
-    let texts = matches.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+    let texts = matches
+        .iter()
+        .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
+        .collect();
     Silence {
         id: Uuid::from_u128(7),
         matchers: matchers(&texts).unwrap(),
@@ -255,13 +294,30 @@ fn what_is_silent_fires_all_the_same_and_is_told_when_the_silence_ends() {
     let silence = silence(&desk, &[("rule", "pool-*"), ("database", "db|other")], 10);
     desk.engine.set_silences(vec![silence.clone()], desk.now);
     desk.hold("gateways", &[pool(0.85)], 5 * MINUTE);
-    let on_bus = desk.changes.iter().filter(|change| change.bus == Some(Told::Firing)).count();
-    assert_eq!((desk.told(), on_bus, desk.alert(POOL).silenced_by), (vec![], 1, Some(silence.id)));
+    let on_bus = desk
+        .changes
+        .iter()
+        .filter(|change| change.bus == Some(Told::Firing))
+        .count();
+    assert_eq!(
+        (desk.told(), on_bus, desk.alert(POOL).silenced_by),
+        (vec![], 1, Some(silence.id))
+    );
     desk.hold("gateways", &[pool(0.85)], 6 * MINUTE);
     assert_eq!(desk.told(), [firing(POOL, Severity::Warning)]);
-    desk.engine.set_silences(vec![Silence { ends_unix_ms: i64::MAX, ..silence }], desk.now);
+    desk.engine.set_silences(
+        vec![Silence {
+            ends_unix_ms: i64::MAX,
+            ..silence
+        }],
+        desk.now,
+    );
     desk.hold("gateways", &[], 5 * MINUTE);
-    assert_eq!(desk.told(), [resolved(POOL, Severity::Warning)], "who was told is told the end");
+    assert_eq!(
+        desk.told(),
+        [resolved(POOL, Severity::Warning)],
+        "who was told is told the end"
+    );
 }
 
 #[test]
@@ -276,7 +332,10 @@ fn a_silence_about_something_else_is_none() {
     desk.engine.set_silences(others.to_vec(), desk.now);
     desk.hold("gateways", &[pool(0.85)], 2 * MINUTE);
     assert_eq!(desk.told(), [firing(POOL, Severity::Warning)]);
-    assert!(matchers(&BTreeMap::new()).is_err(), "without a matcher it would silence everything");
+    assert!(
+        matchers(&BTreeMap::new()).is_err(),
+        "without a matcher it would silence everything"
+    );
 }
 
 #[test]
@@ -291,7 +350,11 @@ fn a_rule_that_is_gone_takes_its_alerts_with_it() {
     assert_eq!(desk.told(), []);
     desk.engine.set_book(book(&[(POOL, "warning = 0.5\nfor = \"0s\"")]));
     desk.hold("gateways", &[pool(0.85)], 2 * SECOND);
-    assert_eq!(desk.told(), [firing(POOL, Severity::Warning)], "a changed rule is judged by at once");
+    assert_eq!(
+        desk.told(),
+        [firing(POOL, Severity::Warning)],
+        "a changed rule is judged by at once"
+    );
 }
 
 #[test]

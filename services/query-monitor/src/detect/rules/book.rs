@@ -137,7 +137,11 @@ impl RuleBook {
         let Some(family) = self.families.get_mut(&name) else {
             return patch.apply(None).map(|_| ());
         };
-        if patch.metric.as_ref().is_some_and(|metric| *metric != family.general.metric.0) {
+        if patch
+            .metric
+            .as_ref()
+            .is_some_and(|metric| *metric != family.general.metric.0)
+        {
             return Err("the metric is the same for every project".to_owned());
         }
         let rule = Arc::new(patch.apply(Some(family.of(&project)))?);

@@ -114,7 +114,13 @@ mod tests {
     fn levels() -> Levels {
         let mut levels = Levels::default();
         levels.set(Severity::Warning, Some(Bound { raise: 0.8, clear: 0.7 }));
-        levels.set(Severity::Critical, Some(Bound { raise: 0.9, clear: 0.85 }));
+        levels.set(
+            Severity::Critical,
+            Some(Bound {
+                raise: 0.9,
+                clear: 0.85,
+            }),
+        );
         levels
     }
 
@@ -137,7 +143,13 @@ mod tests {
     #[test]
     fn below_is_the_other_way_round() {
         let mut levels = Levels::default();
-        levels.set(Severity::Warning, Some(Bound { raise: 30.0, clear: 35.0 }));
+        levels.set(
+            Severity::Warning,
+            Some(Bound {
+                raise: 30.0,
+                clear: 35.0,
+            }),
+        );
         let level = |value, before| levels.level(Direction::Below, value, before);
         assert_eq!(level(31.0, None), None);
         assert_eq!(level(30.0, None), Some(Severity::Warning));

@@ -56,7 +56,9 @@ pub(crate) struct Rule {
 impl Rule {
     /// Whether it is about what has these labels.
     pub(crate) fn is_about(&self, labels: &Labels) -> bool {
-        let fits = |(name, pattern): (&String, &Pattern)| labels.get(name.as_str()).is_some_and(|label| pattern.matches(label));
+        let fits = |(name, pattern): (&String, &Pattern)| {
+            labels.get(name.as_str()).is_some_and(|label| pattern.matches(label))
+        };
         self.labels.iter().all(fits)
     }
 

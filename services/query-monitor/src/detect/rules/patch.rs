@@ -239,7 +239,9 @@ fn check_order(rule: &Rule) -> Result<(), String> {
     for (severity, bound) in rule.levels.used() {
         let name = severity.as_str();
         if !worse(bound.raise, bound.clear) {
-            return Err(format!("{name}_clear lies beyond {name}: it would end and begin at once"));
+            return Err(format!(
+                "{name}_clear lies beyond {name}: it would end and begin at once"
+            ));
         }
         if let Some((before, least)) = lower
             && (bound.raise == least.raise || !worse(bound.raise, least.raise))

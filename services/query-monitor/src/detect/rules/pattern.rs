@@ -84,7 +84,11 @@ mod tests {
             ("", "", true),
             ("", "a", false),
         ] {
-            assert_eq!(Pattern::parse(pattern).unwrap().matches(word), expected, "{pattern} {word}");
+            assert_eq!(
+                Pattern::parse(pattern).unwrap().matches(word),
+                expected,
+                "{pattern} {word}"
+            );
         }
         assert!(Pattern::parse(&"*".repeat(201)).is_err());
     }

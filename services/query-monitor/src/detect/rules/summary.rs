@@ -49,7 +49,9 @@ pub(crate) fn render(template: &str, facts: &Facts<'_>) -> String {
     let (mut text, mut rest) = (String::new(), template);
     while let Some((before, after)) = rest.split_once('{') {
         text.push_str(before);
-        let Some((name, after)) = after.split_once('}') else { break };
+        let Some((name, after)) = after.split_once('}') else {
+            break;
+        };
         text.push_str(&fact(name, facts));
         rest = after;
     }

@@ -11,7 +11,10 @@ use crate::detect::rules::{Layers, RuleBook};
 use crate::detect::{Labels, Metric, Objectives, Outcomes, ProjectOutcomes, Reading, Sheet, WINDOWS, metric};
 
 fn reading(metric: Metric, project: &str, labels: &[(&'static str, &str)], value: f64) -> Reading {
-    let labels: Labels = labels.iter().map(|(name, label)| (*name, (*label).to_owned())).collect();
+    let labels: Labels = labels
+        .iter()
+        .map(|(name, label)| (*name, (*label).to_owned()))
+        .collect();
     Reading::new(metric, Project::parse(project).unwrap(), labels, value)
 }
 
@@ -35,7 +38,11 @@ impl Death {
             readings.push(reading(metric::WAIT_P95_MS, project, &[], 5_000.0));
             readings.push(reading(metric::SLOW_RATIO, project, &[], 0.9));
         }
-        for project in self.projects.iter().filter(|_| (0..self.lasts + 3_600).contains(&second)) {
+        for project in self
+            .projects
+            .iter()
+            .filter(|_| (0..self.lasts + 3_600).contains(&second))
+        {
             readings.push(reading(metric::SLOW_PER_HOUR, project, &[], 500.0));
         }
         // Statements that hang are known when they are given up, after fifteen seconds.
@@ -51,7 +58,12 @@ impl Death {
     fn gateways(&self, second: i64) -> Vec<Reading> {
         let down = (0..self.lasts).contains(&second);
         let place = [("upstream", "main"), ("gateway", "g1")];
-        let pool = [("upstream", "main"), ("gateway", "g1"), ("database", "db"), ("role", "app")];
+        let pool = [
+            ("upstream", "main"),
+            ("gateway", "g1"),
+            ("database", "db"),
+            ("role", "app"),
+        ];
         vec![
             reading(metric::BREAKER_OPEN, "default", &place, if down { 1.0 } else { 0.0 }),
             reading(metric::POOL_UTILIZATION, "default", &pool, if down { 1.0 } else { 0.2 }),
@@ -61,7 +73,12 @@ impl Death {
     fn server(&self, second: i64) -> Vec<Reading> {
         // The probe takes two seconds to give up.
         let down = (2..self.lasts + 2).contains(&second);
-        vec![reading(metric::SERVER_DOWN, "default", &[("upstream", "main")], if down { 1.0 } else { 0.0 })]
+        vec![reading(
+            metric::SERVER_DOWN,
+            "default",
+            &[("upstream", "main")],
+            if down { 1.0 } else { 0.0 },
+        )]
     }
 
     fn objectives(&self, second: i64) -> Vec<Reading> {
@@ -128,10 +145,26 @@ fn a_dead_server_is_one_group_and_the_rest_is_inhibited() {
         }
     }
     println!("told: {groups:?} {words:?}; inhibited: {inhibited:?}");
-    assert_eq!(groups, BTreeSet::from([("server-down".to_owned(), "default".to_owned())]));
-    assert_eq!(words.iter().map(|(_, told)| *told).collect::<Vec<_>>(), [Told::Firing, Told::Resolved]);
-    assert!((2..=8).contains(&words[0].0) && (600..700).contains(&words[1].0), "{words:?}");
-    let expected = ["breaker-open", "error-budget-fast", "latency-p95", "pool-utilization", "slow-query", "slow-share"];
+    assert_eq!(
+        groups,
+        BTreeSet::from([("server-down".to_owned(), "default".to_owned())])
+    );
+    assert_eq!(
+        words.iter().map(|(_, told)| *told).collect::<Vec<_>>(),
+        [Told::Firing, Told::Resolved]
+    );
+    assert!(
+        (2..=8).contains(&words[0].0) && (600..700).contains(&words[1].0),
+        "{words:?}"
+    );
+    let expected = [
+        "breaker-open",
+        "error-budget-fast",
+        "latency-p95",
+        "pool-utilization",
+        "slow-query",
+        "slow-share",
+    ];
     assert!(expected.iter().all(|rule| inhibited.contains(*rule)), "{inhibited:?}");
     assert_eq!(engine.alerts().filter(|alert| alert.told.is_some()).count(), 0);
 }
@@ -166,6 +199,15 @@ fn with_two_servers_only_what_names_the_dead_one_is_inhibited() {
             }
         }
     }
-    let expected = [("latency-p95", ""), ("pool-utilization", "second"), ("server-down", "main")];
-    assert_eq!(told, expected.map(|(rule, upstream)| (rule.to_owned(), upstream.to_owned())).into());
+    let expected = [
+        ("latency-p95", ""),
+        ("pool-utilization", "second"),
+        ("server-down", "main"),
+    ];
+    assert_eq!(
+        told,
+        expected
+            .map(|(rule, upstream)| (rule.to_owned(), upstream.to_owned()))
+            .into()
+    );
 }

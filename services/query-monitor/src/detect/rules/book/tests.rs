@@ -92,11 +92,17 @@ fn layers_override_by_name_and_keep_what_they_do_not_say() {
         [0.6, 0.7, 0.95, 0.95]
     );
     let blog = Project::parse("blog").unwrap();
-    assert_eq!(book.rule("pool-utilization", &blog).unwrap().hold, Duration::from_secs(120));
+    assert_eq!(
+        book.rule("pool-utilization", &blog).unwrap().hold,
+        Duration::from_secs(120)
+    );
     assert!(!book.rule("latency-p95", &blog).unwrap().enabled);
     assert!(book.rule("latency-p95", &Project::default()).unwrap().enabled);
     let latency = |severity| bound(&book, "latency-p95", "default", severity);
-    assert_eq!((latency(Severity::Warning), latency(Severity::Critical).unwrap().raise), (None, 100.0));
+    assert_eq!(
+        (latency(Severity::Warning), latency(Severity::Critical).unwrap().raise),
+        (None, 100.0)
+    );
     assert_eq!(book.about(metric::POOL_WAITING).count(), 1);
     let origin = |name: &str| book.list().find(|(_, rule, _)| &*rule.name == name).unwrap().2;
     assert_eq!(
@@ -130,8 +136,14 @@ fn a_rule_that_cannot_be_is_named_with_its_reason() {
         ("name = \"pool-wait\"\nfor = \"99d\"", "30 days"),
         ("name = \"pool-wait\"\nsummary = \"{\"", "summary"),
         ("name = \"slow-query\"\nwarning = 500", "slow_query_threshold"),
-        ("name = \"slow-query\"\nproject = \"shop\"\nwarning = 500", "slow_query_threshold"),
-        ("name = \"pool-wait\"\nproject = \"shop\"\nmetric = \"query.p95_ms\"", "the same for every project"),
+        (
+            "name = \"slow-query\"\nproject = \"shop\"\nwarning = 500",
+            "slow_query_threshold",
+        ),
+        (
+            "name = \"pool-wait\"\nproject = \"shop\"\nmetric = \"query.p95_ms\"",
+            "the same for every project",
+        ),
     ] {
         let error = check(&layers(&format!("[[rules]]\n{rule}\n"), "")).unwrap_err();
         assert!(error.contains(word) && error.starts_with("rule "), "{rule}: {error}");
@@ -145,7 +157,10 @@ fn labels_decide_which_rule_a_failed_job_is_of() {
         let labels = Labels::from([("operation", operation.to_owned())]);
         let rules = book.about(metric::JOB_FAILURES_IN_ROW);
         let rules = rules.map(|family| family.of(&Project::default()));
-        rules.filter(|rule| rule.is_about(&labels)).map(|rule| rule.name.to_string()).collect()
+        rules
+            .filter(|rule| rule.is_about(&labels))
+            .map(|rule| rule.name.to_string())
+            .collect()
     };
     assert_eq!(rules("backup-full"), ["backup-failed"]);
     assert_eq!(rules("test-recovery"), ["restore-test-failed"]);
