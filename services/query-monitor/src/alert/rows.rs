@@ -119,7 +119,9 @@ impl Rows {
         self.memory.with(|mind| match newest {
             // A term of our own begins some time before we hear of it, and nobody led between.
             Some((epoch, holder)) if epoch == mine + 1 && holder == self.holder => {
-                mind.as_mut().map(|mind| mind.epoch = epoch);
+                if let Some(mind) = mind {
+                    mind.epoch = epoch;
+                }
             }
             Some((epoch, _)) if epoch > mine => *mind = None,
             _ => {}

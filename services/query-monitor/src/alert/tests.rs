@@ -141,6 +141,7 @@ const NOTICES: &str = "select count(*) from weir_monitor.told";
 const EVENTS: &str = "select count(*) from weir_monitor.outbox";
 
 #[tokio::test]
+#[expect(clippy::print_stdout, reason = "the figure is what it measures")]
 async fn a_condition_is_a_row_an_event_and_a_notice_within_a_second() {
     let database = Postgres::shared().await.database().await;
     let watch = Watch::start(&database.url(), &clock(), &bus()).await;

@@ -1,6 +1,7 @@
 //! Months of tenants in seconds: who is woken for nothing, and how soon somebody is when there is something. Pure.
 //!
 //! Seeds are fixed. The whole of it is `just soak-alerts`; what runs with every test is a part of the same.
+#![expect(clippy::print_stdout, reason = "figures are what a replay is made for")]
 
 mod bench;
 mod outage;
