@@ -17,7 +17,6 @@ mod settings;
 mod store;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use weir_bus::Bus;
 use weir_config::SectionInfo;
@@ -26,8 +25,6 @@ use weir_proto::monitor::v1::monitor_service_server::MonitorServiceServer;
 use weir_runtime::{Ground, GrpcDoor, Service, Stage, StartError, bind, serve_ops};
 use weir_store::Migrations;
 
-use aggregate::{Bounds, Retention, Statistics};
-use detect::{Objectives, SlowQueries};
 use grpc::Desk;
 use keeping::Keeper;
 use metrics::Metrics;
@@ -63,12 +60,7 @@ pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
     let deliverer = alert::deliver::start(&ground, &tables, &metrics, &settings)?;
 
     let captures = explain::Captures::new(&settings, ground.clock.clone());
-    let shared = Shared::new(Knowledge {
-        statistics: Statistics::new(bounds(&settings)),
-        slow: SlowQueries::new(settings.slow_query_threshold.as_secs_f64() * 1e3),
-        captures: captures.clone(),
-        malformed: 0,
-    });
+    let shared = Shared::new(Knowledge::new(&settings, captures.clone()));
     let board = Board::new(ground.clock.clone());
     gateways::start(&ground, &bus, &board, &metrics).await?;
     work::start(&ground, &bus, &board, &metrics, &tables)?;
@@ -107,7 +99,7 @@ pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
         monitor,
         flush_every: settings.flush_every,
         tidy_every: settings.tidy_every,
-        retention: retention(&settings),
+        retention: settings.retention(),
         shapes_max: settings.shapes_max,
     };
     keeping::start(&ground, &tables, &keeper);
@@ -141,25 +133,6 @@ pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
     })
 }
 
-fn bounds(settings: &MonitorSettings) -> Bounds {
-    let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-    Bounds {
-        shapes_max: settings.shapes_max,
-        slow_from_us: micros(settings.slow_query_threshold),
-        late_from_us: micros(settings.latency_target),
-        objectives: Objectives::new(settings.objectives.0.clone()),
-    }
-}
-
-const fn retention(settings: &MonitorSettings) -> Retention {
-    Retention {
-        seconds: settings.keep_seconds,
-        minutes: settings.keep_minutes,
-        hours: settings.keep_hours,
-        days: settings.keep_days,
-    }
-}
-
 /// A changed threshold counts for statements to come.
 fn follow_reloads(ground: &Ground, shared: Shared) {
     let mut reloads = ground.reloads.clone();
@@ -170,7 +143,7 @@ fn follow_reloads(ground: &Ground, shared: Shared) {
                 let threshold_ms = settings.slow_query_threshold.as_secs_f64() * 1e3;
                 shared.with(|knowledge| {
                     knowledge.slow.set_threshold_ms(threshold_ms);
-                    knowledge.statistics.bounds = bounds(&settings);
+                    knowledge.statistics.bounds = settings.bounds();
                 });
             }
         }

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use weir_config::{Error, Origin, Sources, Tables, Texts};
 
+use crate::aggregate::{Bounds, Retention};
 use crate::alert::Said;
 use crate::alert::deliver::{self, FileChannel};
-use crate::detect::{Objective, RulePatch};
+use crate::detect::{Objective, Objectives, RulePatch};
 use crate::observe::trends::RECORDED;
 
 weir_config::section! {
@@ -95,6 +96,29 @@ weir_config::section! {
         otlp_endpoint: Option<String> = weir_config::unset(), also ["OTEL_EXPORTER_OTLP_METRICS_ENDPOINT" in ""],
         /// How often they are sent.
         otlp_every: Duration = "1m", also ["OTEL_METRIC_EXPORT_INTERVAL" in "ms"],
+    }
+}
+
+impl MonitorSettings {
+    /// The bounds of the statistics.
+    pub(crate) fn bounds(&self) -> Bounds {
+        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        Bounds {
+            shapes_max: self.shapes_max,
+            slow_from_us: micros(self.slow_query_threshold),
+            late_from_us: micros(self.latency_target),
+            objectives: Objectives::new(self.objectives.0.clone()),
+        }
+    }
+
+    /// How long statistics are kept.
+    pub(crate) const fn retention(&self) -> Retention {
+        Retention {
+            seconds: self.keep_seconds,
+            minutes: self.keep_minutes,
+            hours: self.keep_hours,
+            days: self.keep_days,
+        }
     }
 }
 

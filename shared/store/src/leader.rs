@@ -115,6 +115,11 @@ impl Leadership {
         }
     }
 
+    /// This candidate, as `leaders` names it once it has begun a term.
+    pub fn holder(&self) -> &str {
+        &self.holder
+    }
+
     /// Tries to lead until `stop`, and runs the future of `work` while it does.
     ///
     /// The future is dropped when the lock is lost. At a stop it is waited for, so it has to see `stop` itself. When it

@@ -113,7 +113,9 @@ pub(crate) struct Bounds {
 impl Bounds {
     fn late_from_us(&self, project: &Project) -> u64 {
         let promised = self.objectives.latency_target(project);
-        promised.map_or(self.late_from_us, |time| u64::try_from(time.as_micros()).unwrap_or(u64::MAX))
+        promised.map_or(self.late_from_us, |time| {
+            u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+        })
     }
 }
 

@@ -98,7 +98,9 @@ pub(crate) fn start(ground: &Ground, tables: &Tables, settings: &MonitorSettings
     let (memory, news) = (Memory::default(), Arc::new(Notify::new()));
     let judge = Judge::new(&parts, &memory, &news, said.clone(), ground.clock.clone());
     ground.tasks.spawn(Stage::Work, "alerts", |stop| judge.run(stop));
+    let leadership = Leadership::new(tables.store(), LEADER, LeadershipOptions::default());
     let rows = Rows {
+        holder: leadership.holder().to_owned(),
         store: tables.store().clone(),
         clock: ground.clock.clone(),
         memory,
@@ -110,7 +112,7 @@ pub(crate) fn start(ground: &Ground, tables: &Tables, settings: &MonitorSettings
     let written = CancellationToken::new();
     let guard = written.clone().drop_guard();
     write(ground, tables.clone(), rows, guard);
-    stand(ground, tables.clone(), lead, written);
+    stand(ground, tables.clone(), leadership, lead, written);
     count(ground, tables.clone(), parts.metrics);
     AlertDesk {
         store: tables.store().clone(),
@@ -146,10 +148,15 @@ fn write(ground: &Ground, tables: Tables, rows: Rows, guard: DropGuard) {
 }
 
 /// Stands for leader until all is written.
-fn stand(ground: &Ground, tables: Tables, lead: watch::Sender<Option<Term>>, written: CancellationToken) {
+fn stand(
+    ground: &Ground,
+    tables: Tables,
+    leadership: Leadership,
+    lead: watch::Sender<Option<Term>>,
+    written: CancellationToken,
+) {
     ground.tasks.spawn(Stage::Work, "alert leader", |stop| async move {
         if tables.are_there(&stop).await {
-            let leadership = Leadership::new(tables.store(), LEADER, LeadershipOptions::default());
             leadership.lead(&written, |term| serve(term, &lead, &written)).await;
         }
         stop.cancelled().await;
@@ -205,3 +212,6 @@ async fn count_once(store: &Store, clock: &Clock) -> sqlx::Result<Vec<(String, S
     store::forget_silences(&mut connection, before).await?;
     store::count_by_state(&mut connection).await
 }
+
+#[cfg(test)]
+mod tests;

@@ -48,6 +48,8 @@ pub(super) struct Rows {
     pub(super) term: watch::Receiver<Option<Term>>,
     pub(super) said: watch::Receiver<Said>,
     pub(super) outbound: Arc<dyn Outbound>,
+    /// This monitor, as the table of leaders names it.
+    pub(super) holder: String,
 }
 
 /// The rules and silences that the mind was told last.
@@ -114,9 +116,16 @@ impl Rows {
         };
         let mut connection = in_time(self.store.pool().acquire()).await?;
         let newest = in_time(store::newest_term(&mut connection, LEADER)).await?;
-        if newest.is_some_and(|newest| newest > mine) {
-            self.memory.with(|mind| *mind = None);
-        }
+        self.memory.with(|mind| match newest {
+            // A term of our own begins some time before we hear of it, and nobody led between.
+            Some((epoch, holder)) if epoch == mine + 1 && holder == self.holder => {
+                if let Some(mind) = mind {
+                    mind.epoch = epoch;
+                }
+            }
+            Some((epoch, _)) if epoch > mine => *mind = None,
+            _ => {}
+        });
         Ok(())
     }
 

@@ -17,14 +17,28 @@ use crate::aggregate::{Batch, Statistics};
 use crate::detect::SlowQueries;
 use crate::feed::Feed;
 use crate::metrics::Metrics;
+use crate::observe::explain::Captures;
+use crate::settings::MonitorSettings;
 
 /// What the monitor knows, under one short lock.
 #[derive(Debug)]
 pub(crate) struct Knowledge {
     pub(crate) statistics: Statistics,
     pub(crate) slow: SlowQueries,
-    pub(crate) captures: crate::observe::explain::Captures,
+    pub(crate) captures: Captures,
     pub(crate) malformed: u64,
+}
+
+impl Knowledge {
+    /// Nothing known yet.
+    pub(crate) fn new(settings: &MonitorSettings, captures: Captures) -> Self {
+        Self {
+            statistics: Statistics::new(settings.bounds()),
+            slow: SlowQueries::new(settings.slow_query_threshold.as_secs_f64() * 1e3),
+            captures,
+            malformed: 0,
+        }
+    }
 }
 
 /// The knowledge, shared between those who count and those who ask.

@@ -122,9 +122,9 @@ pub(crate) async fn forget_silences(connection: &mut PgConnection, before_unix_m
         .map(|_| ())
 }
 
-/// The newest term of whoever judges.
-pub(crate) async fn newest_term(connection: &mut PgConnection, leader: &str) -> sqlx::Result<Option<i64>> {
-    sqlx::query_scalar("select epoch from leaders where name = $1")
+/// The newest term of whoever judges, and who began it.
+pub(crate) async fn newest_term(connection: &mut PgConnection, leader: &str) -> sqlx::Result<Option<(i64, String)>> {
+    sqlx::query_as("select epoch, holder from leaders where name = $1")
         .bind(leader)
         .fetch_optional(connection)
         .await

@@ -374,5 +374,5 @@ fn a_storm_has_a_bound() {
     desk.put("statements", (0..ALERTS_MAX as u64 + 5).map(slow).collect());
     desk.pass(SECOND);
     assert_eq!((desk.told().len(), desk.engine.refused()), (ALERTS_MAX, 5));
-    assert_eq!(desk.alert("slow-query").fingerprint.is_some(), true);
+    assert!(desk.alert("slow-query").fingerprint.is_some());
 }

@@ -15,7 +15,7 @@ fn worked() -> Duration {
     Duration::new(worked.tv_sec as u64, worked.tv_nsec as u32)
 }
 
-/// A minute of ticks with 10,000 alerts on a sheet that is new every five seconds.
+/// Fifteen seconds of ticks with 10,000 alerts on a sheet that is new every five seconds.
 #[test]
 fn ten_thousand_alerts_take_a_small_part_of_a_core() {
     let layers = Layers {
@@ -36,7 +36,7 @@ fn ten_thousand_alerts_take_a_small_part_of_a_core() {
         })
     };
     let (mut sheets, mut took) = (Sheets::new(), Duration::ZERO);
-    for tick in 0..240_i64 {
+    for tick in 0..60_i64 {
         let now = 1_800_000_000_000 + tick * 250;
         if tick % 20 == 0 {
             let sheet = Sheet {
@@ -52,7 +52,7 @@ fn ten_thousand_alerts_take_a_small_part_of_a_core() {
         drop(changes);
     }
     assert_eq!(engine.alerts().count(), 10_000);
-    let part = took.as_secs_f64() / 60.0;
+    let part = took.as_secs_f64() / 15.0;
     println!(
         "10,000 alerts took {:.2} % of a core (built for tests: {})",
         part * 100.0,

@@ -184,12 +184,12 @@ fn it_is_said_in_words_with_the_interval_and_the_pace() {
         "likely not full within 400 days, at the earliest in 90 days"
     );
     assert_eq!(
-        sentence(&RunsOut::NoTrend, "full", Unit::Count),
+        sentence(&RunsOut::NoTrend, "full", Unit::Ratio),
         "its trend cannot be told from none"
     );
     let little = RunsOut::TooLittleData(TooLittleData::Points(3));
     assert_eq!(
-        sentence(&little, "full", Unit::Count),
+        sentence(&little, "full", Unit::Ratio),
         "3 readings are too few, at least 24 are needed"
     );
 }
