@@ -106,19 +106,16 @@ impl Monitor {
         found.iter().map(|line| number(&line.fingerprint)).collect()
     }
 
+    /// Alerts about shapes; there may be others, about the project as a whole.
     async fn alerts(&self, project: &str, states: &[api::AlertState]) -> Vec<api::Alert> {
         let request = api::ListAlertsRequest {
             project: project.to_owned(),
             states: states.iter().map(|state| (*state).into()).collect(),
             page: None,
         };
-        self.client
-            .clone()
-            .list_alerts(request)
-            .await
-            .unwrap()
-            .into_inner()
-            .alerts
+        let answer = self.client.clone().list_alerts(request).await.unwrap();
+        let alerts = answer.into_inner().alerts.into_iter();
+        alerts.filter(|alert| !alert.fingerprint.is_empty()).collect()
     }
 
     /// Waits until a shape of the project `shop` has an alert in this state.
@@ -127,7 +124,7 @@ impl Monitor {
             let answer = self.client.clone().list_alerts(of_shop()).await;
             let alerts = answer.map_err(|error| error.to_string())?.into_inner().alerts;
             let seen = format!("{alerts:?}");
-            let wanted = |alert: &api::Alert| number(&alert.fingerprint) == fingerprint && alert.state() == state;
+            let wanted = |alert: &api::Alert| alert.fingerprint == hex(fingerprint) && alert.state() == state;
             alerts.into_iter().find(wanted).ok_or(seen)
         })
         .await
@@ -147,6 +144,10 @@ fn of_shop() -> api::ListAlertsRequest {
 
 fn number(fingerprint: &str) -> u64 {
     u64::from_str_radix(fingerprint, 16).unwrap()
+}
+
+fn hex(fingerprint: u64) -> String {
+    format!("{fingerprint:016x}")
 }
 
 fn statement(fingerprint: u64, took_ms: u64) -> QueryExecuted {
@@ -192,6 +193,13 @@ enum Heard {
 }
 
 impl Heard {
+    fn is_about_a_shape(&self) -> bool {
+        match self {
+            Self::Firing(alert) => !alert.fingerprint.is_empty(),
+            Self::Resolved(alert) => !alert.fingerprint.is_empty(),
+        }
+    }
+
     fn fingerprint(&self) -> u64 {
         match self {
             Self::Firing(alert) => number(&alert.fingerprint),
@@ -222,11 +230,13 @@ impl Listener {
             };
             delivery.ack().await.unwrap();
             let (subject, payload) = (&delivery.message.subject, &delivery.message.payload);
-            heard.push(if subject.ends_with("alert.firing") {
+            let told = if subject.ends_with("alert.firing") {
                 Heard::Firing(decode(subject, payload).unwrap().1)
             } else {
                 Heard::Resolved(decode(subject, payload).unwrap().1)
-            });
+            };
+            // There may be alerts about the project as a whole, too.
+            heard.extend(told.is_about_a_shape().then_some(told));
         }
         heard
     }

@@ -6,7 +6,7 @@ use weir_proto::common::v1::{PageRequest, StatementKind};
 use weir_proto::monitor::v1 as api;
 use weir_testkit::{Postgres, eventually};
 
-use crate::findings::EVENTS;
+use crate::findings::make_events;
 use crate::{Monitor, NOON, SOON, nothing_runs};
 
 const SELECT: StatementKind = StatementKind::Select;
@@ -32,7 +32,7 @@ async fn ended(monitor: &Monitor, outcome: &str, times: u64) {
 #[tokio::test]
 async fn a_slow_statement_has_its_plan_captured_and_a_changed_plan_is_told() {
     let database = Postgres::shared().await.database().await;
-    database.psql(EVENTS).await;
+    make_events(&database).await;
     let monitor = Monitor::start(&database).await;
     let shape = [(1, "SELECT * FROM events WHERE c = $1", SELECT)];
     monitor.slow(database.name(), &shape).await;

@@ -10,12 +10,17 @@ pub(crate) const EVENTS: &str = "
     create table events (id int primary key, a int, b int, half int, c text) with (autovacuum_enabled = off);
     insert into events select g, g % 100, g % 100, g % 2, md5(g::text) from generate_series(1, 200000) g;
     create index events_a on events (a);
-    create index events_half on events (half);
-    analyze events;";
+    create index events_half on events (half);";
+
+/// Makes the rows and has them analysed: in two sessions, so that the server has counted the one before the other.
+pub(crate) async fn make_events(database: &Database) {
+    database.psql(EVENTS).await;
+    database.psql("analyze events").await;
+}
 
 async fn on_events() -> (Database, Monitor) {
     let database = Postgres::shared().await.database().await;
-    database.psql(EVENTS).await;
+    make_events(&database).await;
     let monitor = Monitor::start(&database).await;
     (database, monitor)
 }

@@ -4,7 +4,7 @@ use weir_proto::common::v1::{Array, Null, TypedText, Value, value::Kind};
 use weir_proto::monitor::v1 as api;
 use weir_testkit::Postgres;
 
-use crate::findings::EVENTS;
+use crate::findings::make_events;
 use crate::{Monitor, planned, run, text};
 
 fn value(kind: Kind) -> Value {
@@ -28,7 +28,7 @@ fn given(request: api::AnalyzeRequest, parameters: &[Value]) -> api::AnalyzeRequ
 #[tokio::test]
 async fn values_make_the_plan_that_the_server_would_make_for_them() {
     let database = Postgres::shared().await.database().await;
-    database.psql(EVENTS).await;
+    make_events(&database).await;
     database
         .psql("create type mood as enum ('good', 'bad'); create table moods (m mood, j jsonb, n numeric, b bytea, x text)")
         .await;
@@ -104,7 +104,7 @@ async fn values_make_the_plan_that_the_server_would_make_for_them() {
 #[tokio::test]
 async fn without_values_the_plan_is_generic_and_nothing_is_run() {
     let database = Postgres::shared().await.database().await;
-    database.psql(EVENTS).await;
+    make_events(&database).await;
     let monitor = Monitor::start(&database).await;
     for sql in [
         "select * from events where id = $1 and c = $2",
