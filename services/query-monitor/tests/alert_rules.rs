@@ -284,7 +284,7 @@ async fn a_silence_is_shown_at_its_alerts_until_it_ends() {
         .unwrap()
         .into_inner()
         .silences;
-    assert_eq!(listed, [put.clone()]);
+    assert_eq!(listed, std::slice::from_ref(&put));
     let expire = api::ExpireSilenceRequest { id: put.id.clone() };
     client.expire_silence(expire.clone()).await.unwrap();
     monitor.alert(1, |alert| alert.silenced_by.is_empty()).await;

@@ -23,6 +23,8 @@ use crate::store::{self, AlertRow, SilenceRow};
 
 /// How long the store may take for one answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+/// Rules that are put at most.
+const RULES_MAX: usize = 1_000;
 /// Silences that have not ended at most.
 const SILENCES_MAX: i64 = 1_000;
 /// Longest silence: nobody remembers one that goes on for years.
@@ -156,6 +158,9 @@ impl AlertDesk {
     /// Whether the rules can be with this change. What could not be before, because the file changed, keeps nobody from
     /// changing something else.
     fn check(&self, before: Vec<RulePatch>, after: &[RulePatch]) -> Result<(), Error> {
+        if after.len() > RULES_MAX {
+            return Err(field("rule", format!("there are {RULES_MAX} already")));
+        }
         let mut layers = self.said.borrow().layers.clone();
         layers.grpc = before;
         if check_rules(&layers).is_err() {

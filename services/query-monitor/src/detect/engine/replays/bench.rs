@@ -1,4 +1,4 @@
-//! What ten thousand alerts cost. Pure but for the processor's clock, which is what it measures.
+//! What ten thousand alerts cost. Pure. (But for the clock of the processor, which is what it reads.)
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What layers make of rules. Pure.
+//! What layers make of rules.
 
 use std::path::Path;
 use std::time::Duration;
