@@ -57,6 +57,6 @@ soak-sql seconds="60" *options:
 proto-accept what="additions":
     WEIR_ACCEPT={{ what }} cargo test --locked -p weir-tests --test tidy proto_contract
 
-# The rules of alerts against 120 months of healthy tenants and thousands of outbreaks; takes a quarter of an hour.
+# The rules of alerts against 120 months of healthy tenants and thousands of outbreaks; takes five minutes and more.
 soak-alerts:
     cargo test --locked -p weir-query-monitor --lib -- --ignored --nocapture replays::all_
