@@ -109,10 +109,13 @@ impl Past {
 
     /// Counts of the time since then, as fine as they are known; what is partly within counts in whole.
     fn since(&self, from_unix_ms: i64, now_unix_ms: i64) -> Counts {
-        let (slots, width) = match now_unix_ms - from_unix_ms {
-            ..=FIVE_MINUTES_MS => (&self.seconds, Level::Seconds.width_ms()),
-            ..=SIX_HOURS_MS => (&self.minutes, MINUTE_MS),
-            _ => (&self.tens, TEN_MINUTES_MS),
+        let back = now_unix_ms - from_unix_ms;
+        let (slots, width) = if back <= FIVE_MINUTES_MS {
+            (&self.seconds, Level::Seconds.width_ms())
+        } else if back <= SIX_HOURS_MS {
+            (&self.minutes, MINUTE_MS)
+        } else {
+            (&self.tens, TEN_MINUTES_MS)
         };
         let mut sum = Counts::default();
         let within = slots.range(from_unix_ms - width + 1..);
