@@ -53,7 +53,9 @@ const STATEMENTS: [&str; 16] = [
 async fn the_text_is_postgresqls_own() {
     let database = Postgres::shared().await.database().await;
     database
-        .psql(&format!("{EVENTS} vacuum analyze events; set default_statistics_target = 100"))
+        .psql(&format!(
+            "{EVENTS} vacuum analyze events; set default_statistics_target = 100"
+        ))
         .await;
     let monitor = Monitor::start(&database).await;
     let mut differences = Vec::new();
