@@ -152,6 +152,17 @@ fn shape(fingerprint: u64) -> QueryShape {
     }
 }
 
+/// A message without events, of a gateway that is not counted on.
+pub(crate) fn greeting() -> (String, Bytes) {
+    let batch = QueryBatch {
+        instance: "greeting".to_owned(),
+        sequence: 1,
+        project: "greeting".to_owned(),
+        ..QueryBatch::default()
+    };
+    ("weir.greeting.query.executed".to_owned(), batch.encode_to_vec().into())
+}
+
 fn now_unix_ms() -> i64 {
     weir_model::Clock::system().unix_ms()
 }

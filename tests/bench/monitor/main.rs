@@ -4,6 +4,7 @@
 //! monitor are real; the events are made here, so that the truth is known. A run that finds a wrong figure fails.
 #![expect(clippy::print_stdout, reason = "a benchmark talks to whoever runs it")]
 
+mod alarm;
 mod beside;
 mod check;
 mod journey;
@@ -44,6 +45,9 @@ struct Options {
     /// Instead: statements through the gateway, and how long each takes to be seen in the statistics.
     #[arg(long)]
     journeys: Option<usize>,
+    /// Instead: slow statements, and how long it takes until a webhook is told of each.
+    #[arg(long)]
+    alarms: Option<usize>,
     /// Instead: the same workload as `pg_stat_statements` sees it, in transactions of pgbench.
     #[arg(long)]
     beside: Option<usize>,
@@ -57,6 +61,9 @@ async fn main() -> Result<(), Failure> {
     if let Some(count) = options.journeys {
         return journey::run(count).await;
     }
+    if let Some(count) = options.alarms {
+        return alarm::run(count).await;
+    }
     if let Some(transactions) = options.beside {
         return beside::run(transactions).await;
     }
@@ -69,6 +76,7 @@ async fn main() -> Result<(), Failure> {
 
 async fn one_round(options: &Options, load: &Load) -> Result<(), Failure> {
     let mut stage = Stage::set(&[]).await?;
+    until_it_hears(&stage).await?;
     let begun = Instant::now();
     let half = if options.kill { load.messages.len() / 2 } else { 0 };
     let (first, second) = load.messages.split_at_checked(half).unwrap_or_default();
@@ -77,6 +85,7 @@ async fn one_round(options: &Options, load: &Load) -> Result<(), Failure> {
         // A gateway is known to the store after a second; what is lost with a monitor is told from then on.
         sleep(Duration::from_secs(2)).await;
         stage.kill_monitor().await?;
+        until_it_hears(&stage).await?;
     }
     let counted = counted_by(&stage).await?;
     let cpu = cpu_of(stage.monitor.pid());
@@ -97,6 +106,23 @@ async fn one_round(options: &Options, load: &Load) -> Result<(), Failure> {
         rss_kib(stage.monitor.pid()) / 1024,
     );
     check::everything(&mut stage, load, options.kill).await
+}
+
+/// Waits until the monitor hears the bus: it is ready without, and what is told before is told to nobody.
+async fn until_it_hears(stage: &Stage) -> Result<(), Failure> {
+    let greeting = load::greeting();
+    stage::eventually("the monitor to hear the bus", async || {
+        let heard = batches_heard(stage).await?;
+        stage.tell(&greeting.0, greeting.1.clone()).await?;
+        sleep(Duration::from_millis(100)).await;
+        Ok(batches_heard(stage).await? > heard)
+    })
+    .await
+}
+
+async fn batches_heard(stage: &Stage) -> Result<u64, Failure> {
+    let answer = stage.client.clone().get_intake(GetIntakeRequest {}).await?;
+    Ok(answer.into_inner().batches_received_total)
 }
 
 /// Publishes messages no faster than they are counted.

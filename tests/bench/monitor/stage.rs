@@ -24,17 +24,31 @@ pub(crate) struct Stage {
     pub(crate) monitor: Process,
     pub(crate) client: MonitorServiceClient<Channel>,
     bus: Bus,
+    monitor_settings: Vec<(String, String)>,
 }
 
 impl Stage {
     /// Starts everything, PostgreSQL with these settings.
     pub(crate) async fn set(settings: &[(&str, &str)]) -> Result<Self, Failure> {
+        Self::set_with(settings, &[]).await
+    }
+
+    /// The same, and the monitor with these.
+    pub(crate) async fn set_with(
+        settings: &[(&str, &str)],
+        monitor_settings: &[(&str, &str)],
+    ) -> Result<Self, Failure> {
+        let monitor_settings = monitor_settings
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let monitor_settings: Vec<(String, String)> = monitor_settings.collect();
         let postgres = Postgres::start_with(settings).await;
         let nats = Nats::start().await;
         let sources = Sources::load(None, vec![("WEIR_BUS__URL".to_owned(), nats.url())])?;
         let bus = Bus::open(&sources, "bench").await?;
-        let (monitor, client) = start_monitor(&postgres, &nats).await?;
+        let (monitor, client) = start_monitor(&postgres, &nats, &monitor_settings).await?;
         Ok(Self {
+            monitor_settings,
             postgres,
             nats,
             monitor,
@@ -57,7 +71,7 @@ impl Stage {
     pub(crate) async fn kill_monitor(&mut self) -> Result<(), Failure> {
         self.monitor.kill9();
         self.monitor.wait_exit(READY_WITHIN).await;
-        (self.monitor, self.client) = start_monitor(&self.postgres, &self.nats).await?;
+        (self.monitor, self.client) = start_monitor(&self.postgres, &self.nats, &self.monitor_settings).await?;
         Ok(())
     }
 
@@ -68,21 +82,26 @@ impl Stage {
         if !status.success() {
             return Err(format!("the monitor ended with {status}:\n{}", self.monitor.output()).into());
         }
-        (self.monitor, self.client) = start_monitor(&self.postgres, &self.nats).await?;
+        (self.monitor, self.client) = start_monitor(&self.postgres, &self.nats, &self.monitor_settings).await?;
         Ok(())
     }
 }
 
-async fn start_monitor(postgres: &Postgres, nats: &Nats) -> Result<(Process, MonitorServiceClient<Channel>), Failure> {
+async fn start_monitor(
+    postgres: &Postgres,
+    nats: &Nats,
+    settings: &[(String, String)],
+) -> Result<(Process, MonitorServiceClient<Channel>), Failure> {
     let (grpc, ops) = (free_port(), free_port());
     let (grpc_door, ops_door) = (format!("127.0.0.1:{grpc}"), format!("127.0.0.1:{ops}"));
-    let environment = [
+    let mut environment = vec![
         ("WEIR_STORE__URL", postgres.url("postgres")),
         ("DATABASE_URL", postgres.url("postgres")),
         ("WEIR_BUS__URL", nats.url()),
         ("WEIR_MONITOR__GRPC_LISTEN", grpc_door.clone()),
         ("WEIR_MONITOR__OPS_LISTEN", ops_door),
     ];
+    environment.extend(settings.iter().map(|(name, value)| (name.as_str(), value.clone())));
     let monitor = start("query-monitor", &environment)?;
     until_ready(&monitor, ops).await?;
     let client = MonitorServiceClient::connect(format!("http://{grpc_door}")).await?;
@@ -159,7 +178,13 @@ impl Gateway {
 
     /// Runs one statement.
     pub(crate) async fn execute(&self, sql: &str) -> Result<(), Failure> {
+        self.execute_for("", sql).await
+    }
+
+    /// Runs one statement for a project.
+    pub(crate) async fn execute_for(&self, project: &str, sql: &str) -> Result<(), Failure> {
         let request = ExecuteRequest {
+            project: project.to_owned(),
             sql: sql.to_owned(),
             ..ExecuteRequest::default()
         };

@@ -8,7 +8,7 @@ use weir_model::Fingerprint;
 use weir_runtime::TaskResult;
 use weir_store::pause;
 
-use super::Keeper;
+use super::{GATEWAYS_FOR_MS, Keeper};
 use crate::aggregate::{Closed, SeenBy, Shape, Statistics};
 use crate::store::{self, Batch, Row};
 
@@ -18,8 +18,6 @@ const MEET_EVERY: Duration = Duration::from_millis(500);
 const WRITE_WITHIN: Duration = Duration::from_secs(60);
 /// How long it may take for the last one.
 const LAST_WITHIN: Duration = Duration::from_secs(10);
-/// How long ago a gateway may have been heard of for its counts to be shown still.
-const GATEWAYS_FOR_MS: i64 = 7 * 86_400_000;
 
 /// One batch with everything that goes with it.
 #[derive(Debug)]

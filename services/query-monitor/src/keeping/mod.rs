@@ -25,6 +25,9 @@ use crate::store::Written;
 
 pub(crate) use read::Period;
 
+/// How long ago a gateway may have been heard of for its counts to be shown still.
+const GATEWAYS_FOR_MS: i64 = 7 * 86_400_000;
+
 /// Moves statistics between memory and the store.
 #[derive(Debug, Clone)]
 pub(crate) struct Keeper {

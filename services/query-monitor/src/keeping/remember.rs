@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use weir_model::Project;
 use weir_store::pause;
 
-use super::Keeper;
+use super::{GATEWAYS_FOR_MS, Keeper};
 use crate::aggregate::{Cell, Level, Part, cover};
 use crate::store::{self, Written};
 
@@ -46,7 +46,13 @@ impl Keeper {
             let wholes = store::read_wholes(&mut transaction, part.level, period).await?;
             all.push((part.level, wholes));
         }
+        let gateways = store::read_intake(&mut transaction, &self.monitor, now - GATEWAYS_FOR_MS).await?;
         transaction.commit().await?;
+        self.shared.with(|knowledge| {
+            for (monitor, seen) in gateways {
+                knowledge.statistics.intake.hear_of(&monitor, seen);
+            }
+        });
         // All or nothing, so that nothing is remembered twice.
         all.iter().for_each(|(level, wholes)| self.recall(*level, wholes));
         Ok(())
