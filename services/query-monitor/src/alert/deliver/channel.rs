@@ -77,6 +77,18 @@ impl Channels {
         Ok(Self { list, links })
     }
 
+    /// Counts what is still being sent to a channel of the file before against the same bound.
+    #[must_use]
+    pub(crate) fn after(mut self, before: &Self) -> Self {
+        for channel in &mut self.list {
+            let permits = before.named(&channel.name).map(|channel| channel.permits.clone());
+            if let Some((channel, permits)) = Arc::get_mut(channel).zip(permits) {
+                channel.permits = permits;
+            }
+        }
+        self
+    }
+
     /// The channel of a name.
     pub(crate) fn named(&self, name: &str) -> Option<&Arc<Channel>> {
         self.list.iter().find(|channel| channel.name == name)

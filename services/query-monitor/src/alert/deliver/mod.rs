@@ -155,6 +155,11 @@ impl Deliverer {
         self.0.metrics.notifications.with([channel, outcome]).inc_by(by);
     }
 
+    fn replace(&self, channels: Channels) {
+        let mut present = locked(&self.0.channels);
+        *present = Arc::new(channels.after(&present));
+    }
+
     /// Counts what became of an attempt, and tells people of it once, not at every attempt.
     fn note(&self, channel: &Channel, group: &str, attempt: u32, settled: Settled, said: &Said) {
         let outcome = match settled {
@@ -197,7 +202,7 @@ impl Deliverer {
             while let Some(Ok(())) = stop.run_until_cancelled(reloads.changed()).await {
                 let sources = reloads.borrow_and_update().clone();
                 match sources.section().and_then(|settings| Channels::of(&settings, &sources)) {
-                    Ok(channels) => *locked(&self.0.channels) = Arc::new(channels),
+                    Ok(channels) => self.replace(channels),
                     // The files that hold secrets may have changed since the reload was checked.
                     Err(error) => tracing::error!(%error, "the alert channels stay as they are"),
                 }

@@ -27,9 +27,9 @@ fn told<'a>(batch: &'a Batch, links: &'a Links) -> Told<'a> {
 
 fn hostile() -> Notice {
     Notice {
-        rule: "<!channel> & *bold*".to_owned(),
+        rule: "<!channel> &\r\nBcc: x@evil.example *bold*".to_owned(),
         summary: format!(
-            "<!everyone> <https://evil.example|click> {}\n\u{202e}end",
+            "\u{202e}<!everyone>\n<https://evil.example|click>\0 {}",
             "x".repeat(50_000)
         ),
         labels: (0..100)
@@ -163,6 +163,10 @@ fn slack_gets_blocks_within_its_bounds_and_nothing_that_calls_anybody() {
         "{text}"
     );
     assert!(!text.contains('\u{202e}') && !text.contains('\0'));
+    assert!(
+        text.lines().count() <= 4,
+        "a line of an alert passes for one of ours: {text}"
+    );
     // The head is plain text, which Slack does not read for names.
     let marked = json!([
         body["text"],
@@ -256,6 +260,7 @@ fn a_mail_is_bounded_and_its_html_is_inert() {
     assert!(subject.chars().count() <= 150 && !subject.contains(['\r', '\n']));
     assert!(text.contains("and 400 more") && html.contains("and 400 more"));
     assert!(!html.contains("<!everyone>") && !html.contains("<https") && html.contains("&lt;!everyone&gt;"));
+    assert!(!text.contains('\u{202e}') && !text.contains('\0') && !text.contains("\nBcc"));
     let states: Vec<bool> = batch
         .notices
         .iter()

@@ -163,28 +163,42 @@ async fn a_channel_gets_what_it_asks_for_and_nothing_from_before_it_was_there() 
 #[tokio::test]
 async fn a_channel_that_is_gone_leaves_nothing_behind() {
     let (helpers, database) = (Tasks::new(), Postgres::shared().await.database().await);
-    let receiver = Receiver::start(&helpers, |_| OK).await;
-    let kept = webhook("kept", &receiver.url(), "");
-    let gone = webhook("gone", &format!("http://127.0.0.1:{}/", weir_testkit::free_port()), "");
+    let receiver = Receiver::start(&helpers, |_| Reply::Hang).await;
+    let kept = webhook("kept", &receiver.url(), ", timeout = \"2m\", rules = [\"slow-query\"]");
+    let dead = format!("http://127.0.0.1:{}/", weir_testkit::free_port());
+    let gone = webhook("gone", &dead, ", rules = [\"error-ratio\"]");
     let post = Post::start(&database.url(), &format!("[{kept}, {gone}]")).await;
-    post.tell(&[firing(1, "g")]).await;
+    let other = |alert| crate::alert::Notice {
+        rule: "error-ratio".to_owned(),
+        ..firing(alert, "g")
+    };
+    post.tell(&[other(1), other(2)]).await;
+    // More groups than the other channel takes at a time: the last one waits, and is due.
+    let slow: Vec<_> = (10..15).map(|alert| firing(alert, &format!("g{alert}"))).collect();
+    post.tell(&slow).await;
     post.counts("gone", "failed", 1).await;
-    receiver.until(1).await;
+    receiver.until(4).await;
     post.reload(&format!("[{kept}]"));
-    // An hour passes; the rows of the channel that is still there are as old.
-    database
-        .psql("update weir_monitor.notice_groups set due_ms = due_ms - 3700000")
-        .await;
-    database
-        .psql("update weir_monitor.notice_channels set seen_ms = seen_ms - 3700000")
-        .await;
-    eventually("the rows gone", SOON, || async {
-        let left = database.psql("select channel from weir_monitor.notice_groups union all select name from weir_monitor.notice_channels").await;
-        (left == "kept\nkept").then_some(()).ok_or(left)
+    eventually("the channel gone", SOON, || async {
+        (post.deliverer.list().await.channels.len() == 1).then_some(())
     })
     .await;
-    post.counts("gone", "dropped", 1).await;
-    assert_eq!(post.counted("kept", "dropped"), 0);
+    // An hour passes, for the channel that is still there as well.
+    let an_hour_ago = "update weir_monitor.notice_groups set due_ms = due_ms - 3700000;
+        update weir_monitor.notice_channels set seen_ms = seen_ms - 3700000";
+    database.psql(an_hour_ago).await;
+    let left = "select channel from weir_monitor.notice_groups union all select name from weir_monitor.notice_channels";
+    eventually("the rows gone", SOON, || async {
+        let left = database.psql(left).await;
+        (left == ["kept"; 5].join("\n")).then_some(()).ok_or(left)
+    })
+    .await;
+    post.counts("gone", "dropped", 2).await;
+    assert_eq!(
+        (post.counted("kept", "dropped"), receiver.log().len()),
+        (0, 4),
+        "a reload makes no room"
+    );
     post.stop().await;
     helpers.descend(Duration::from_secs(5)).await;
 }
