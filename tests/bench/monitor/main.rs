@@ -3,6 +3,7 @@
 //! `just bench-monitor` runs it; `just bench-monitor --help` lists what it can be asked. NATS, PostgreSQL and the
 //! monitor are real; the events are made here, so that the truth is known. A run that finds a wrong figure fails.
 #![expect(clippy::print_stdout, reason = "a benchmark talks to whoever runs it")]
+#![expect(clippy::disallowed_methods, reason = "a benchmark runs its own receiver")]
 
 mod alarm;
 mod beside;
