@@ -65,7 +65,7 @@ weir_telemetry::metrics! {
         door_connections: Gauges<0> = "weir_door_connections" [],
         /// Connections that the PostgreSQL door opened beside the pools, by what for: verifier, welcome, proof, replication.
         door_connections_opened: Counters<1> = "weir_door_connections_opened_total" ["purpose"],
-        /// Sessions that keep their server connection beyond a transaction, by the reason: listen, temporary, cursor, advisory_lock, prepare, load, session.
+        /// Sessions that keep their server connection beyond a transaction, by the reason: listen, temporary, cursor, advisory_lock, prepare, load, encoding, session.
         pins: Counters<1> = "weir_pool_pins_total" ["reason"],
         /// Server connections whose session was changed for another client, or cleaned, by how: switch, reset.
         session_changes: Counters<1> = "weir_pool_session_changes_total" ["how"],

@@ -57,6 +57,12 @@ impl Connection {
         self.session.settings()
     }
 
+    /// Whether a byte of ASCII in a text for this session is always the character that it looks like: not so in some
+    /// encodings of East Asia, whose texts must not be taken apart by bytes.
+    pub const fn reads_ascii(&self) -> bool {
+        self.session.reads_ascii
+    }
+
     /// Whether an idle connection is still worth using: nothing has come, or nothing but words that need no answer.
     /// Costs no system call while nothing has come.
     pub fn is_quiet(&mut self, cx: &mut Context<'_>) -> bool {

@@ -15,6 +15,9 @@ const NOTICE_FIELD_BYTES_MAX: usize = 4 * 1024;
 /// Settings kept, and what is kept of one. PostgreSQL reports about fifteen.
 const SETTINGS_MAX: usize = 128;
 const SETTING_BYTES_MAX: usize = 4 * 1024;
+/// Encodings of clients, by PostgreSQL's names, in which a byte that looks like a backslash or a quote may be the second
+/// half of another character. They are all that PostgreSQL knows for clients and not for databases.
+const ASCII_IN_CHARACTERS: [&str; 7] = ["SJIS", "SHIFT_JIS_2004", "BIG5", "GBK", "UHC", "GB18030", "JOHAB"];
 
 /// The state of one session.
 #[derive(Debug)]
@@ -28,6 +31,8 @@ pub(crate) struct Session {
     /// Empty where the server gave none.
     pub(crate) key: Vec<u8>,
     settings: Vec<(String, String)>,
+    /// Whether a byte of ASCII in a text for this session is always the character that it looks like.
+    pub(crate) reads_ascii: bool,
     notices: VecDeque<ServerError>,
 }
 
@@ -41,6 +46,7 @@ impl Session {
             process_id: 0,
             key: Vec::new(),
             settings: Vec::new(),
+            reads_ascii: true,
             notices: VecDeque::new(),
         }
     }
@@ -71,6 +77,9 @@ impl Session {
         }
         let name = String::from_utf8_lossy(setting.name);
         let value = String::from_utf8_lossy(setting.value).into_owned();
+        if name == "client_encoding" {
+            self.reads_ascii = !ASCII_IN_CHARACTERS.contains(&value.as_str());
+        }
         if let Some((_, known)) = self.settings.iter_mut().find(|(known, _)| *known == name) {
             *known = value;
         } else if self.settings.len() < SETTINGS_MAX {

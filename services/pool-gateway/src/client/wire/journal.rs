@@ -19,15 +19,17 @@ pub(super) mod pin {
     pub(in super::super) const ADVISORY_LOCK: u8 = 8;
     pub(in super::super) const PREPARE: u8 = 16;
     pub(in super::super) const LOAD: u8 = 32;
+    pub(in super::super) const ENCODING: u8 = 64;
 
     /// The reasons with their names in the metrics.
-    pub(in super::super) const NAMES: [(u8, &str); 6] = [
+    pub(in super::super) const NAMES: [(u8, &str); 7] = [
         (LISTEN, "listen"),
         (TEMPORARY, "temporary"),
         (CURSOR, "cursor"),
         (ADVISORY_LOCK, "advisory_lock"),
         (PREPARE, "prepare"),
         (LOAD, "load"),
+        (ENCODING, "encoding"),
     ];
 }
 
@@ -181,6 +183,15 @@ impl Journal {
                 };
             }
             _ => {}
+        }
+    }
+
+    /// What a text does that cannot be read byte by byte is known to the server only: such a session keeps its own.
+    pub(super) const fn note_encoding(&mut self, reads_ascii: bool) {
+        if reads_ascii {
+            self.pins &= !pin::ENCODING;
+        } else {
+            self.pins |= pin::ENCODING;
         }
     }
 

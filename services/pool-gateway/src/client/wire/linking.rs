@@ -241,6 +241,7 @@ impl Session {
     fn belong(&mut self, mut lease: Lease, waited: Duration) {
         if let Some(connection) = lease.connection() {
             connection.begin_forwarding();
+            self.me.journal.note_encoding(connection.reads_ascii());
         }
         let number = lease.server().map_or(0, |server| server.number());
         let mut link = Link::new(lease, waited);

@@ -205,12 +205,13 @@ impl Link {
     }
 
     /// What a server says unasked: the client hears it, unless it is about a change that the gateway made.
-    fn unasked(&mut self, me: &ClientSide, frame: Frame<'_>) -> Fate {
+    fn unasked(&mut self, me: &mut ClientSide, frame: Frame<'_>) -> Fate {
         if frame.tag == tag::PARAMETER_STATUS
             && let Ok(message) = Message::parse(frame)
             && let Some(connection) = self.lease.connection()
         {
             connection.hear(&message);
+            me.journal.note_encoding(connection.reads_ascii());
         }
         let hidden = self.expected.front().is_some_and(|front| front.is_hidden());
         let unwanted = frame.tag == tag::NOTIFICATION_RESPONSE && !self.may_listen(me);

@@ -168,6 +168,32 @@ async fn what_a_statement_in_another_encoding_sets_is_nobody_elses() {
         Some("4MB"),
         "a setting leaked"
     );
+    // In this one, a byte that looks like a backslash is half of a character, and the quote behind it ends the string.
+    for is_told_at_the_start in [false, true] {
+        let mut client = if is_told_at_the_start {
+            Raw::log_in_speaking(&stage, "SJIS").await
+        } else {
+            Raw::log_in(&stage).await
+        };
+        if !is_told_at_the_start {
+            client.send(&query("set client_encoding = 'SJIS'")).await;
+            assert_eq!(last_error(&client.until_ready().await), None);
+        }
+        client
+            .send(&raw_query(b"select E'\x83\x5c'; set work_mem=$$7MB$$; select '+' --'"))
+            .await;
+        assert_eq!(last_error(&client.until_ready().await), None);
+        // It finds what it has set, and nobody else does.
+        client.send(&query("select current_setting('work_mem')")).await;
+        let said = format!("{:?}", client.until_ready().await);
+        assert!(said.contains("7MB"), "{said}");
+        drop(client);
+        assert_eq!(
+            value(&mut other, "show work_mem").await.as_deref(),
+            Some("4MB"),
+            "a setting leaked"
+        );
+    }
     // One that is too long to be read, of which only the beginning is there when it has to go on.
     let mut client = Raw::log_in(&stage).await;
     let long = format!("set work_mem = '8MB'; select length('{}')", MARK.repeat(400_000));

@@ -56,6 +56,21 @@ impl Raw {
         Self::log_in_at(stage.gateway.wire_port, stage.database.name()).await
     }
 
+    /// One that speaks another encoding from the beginning.
+    pub(super) async fn log_in_speaking(stage: &Stage, encoding: &str) -> Self {
+        let mut client = Self::connect(stage.gateway.wire_port).await;
+        let mut out = BytesMut::new();
+        let who = [
+            ("user", "postgres"),
+            ("database", stage.database.name()),
+            ("client_encoding", encoding),
+        ];
+        frontend::startup(&mut out, ProtocolVersion::V3_0, who).unwrap();
+        client.send(&out).await;
+        client.until_ready().await;
+        client
+    }
+
     /// The same, with what it was told at first.
     pub(in super::super) async fn greeted(stage: &Stage) -> (Self, Vec<Said>) {
         Self::greeted_at(stage.gateway.wire_port, stage.database.name()).await
