@@ -20,7 +20,8 @@ pub(super) struct Arguments {
 enum Action {
     /// Print each event as one line of JSON, until stopped. Needs a NATS server.
     Tail {
-        /// The subjects, with `*` for one token and `>` for the rest.
+        /// The subjects, with `*` for one token and `>` for the rest. What monitors tell each other is left out unless
+        /// `statistics` is named.
         #[arg(default_value = "weir.>")]
         subject: String,
         /// Stop after this many; 0 goes on for ever.
@@ -38,6 +39,9 @@ pub(super) async fn run(arguments: Arguments, sources: Sources) -> Result<(), Fa
     let mut subscription = bus.subscribe(&subject, None).await?;
     let mut seen = 0;
     while let Some(message) = subscription.next().await {
+        if !is_wanted(&subject, &message.subject) {
+            continue;
+        }
         say(&line(&message).to_string())?;
         seen += 1;
         if seen == count {
@@ -45,6 +49,12 @@ pub(super) async fn run(arguments: Arguments, sources: Sources) -> Result<(), Fa
         }
     }
     Ok(())
+}
+
+/// Whether somebody who asked for these subjects wants to see this one.
+fn is_wanted(asked: &str, told: &str) -> bool {
+    let among_monitors = told.ends_with(catalogue::STATISTICS_COUNTED.suffix);
+    !among_monitors || asked.contains("statistics")
 }
 
 fn line(message: &Message) -> Json {
@@ -68,6 +78,9 @@ fn decoded(message: &Message) -> Json {
     let read = match suffix {
         Some("QueryBatch") => read!(events::QueryBatch),
         Some("PoolState") => read!(events::PoolState),
+        Some("StatisticsCounted") => read!(events::StatisticsCounted),
+        Some("CacheInvalidated") => read!(events::CacheInvalidated),
+        Some("SecurityViolation") => read!(events::SecurityViolation),
         Some("AlertFiring") => read!(events::AlertFiring),
         Some("AlertResolved") => read!(events::AlertResolved),
         Some("JobRequested") => read!(events::JobRequested),
@@ -78,4 +91,25 @@ fn decoded(message: &Message) -> Json {
         _ => return json!({ "bytes": message.payload.len() }),
     };
     read.unwrap_or_else(|error| json!({ "unreadable": error.to_string() }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_monitors_tell_each_other_is_shown_to_those_who_ask_for_it() {
+        let told = "weir.default.statistics.counted";
+        assert!(!is_wanted("weir.>", told) && !is_wanted("weir.*.*.*", told));
+        assert!(is_wanted("weir.*.statistics.>", told) && is_wanted("weir.>", "weir.shop.query.executed"));
+    }
+
+    #[test]
+    fn every_kind_of_event_is_decoded() {
+        for kind in catalogue::ALL {
+            let subject = format!("weir.shop.{}", kind.suffix);
+            let shown = decoded(&Message::new(subject, Vec::new()));
+            assert!(shown.is_string(), "{}: {shown}", kind.suffix);
+        }
+    }
 }
