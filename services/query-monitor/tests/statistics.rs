@@ -289,3 +289,46 @@ async fn a_timeline_shows_spans_as_they_are_kept() {
     assert_eq!(refused.code(), tonic::Code::InvalidArgument, "{refused}");
     monitor.stop().await;
 }
+
+#[tokio::test]
+async fn what_is_written_when_its_minute_is_made_counts_for_the_first_that_is_not() {
+    let (bus, database, clock) = (bus(), database().await, clock());
+    let mut gateway = Gateway::new(&bus, "gateway");
+    let settings = [("WEIR_MONITOR__TIDY_EVERY", "200ms")];
+    // This one leads, so it is the one that makes minutes.
+    let leader = Monitor::start(&database.url(), &bus, &clock, &settings).await;
+    gateway.tell(vec![statement(2, 5, NOON)]).await;
+    leader.has_counted(1).await;
+    let never = [("WEIR_MONITOR__FLUSH_EVERY", "1h")];
+    let late = Monitor::start(&database.url(), &bus, &clock, &never).await;
+    // Both take their share.
+    for _ in 0..20 {
+        gateway.tell(vec![statement(1, 5, NOON)]).await;
+    }
+    leader.has_counted(21).await;
+    assert!(
+        late.metric("weir_monitor_lines_unwritten").await > 0.0,
+        "it had no share"
+    );
+    clock.advance(Duration::from_secs(300));
+    eventually("the minutes to be made", SOON, || async {
+        let made = database
+            .psql(&format!(
+                "select made_until_unix_ms > {NOON} + 120000 from weir_monitor.levels where level = 'minutes'"
+            ))
+            .await;
+        (made == "t").then_some(()).ok_or(made)
+    })
+    .await;
+    late.stop().await;
+    eventually("every call, once", SOON, || async {
+        let seen = leader.calls_since(0).await;
+        (seen == calls([(1, 20), (2, 1)]))
+            .then_some(())
+            .ok_or(format!("{seen:?}"))
+    })
+    .await;
+    leader.has_written().await;
+    assert_eq!(leader.calls_since(0).await, calls([(1, 20), (2, 1)]));
+    leader.stop().await;
+}
