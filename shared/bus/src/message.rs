@@ -36,6 +36,14 @@ impl Message {
         self
     }
 
+    /// The same message with these headers behind those that it has.
+    #[must_use]
+    pub fn with_headers<N: Into<String>>(mut self, headers: impl IntoIterator<Item = (N, String)>) -> Self {
+        let headers = headers.into_iter().map(|(name, value)| (name.into(), value));
+        self.headers.extend(headers);
+        self
+    }
+
     /// The first value of a header. Names are compared without regard to case.
     pub fn header(&self, name: &str) -> Option<&str> {
         let found = self.headers.iter().find(|(own, _)| own.eq_ignore_ascii_case(name));

@@ -132,9 +132,5 @@ impl TapTask {
 
 /// The event as the bus carries it. A batch belongs to many traces; each statement names its own.
 pub(crate) fn message(event: &Event) -> Message {
-    let message = Message::new(event.subject.to_string(), event.payload.clone());
-    event
-        .headers()
-        .into_iter()
-        .fold(message, |message, (name, value)| message.with_header(name, value))
+    Message::new(event.subject.to_string(), event.payload.clone()).with_headers(event.headers())
 }

@@ -151,9 +151,7 @@ impl Exchange {
 }
 
 fn message_of(event: &Event) -> Message {
-    let message = Message::new(event.subject.to_string(), event.payload.clone());
-    let headers = event.headers().into_iter();
-    headers.fold(message, |message, (name, value)| message.with_header(name, value))
+    Message::new(event.subject.to_string(), event.payload.clone()).with_headers(event.headers())
 }
 
 /// What a line says of slow statements, for whoever raises alerts.

@@ -19,7 +19,6 @@ use weir_runtime::{Stage, TaskResult};
 
 use super::channel::{Channel, Channels};
 use super::group::{Added, Batch, Group, Settled};
-use super::payload::Told;
 use super::send::Said;
 use super::{Deliverer, locked};
 use crate::alert::Notice;
@@ -243,13 +242,7 @@ impl Deliverer {
     ) {
         let deliverer = self.clone();
         self.0.tasks.spawn_short(Stage::Flow, "send alert", async move {
-            let told = Told {
-                batch: &batch,
-                channel: &channel.name,
-                group: &group,
-                links: &channels.links,
-            };
-            let said = deliverer.attempt(&channel, &told).await;
+            let said = deliverer.attempt(&channels, &channel, &group, &batch).await;
             Box::pin(deliverer.say(Unsaid {
                 channel,
                 group,

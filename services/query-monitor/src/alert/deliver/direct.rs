@@ -80,13 +80,7 @@ impl Deliverer {
     ) {
         let deliverer = self.clone();
         self.0.tasks.spawn_short(Stage::Flow, "send alert at once", async move {
-            let told = Told {
-                batch: &batch,
-                channel: &channel.name,
-                group: &group,
-                links: &channels.links,
-            };
-            let said = deliverer.attempt(&channel, &told).await;
+            let said = deliverer.attempt(&channels, &channel, &group, &batch).await;
             drop(permit);
             deliverer.settle_direct(&channel, &group, &batch, &said);
             deliverer.0.memory_news.notify_one();
@@ -100,14 +94,20 @@ impl Deliverer {
     }
 
     /// One attempt, cut short when the process stops: then nobody knows what became of it.
-    pub(super) async fn attempt(&self, channel: &Channel, told: &Told<'_>) -> Said {
+    pub(super) async fn attempt(&self, channels: &Channels, channel: &Channel, group: &str, batch: &Batch) -> Said {
+        let told = Told {
+            batch,
+            channel: &channel.name,
+            group,
+            links: &channels.links,
+        };
         let stop = self.0.tasks.stop_token(Stage::Flow);
         let cut = async {
             stop.cancelled().await;
             tokio::time::sleep(FINISH_WITHIN).await;
         };
         tokio::select! {
-            said = send(channel, told, &self.0.clock) => said,
+            said = send(channel, &told, &self.0.clock) => said,
             () = cut => Said::failed(super::retry::Outcome::UNKNOWN, "cut off by a shutdown".to_owned()),
         }
     }

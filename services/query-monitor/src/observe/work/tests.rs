@@ -305,6 +305,7 @@ async fn what_is_told_is_on_the_board_within_two_seconds_and_waits_for_a_store_t
     bus.publish(Message::new("weir.shop.job.failed", "no protobuf"))
         .await
         .unwrap();
+    // Longer than the store is waited for, so that writing it down has failed once; nothing outside shows that.
     tokio::time::sleep(Duration::from_secs(3)).await;
     postgres.resume();
     monitor
