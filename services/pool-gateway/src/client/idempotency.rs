@@ -158,8 +158,8 @@ async fn create(connection: &mut Connection) -> Result<(), Error> {
     match connection.simple_query(TABLE).await {
         Ok(_) => Ok(()),
         Err(weir_upstream::Error::Server(error)) => match error.sqlstate.as_str() {
-            // Somebody else made it in the same moment.
-            "23505" | "42P07" => Ok(()),
+            // Somebody else made it in the same moment: the table, its row type, or a row of the catalogue that both wanted.
+            "42P07" | "42710" | "23505" => Ok(()),
             _ => Err(Error::IdempotencyUnavailable(error.to_string())),
         },
         Err(error) => Err(error.into()),
