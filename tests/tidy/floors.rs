@@ -20,11 +20,12 @@ pub(crate) enum Floor {
 }
 
 /// Every crate and its floor. A new crate is given its floor here, in the change that adds it.
-pub(crate) const FLOORS: [(&str, Floor); 20] = [
+pub(crate) const FLOORS: [(&str, Floor); 22] = [
     ("weir-model", Floor::Words),
     ("weir-sql", Floor::Words),
     ("weir-pgwire", Floor::Words),
     ("weir-events", Floor::Words),
+    ("weir-tags", Floor::Words),
     ("weir-proto", Floor::Words),
     ("weir-config", Floor::Plumbing),
     ("weir-telemetry", Floor::Plumbing),
@@ -36,6 +37,7 @@ pub(crate) const FLOORS: [(&str, Floor); 20] = [
     ("weir-footing", Floor::Plumbing),
     ("weir-testkit", Floor::Testkit),
     ("weir-maintenance", Floor::Service),
+    ("weir-cache", Floor::Service),
     ("weir-pool-gateway", Floor::Service),
     ("weir-query-monitor", Floor::Service),
     ("weir-scheduler", Floor::Service),
