@@ -10,6 +10,8 @@
 //! | --- | --- | --- |
 //! | what a client sends | [`hello`] before the log-in, [`request`] from then on | [`frontend`]; [`request`] changes the names in one that was read |
 //! | what a server sends | [`backend`] | [`reply`] |
+//!
+//! What both send while one replicates from the other is in [`replication`].
 
 pub mod backend;
 mod error;
@@ -18,6 +20,7 @@ mod frame;
 pub mod frontend;
 pub mod hello;
 mod reader;
+pub mod replication;
 pub mod reply;
 pub mod request;
 mod values;

@@ -23,7 +23,7 @@ use crate::target::{SslMode, Target};
 /// What is kept of one field of an error.
 pub(crate) const ERROR_FIELD_BYTES_MAX: usize = 64 * 1024;
 /// Time to say goodbye.
-const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);
+pub(crate) const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A session with PostgreSQL. Dropping it closes the socket; [`Connection::close`] says goodbye first.
 #[derive(Debug)]

@@ -142,6 +142,15 @@ impl Target {
         url::at(self, door)
     }
 
+    /// The same server and user in another database.
+    #[must_use]
+    pub fn in_database(&self, database: &str) -> Self {
+        Self {
+            database: database.to_owned(),
+            ..self.clone()
+        }
+    }
+
     /// The host's name or address, or the directory of its socket.
     pub fn host(&self) -> &str {
         match &self.host {

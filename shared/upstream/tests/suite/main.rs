@@ -10,6 +10,7 @@ mod login;
 mod pipeline;
 mod query;
 mod relay;
+mod replication;
 mod simple;
 
 use weir_testkit::{Database, Postgres};
