@@ -36,6 +36,7 @@ mod split;
 mod text;
 mod trace;
 mod tree;
+mod values;
 
 #[cfg(test)]
 mod tests;
@@ -47,6 +48,7 @@ use weir_model::Fingerprint;
 pub use deeds::Deed;
 pub use skeleton::skeleton;
 pub use trace::{Trace, trace, without_trace};
+pub use values::{Literal, LiteralClass, literal_classes, literals, parameterised};
 
 /// How much of a statement is looked at, and how much text is kept of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

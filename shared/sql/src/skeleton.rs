@@ -5,25 +5,27 @@
 //! stands for a literal is a byte that UTF-8 does not have, so it cannot be taken for anything that was written.
 
 /// What stands for what. Literals that the grammar tells apart have places of their own.
-mod place {
+pub(crate) mod place {
     /// An integer of 32 bits.
-    pub(super) const INTEGER: u8 = 0xf8;
+    pub(crate) const INTEGER: u8 = 0xf8;
     /// Any other number.
-    pub(super) const NUMBER: u8 = 0xf9;
+    pub(crate) const NUMBER: u8 = 0xf9;
     /// `'…'`.
-    pub(super) const STRING: u8 = 0xfa;
+    pub(crate) const STRING: u8 = 0xfa;
     /// `E'…'`.
-    pub(super) const ESCAPED: u8 = 0xfb;
+    pub(crate) const ESCAPED: u8 = 0xfb;
     /// `$$…$$`, which is never continued on the next line.
-    pub(super) const DOLLAR: u8 = 0xfc;
+    pub(crate) const DOLLAR: u8 = 0xfc;
     /// `B'…'`.
-    pub(super) const BITS: u8 = 0xfd;
+    pub(crate) const BITS: u8 = 0xfd;
     /// `X'…'`.
-    pub(super) const HEX: u8 = 0xfe;
+    pub(crate) const HEX: u8 = 0xfe;
     /// `/* … */`.
-    pub(super) const BLOCK: u8 = 0xff;
+    pub(crate) const BLOCK: u8 = 0xff;
     /// `-- …`, which unlike the other may stand between the parts of one string.
-    pub(super) const LINE: u8 = 0xf7;
+    pub(crate) const LINE: u8 = 0xf7;
+    /// A string that is kept as it is. Never written.
+    pub(crate) const KEPT: u8 = 0xf6;
 }
 
 /// Appends the text with a placeholder for each literal and comment: texts with the same skeleton differ in the values
@@ -33,14 +35,19 @@ mod place {
 /// Strings whose value decides whether they are well-formed (`U&'…'`, `E'…'` with numeric escapes) are kept. Quotes are
 /// read as with `standard_conforming_strings = on`. Costs 1 to 2 ns a byte, and allocates nothing but `out`'s room.
 pub fn skeleton(sql: &str, out: &mut Vec<u8>) -> bool {
-    let mut lexer = Lexer {
-        text: sql.as_bytes(),
-        at: 0,
-        kept: 0,
-        prefixed: None,
-        out,
-    };
-    lexer.run().is_some()
+    Lexer::of(sql, out).run().is_some()
+}
+
+/// A literal or a comment: what stands for it, where it begins, and where what follows begins.
+pub(crate) type Place = (u8, usize, usize);
+
+/// Every literal and comment of a text in order; none where [`skeleton`] says false.
+pub(crate) fn places(sql: &str) -> Option<Vec<Place>> {
+    let mut out = Vec::with_capacity(sql.len());
+    let mut lexer = Lexer::of(sql, &mut out);
+    lexer.places = Some(Vec::new());
+    lexer.run()?;
+    lexer.places
 }
 
 /// What a byte may begin.
@@ -105,9 +112,29 @@ struct Lexer<'s> {
     /// Where the last string with a prefix ended, which a string on the next line would continue by the same rules.
     prefixed: Option<usize>,
     out: &'s mut Vec<u8>,
+    /// What was found, where somebody wants to know.
+    places: Option<Vec<Place>>,
 }
 
 impl<'s> Lexer<'s> {
+    const fn of(sql: &'s str, out: &'s mut Vec<u8>) -> Self {
+        Self {
+            text: sql.as_bytes(),
+            at: 0,
+            kept: 0,
+            prefixed: None,
+            out,
+            places: None,
+        }
+    }
+
+    fn note(&mut self, place: u8, from: usize) {
+        let to = self.at;
+        if let Some(places) = &mut self.places {
+            places.push((place, from, to));
+        }
+    }
+
     fn run(&mut self) -> Option<()> {
         while let Some(byte) = self.peek(0) {
             let (begins, _) = BYTES.get(usize::from(byte))?;
@@ -147,6 +174,7 @@ impl<'s> Lexer<'s> {
         self.keep_to(from)?;
         self.out.push(place);
         self.kept = self.at;
+        self.note(place, from);
         Some(())
     }
 
@@ -169,7 +197,10 @@ impl<'s> Lexer<'s> {
             (b'e' | b'E', Some(b'\''), _) => self.escaped(from)?,
             (b'b' | b'B', Some(b'\''), _) => self.undoubled(from, place::BITS)?,
             (b'x' | b'X', Some(b'\''), _) => self.undoubled(from, place::HEX)?,
-            (b'u' | b'U', Some(b'&'), Some(b'\'')) => self.doubled(self.at + 2, b'\'')?,
+            (b'u' | b'U', Some(b'&'), Some(b'\'')) => {
+                self.doubled(self.at + 2, b'\'')?;
+                self.note(place::KEPT, from);
+            }
             _ => return Some(()),
         }
         self.prefixed = Some(self.at);
@@ -245,6 +276,7 @@ impl<'s> Lexer<'s> {
         if plain {
             self.replace(from, place::ESCAPED)
         } else {
+            self.note(place::KEPT, from);
             Some(())
         }
     }
