@@ -29,6 +29,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         .btree_map(".")
         // It need not be made of values before it is sent.
         .extern_path(".weir.gateway.v1.RowBatch", "crate::RowBatch")
+        // They are shown without what nobody may see: src/discreet.rs.
+        .skip_debug([
+            ".weir.gateway.v1.ResolveSessionRequest",
+            ".weir.gateway.v1.CallStatementRequest",
+        ])
         .emit_rerun_if_changed(false);
     for room in ROOMS {
         let package = format!("weir.{room}.v1");

@@ -102,6 +102,8 @@ kinds! {
     STATISTICS_COUNTED = "statistics.counted": StatisticsCounted by "query-monitor", None, TOLD;
     /// Commits made cached results invalid.
     CACHE_INVALIDATED = "cache.invalidated": CacheInvalidated by "cache", None, RESERVED;
+    /// What the cache of a gateway did, in all and by shape.
+    CACHE_COUNTED = "cache.counted": CacheCounted by "pool-gateway", None, TOLD;
     /// The condition of an alert rule holds.
     ALERT_FIRING = "alert.firing": AlertFiring by "query-monitor", Some(&ALERTS), TOLD;
     /// The condition of an alert no longer holds.

@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 use weir_model::{Clock, Project};
-use weir_proto::events::v1::{PoolState, QueryBatch, SecurityViolation};
+use weir_proto::events::v1::{CacheCounted, PoolState, QueryBatch, SecurityViolation};
 
-use crate::catalogue::{POOL_STATE, QUERY_EXECUTED, SECURITY_VIOLATION};
+use crate::catalogue::{CACHE_COUNTED, POOL_STATE, QUERY_EXECUTED, SECURITY_VIOLATION};
 use crate::{Event, SubjectPattern};
 
 const SOURCE: &str = "pool-gateway";
@@ -27,6 +27,16 @@ pub fn pool_state(project: &Project, state: &PoolState, clock: &Clock) -> Event 
 /// A rule was broken.
 pub fn security_violation(project: &Project, violation: &SecurityViolation, clock: &Clock) -> Event {
     Event::new(project, SOURCE, violation, clock)
+}
+
+/// What the cache of a gateway did.
+pub fn cache_counted(project: &Project, counted: &CacheCounted, clock: &Clock) -> Event {
+    Event::new(project, SOURCE, counted, clock)
+}
+
+/// What caches did for every project.
+pub fn every_cache_counted() -> SubjectPattern {
+    SubjectPattern::of_every_project(CACHE_COUNTED.suffix)
 }
 
 /// The pools of every project.

@@ -61,6 +61,7 @@ fn every_event_is_read_and_written_as_ever() {
         snapshot!("pool.state", pool_state()),
         snapshot!("statistics.counted", statistics_counted()),
         snapshot!("cache.invalidated", cache_invalidated()),
+        snapshot!("cache.counted", cache_counted()),
         snapshot!("alert.firing", alert_firing()),
         snapshot!("alert.resolved", alert_resolved()),
         snapshot!("job.requested", job_requested()),
@@ -203,6 +204,55 @@ fn cache_invalidated() -> messages::CacheInvalidated {
             relation: text("public.orders"),
             columns: vec![text("id"), text("tenant")],
         }],
+        policy_generation: 0,
+        received_unix_us: 0,
+    }
+}
+
+fn cache_counted() -> messages::CacheCounted {
+    let line = messages::CacheLine {
+        fingerprint: 0xaaaa_aaaa_aaaa_aaaa,
+        database: text("orders"),
+        serial: 3,
+        counts: Some(cache_counts()),
+        standing: messages::CacheStanding::Trial.into(),
+        policy_id: text("file/shop/project"),
+        text: text("select state from orders where id = $1"),
+    };
+    messages::CacheCounted {
+        instance: text(ID),
+        at_unix_ms: AT_MS,
+        serial: 2,
+        totals: Some(cache_counts()),
+        bypass_ms_total: 1_500,
+        lines: vec![line],
+        leaving: true,
+    }
+}
+
+fn cache_counts() -> messages::CacheCounts {
+    let reasons = |names: [&str; 2]| names.map(|name| (text(name), 300)).into();
+    messages::CacheCounts {
+        hits_memory_total: 1,
+        hits_shared_total: 2,
+        hit_us_total: 3,
+        misses_total: reasons(["absent", "invalidated"]),
+        miss_us_total: 5,
+        overhead_us_total: 6,
+        bypasses_total: reasons(["gap", "policy"]),
+        fills_total: 8,
+        fill_bytes_total: 9,
+        fills_refused_total: reasons(["budget", "too_large"]),
+        evictions_total: 11,
+        entries: 12,
+        bytes: 13,
+        saved_us_total: -14,
+        dry_hits_total: 15,
+        dry_hit_us_total: 16,
+        dry_misses_total: 17,
+        dry_miss_us_total: 18,
+        dry_overhead_us_total: 19,
+        would_have_saved_us_total: 20,
     }
 }
 

@@ -4,6 +4,7 @@
 //! says who calls whom. What is written by hand is small, and the same in every service: [`status`], how an error becomes
 //! a gRPC status, and [`page`], how lists are paged.
 
+mod discreet;
 pub mod page;
 mod row_batch;
 pub mod status;
