@@ -29,5 +29,5 @@ pub use nats::Nats;
 pub use port::free_port;
 pub use postgres::{Database, Postgres, PostgresOptions};
 pub use process::Process;
-pub use redis::Redis;
+pub use redis::{Redis, RedisCluster, RedisSentinel};
 pub use world::{Plan, Said, World, binary_path};

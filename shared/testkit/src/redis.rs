@@ -1,5 +1,10 @@
 //! A private Redis server.
 
+mod cluster;
+mod reply;
+mod sentinel;
+
+use std::fmt::Write as _;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
@@ -11,6 +16,9 @@ use crate::blocking::blocking;
 use crate::server::{Kind, Server};
 use crate::supervisor::Recipe;
 
+pub use cluster::RedisCluster;
+pub use sentinel::RedisSentinel;
+
 /// A Redis server of its own at a private port, without persistence: after a stop it comes back empty, as a cache may.
 /// Ended on drop and when the process dies.
 pub struct Redis(Arc<Server<Memory>>);
@@ -18,7 +26,13 @@ pub struct Redis(Arc<Server<Memory>>);
 impl Redis {
     /// Starts one and waits until it answers.
     pub async fn start() -> Self {
-        Self(Arc::new(blocking(|| Server::start(Memory)).await))
+        Self::start_with(&[]).await
+    }
+
+    /// Starts one with more lines in its configuration, such as `maxmemory 1mb`.
+    pub async fn start_with(lines: &[&str]) -> Self {
+        let memory = Memory::server(lines);
+        Self(Arc::new(blocking(|| Server::start(memory)).await))
     }
 
     /// The port on 127.0.0.1, the same over its whole life.
@@ -29,6 +43,14 @@ impl Redis {
     /// The address for a client.
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}/", self.port())
+    }
+
+    /// Sends one command and returns the reply: texts as they are, one line for each element of an array. One that
+    /// Redis refuses fails the test.
+    pub async fn command(&self, words: &[&str]) -> String {
+        let port = self.port();
+        let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+        blocking(move || reply::command(port, &words)).await
     }
 
     /// Ends it at once; what it held is gone.
@@ -43,6 +65,18 @@ impl Redis {
         blocking(move || server.start_again()).await;
     }
 
+    /// Freezes it, as a machine that hangs: connections stay open and nothing answers.
+    pub async fn pause(&self) {
+        let server = Arc::clone(&self.0);
+        blocking(move || server.pause()).await;
+    }
+
+    /// Lets it go on after [`Redis::pause`].
+    pub async fn resume(&self) {
+        let server = Arc::clone(&self.0);
+        blocking(move || server.resume()).await;
+    }
+
     /// Its process and its directory.
     #[cfg(test)]
     pub(crate) fn facts(&self) -> (u32, std::path::PathBuf) {
@@ -50,15 +84,35 @@ impl Redis {
     }
 }
 
-pub(crate) struct Memory;
+/// What its configuration says beside the place, and in which mode it runs.
+#[derive(Default)]
+pub(crate) struct Memory {
+    lines: Vec<String>,
+    sentinel: bool,
+}
+
+impl Memory {
+    fn server(lines: &[&str]) -> Self {
+        let own = ["save \"\"", "appendonly no"].iter().chain(lines);
+        Self {
+            lines: own.map(|line| (*line).to_owned()).collect(),
+            sentinel: false,
+        }
+    }
+
+    fn sentinel(lines: Vec<String>) -> Self {
+        Self { lines, sentinel: true }
+    }
+}
 
 impl Kind for Memory {
     const NAME: &'static str = "redis";
 
     fn recipe(&self, dir: &Path) -> Recipe {
         let config = dir.join("redis.conf");
+        let mode = self.sentinel.then(|| "--sentinel".into());
         Recipe {
-            command: vec!["redis-server".into(), config.into()],
+            command: ["redis-server".into(), config.into()].into_iter().chain(mode).collect(),
             prepare: String::new(),
             source: "".into(),
             stop: "KILL",
@@ -67,7 +121,10 @@ impl Kind for Memory {
     }
 
     fn configure(&self, dir: &Path, port: u16) {
-        let config = format!("bind 127.0.0.1\nport {port}\ndir {dir:?}\nsave \"\"\nappendonly no\ndaemonize no\n");
+        let mut config = format!("bind 127.0.0.1\nport {port}\ndir {dir:?}\ndaemonize no\n");
+        for line in &self.lines {
+            let _ = writeln!(config, "{line}");
+        }
         fs::write(dir.join("redis.conf"), config).expect("write redis.conf");
     }
 
@@ -117,5 +174,18 @@ mod tests {
         drop(redis);
         assert!(!is_alive(pid), "process {pid} is left");
         assert!(!dir.exists(), "{} is left", dir.display());
+    }
+
+    #[tokio::test]
+    async fn it_takes_lines_of_configuration_and_commands_and_may_hang() {
+        let redis = Redis::start_with(&["maxmemory 3mb"]).await;
+        assert_eq!(
+            redis.command(&["CONFIG", "GET", "maxmemory"]).await,
+            "maxmemory\n3145728"
+        );
+        redis.pause().await;
+        assert_eq!(ask(redis.port(), "PING\r\n", "PONG"), None);
+        redis.resume().await;
+        assert_eq!(redis.command(&["PING"]).await, "PONG");
     }
 }

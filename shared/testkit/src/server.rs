@@ -203,7 +203,7 @@ mod tests {
 
     #[test]
     fn a_port_that_a_stranger_took_meanwhile_is_given_up() {
-        gets_another_port(Memory);
+        gets_another_port(Memory::default());
         gets_another_port(Broker);
         gets_another_port(plain_cluster());
     }

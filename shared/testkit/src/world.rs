@@ -21,9 +21,10 @@ const READY_WITHIN: Duration = Duration::from_secs(60);
 const COMMAND_WITHIN: Duration = Duration::from_secs(60);
 
 /// One service: its binary, and the section of its settings.
-const SERVICES: [(&str, &str); 4] = [
+const SERVICES: [(&str, &str); 5] = [
     ("pool-gateway", "GATEWAY"),
     ("query-monitor", "MONITOR"),
+    ("cache", "CACHE"),
     ("scheduler", "SCHEDULER"),
     ("maintenance", "MAINTENANCE"),
 ];
@@ -99,6 +100,9 @@ impl World {
                 settings.insert(format!("WEIR_{section}__{key}"), format!("127.0.0.1:{port}"));
                 ports.insert(format!("{binary} {door}"), port);
             }
+        }
+        if let Some(port) = ports.get("cache grpc") {
+            settings.insert("WEIR_GATEWAY__CACHE_URL".to_owned(), format!("http://127.0.0.1:{port}"));
         }
         let port = free_port();
         settings.insert("WEIR_GATEWAY__WIRE_LISTEN".to_owned(), format!("127.0.0.1:{port}"));
