@@ -35,6 +35,7 @@ pub const SECTIONS: &[&str] = &[
     "store",
     "gateway",
     "monitor",
+    "cache",
     "scheduler",
     "maintenance",
 ];
