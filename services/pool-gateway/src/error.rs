@@ -137,6 +137,27 @@ pub(crate) enum Error {
     /// No statement of that handle or name is known.
     #[error("no statement of that {0} is known here; declare it with Prepare")]
     StatementUnknown(&'static str),
+    /// The catalogue has nothing of the kind, or not for this project.
+    #[error("the catalogue (gateway.statements_file) has no {0} for this project")]
+    NotInCatalogue(&'static str),
+    /// A statement of the catalogue that the database refuses.
+    #[error("statement {name:?} of the catalogue is of no use in database {database}: {reason}")]
+    StatementBroken {
+        /// Its name.
+        name: String,
+        /// The database.
+        database: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// More than one session where there can be one at most.
+    #[error("statement {name:?} found {rows} sessions of one token; nobody is let in with it")]
+    SessionAmbiguous {
+        /// The statement that finds sessions.
+        name: String,
+        /// How many it found.
+        rows: usize,
+    },
     /// The outcome of a write cannot be remembered.
     #[error("the outcome cannot be kept under an idempotency key: {0}")]
     IdempotencyUnavailable(String),
@@ -201,7 +222,8 @@ impl Coded for Error {
                 ErrorClass::Conflict
             }
             Self::TransactionIdle(_) => ErrorClass::Deadline,
-            Self::TransactionUnknown | Self::StatementUnknown(_) => ErrorClass::NotFound,
+            Self::TransactionUnknown | Self::StatementUnknown(_) | Self::NotInCatalogue(_) => ErrorClass::NotFound,
+            Self::StatementBroken { .. } | Self::SessionAmbiguous { .. } => ErrorClass::Conflict,
             Self::Unauthenticated(_) => ErrorClass::Unauthenticated,
         }
     }
@@ -230,7 +252,9 @@ impl Coded for Error {
             Self::TransactionAborted => "transaction-aborted",
             Self::TransactionIdle(_) => "transaction-idle",
             Self::TransactionUnknown => "transaction-unknown",
-            Self::StatementUnknown(_) => "statement-unknown",
+            Self::StatementUnknown(_) | Self::NotInCatalogue(_) => "statement-unknown",
+            Self::StatementBroken { .. } => "statement-broken",
+            Self::SessionAmbiguous { .. } => "session-ambiguous",
             Self::IdempotencyUnavailable(_) => "idempotency-unavailable",
             Self::IdempotencyMismatch => "idempotency-mismatch",
             Self::ValueUnsupported { .. } => "value-unsupported",

@@ -3,11 +3,13 @@
 //! The gateway never waits for the bus, needs no store, and serves queries whatever else of Weir is away.
 
 mod budget;
+mod cache;
 mod client;
 mod error;
 mod handover;
 mod metrics;
 mod mirror;
+mod named;
 mod pool;
 mod profile;
 mod route;
@@ -29,6 +31,7 @@ use weir_runtime::{Ground, GrpcDoor, Listener, Service, Stage, StartError, bind,
 use weir_sql::Limits;
 use weir_upstream::{Resolve, Target};
 
+use cache::Cache;
 use client::{Admin, Door, DoorParts, Flight, Sessions, Writes, look, serve_callers, tls};
 use handover::Handover;
 use metrics::Metrics;
@@ -51,10 +54,18 @@ const SHAPE_TEXT_BYTES_MAX: usize = 8 * 1024;
 /// What is known of the gateway without starting it.
 pub const SERVICE: Service = Service {
     name: "pool-gateway",
-    sections: || vec![SectionInfo::of::<GatewaySettings>()],
+    sections,
     metrics: Metrics::describe,
     check: |sources| check(sources).and_then(|_| Bus::check(sources)),
 };
+
+fn sections() -> Vec<SectionInfo> {
+    vec![
+        SectionInfo::of::<GatewaySettings>(),
+        #[cfg(feature = "planted")]
+        SectionInfo::of::<cache::fault::planted::PlantedSettings>(),
+    ]
+}
 
 /// Starts the gateway on its ground, beside other services if need be.
 pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
@@ -90,6 +101,8 @@ async fn launch(
     targets: Vec<Target>,
     mut handover: Option<Handover>,
 ) -> Result<(), StartError> {
+    #[cfg(feature = "planted")]
+    cache::fault::plant(&ground.sources)?;
     let ports = Ports::open(&ground, &settings, &mut handover).await?;
     let metrics = Arc::new(Metrics::register(&ground.registry));
 
@@ -107,6 +120,7 @@ async fn launch(
     let shapes = Shapes::new(limits(&settings), pools.common().workers);
     keep_up(&ground, &pools);
     let mirror = open_mirror(&ground, &pools)?;
+    let cache = Cache::open(&ground, &pools, &bus, instance.clone())?;
     show_bus(&ground, &bus);
     let steward = Steward::new(ground.sources.clone(), pools.clone());
     follow_settings(&ground, &steward);
@@ -115,13 +129,14 @@ async fn launch(
         &ground,
         steward,
         &pools,
-        (shapes.clone(), tap.clone(), mirror),
+        (shapes.clone(), tap.clone(), mirror, cache),
         (bus.clone(), instance.clone()),
     )?;
     tell_states(&ground, &door, bus, instance);
     let sessions = Sessions {
         witness: door.witness.clone(),
         profile: look(&pools.common().profiles),
+        cache: door.cache.clone(),
         writes: Writes::new(pools.common(), &door.kin),
         user: pools.common().target.user().to_owned(),
         pools,
@@ -132,6 +147,7 @@ async fn launch(
         catalogue: Arc::default(),
         repeats: Arc::default(),
     };
+    client::keep_statements(&ground, &sessions);
     if let Some(handover) = &mut handover {
         handover.until_ready(&ground, &door).await?;
     }
@@ -224,7 +240,7 @@ fn make_wire_door(
     ground: &Ground,
     steward: Arc<Steward>,
     pools: &Arc<Pools>,
-    (shapes, tap, mirror): (Shapes, Tap, Option<Arc<Mirror>>),
+    (shapes, tap, mirror, cache): (Shapes, Tap, Option<Arc<Mirror>>, Option<Arc<Cache>>),
     (bus, instance): (Bus, String),
 ) -> Result<Arc<Door>, StartError> {
     let settings = pools.common().live();
@@ -234,6 +250,7 @@ fn make_wire_door(
         shapes,
         tap,
         mirror,
+        cache,
         clock: ground.clock.clone(),
         environment: ground.sources.profile(),
         steward,

@@ -87,5 +87,43 @@ weir_telemetry::metrics! {
         pool_states: Counters<1> = "weir_pool_states_total" ["outcome"],
         /// Events waiting for the bus.
         events_buffered: Gauges<0> = "weir_events_buffered" [],
+        /// Statements that the result cache was asked for, or stood aside for, by outcome: hit_memory, hit_shared, miss, bypass.
+        cache_requests: Counters<1> = "weir_cache_requests_total" ["outcome"],
+        /// Statements looked up in the result cache and answered by PostgreSQL, by reason: absent, invalidated, expired, newer_needed, evicted, collision.
+        cache_misses: Counters<1> = "weir_cache_misses_total" ["reason"],
+        /// Statements that the result cache stood aside for, by reason: not_cacheable, policy, no_lease, gap, unknown_session, in_transaction, no_benefit.
+        cache_bypasses: Counters<1> = "weir_cache_bypasses_total" ["reason"],
+        /// Look-ups of dry runs, by what would have come of them: hit, miss.
+        cache_dry_runs: Counters<1> = "weir_cache_dry_runs_total" ["outcome"],
+        /// Results kept in the memory of this process.
+        cache_fills: Counters<0> = "weir_cache_fills_total" [],
+        /// Results not kept, by reason: too_large, overtaken, not_admitted, budget.
+        cache_fills_refused: Counters<1> = "weir_cache_fills_refused_total" ["reason"],
+        /// Results removed from memory to make room.
+        cache_evictions: Counters<0> = "weir_cache_evictions_total" [],
+        /// Results in the memory of this process.
+        cache_entries: Gauges<0> = "weir_cache_entries" [],
+        /// Bytes that they take.
+        cache_bytes: Gauges<0> = "weir_cache_bytes" [],
+        /// Shapes of statement that are measured one by one.
+        cache_shapes: Gauges<0> = "weir_cache_shapes" [],
+        /// How long since the start every read of a database went to PostgreSQL because it was not known how fresh memory is.
+        cache_bypass_seconds: Gauges<1> = "weir_cache_bypass_seconds" ["database"],
+        /// Look-ups of results that gateways share in Redis, by outcome: hit, absent, malformed, timeout, error, skipped (Redis is not asked at present).
+        cache_redis_lookups: Counters<1> = "weir_cache_redis_lookups_total" ["outcome"],
+        /// Results that were to be shared in Redis, and orders to forget one, by outcome: stored, forgotten, dropped (the queue was full), too_large, skipped (Redis is not asked at present), full (Redis is), error.
+        cache_redis_puts: Counters<1> = "weir_cache_redis_puts_total" ["outcome"],
+        /// Bytes of results from and to Redis, by what is counted: read, written, plain (what was written, before it was compressed).
+        cache_redis_bytes: Counters<1> = "weir_cache_redis_bytes_total" ["what"],
+        /// How long look-ups in Redis took, without those that were skipped.
+        cache_redis_lookup_seconds: Histograms<0> = "weir_cache_redis_lookup_seconds" [],
+        /// How long Redis takes to answer at present, smoothed.
+        cache_redis_usual_seconds: Gauges<0> = "weir_cache_redis_usual_seconds" [],
+        /// Whether Redis is asked: 1 for the state its breaker is in (closed, open, half_open).
+        cache_redis_state: Gauges<1> = "weir_cache_redis_breaker_state" ["state"],
+        /// Results that wait to be written to Redis.
+        cache_redis_queue: Gauges<0> = "weir_cache_redis_queue" [],
+        /// What they hold, in bytes.
+        cache_redis_queue_bytes: Gauges<0> = "weir_cache_redis_queue_bytes" [],
     }
 }

@@ -1,7 +1,9 @@
 //! The `[gateway]` section, and what it means for a pool.
 
+mod cache;
 mod cluster;
 mod mirror;
+mod statements;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -12,9 +14,11 @@ use weir_model::Project;
 use weir_upstream::Target;
 
 use crate::rules::Rules;
+pub(crate) use cache::{CacheUse, Consistency};
 pub(crate) use cluster::Reads;
 use cluster::Replicas;
 pub(crate) use mirror::SampleBy;
+use statements::StatementsFile;
 
 weir_config::section! {
     /// The data path: doors, pool, events.
@@ -117,6 +121,32 @@ weir_config::section! {
         mirror_queue_bytes_max: usize = "16777216",
         /// A statement on the mirror is cancelled after this.
         mirror_statement_timeout: Duration = "15s",
+        /// Whether repeated reads are answered from memory: `off`, `on`, or `dry-run` (nothing is answered from memory, and what would have been saved is counted). It needs the cache service; docs/guides/cache.md says more.
+        cache: CacheUse = "off",
+        /// Where the cache service is.
+        cache_url: String = "http://127.0.0.1:7003",
+        /// How fresh an answer from memory is, where nobody says otherwise: `strict`, `session`, `bounded` or `off`.
+        cache_consistency: Consistency = "session",
+        /// What is answered from memory is never older than this, whatever fails.
+        cache_bound: Duration = "1s",
+        /// How long a read waits until memory is fresh enough for it, before PostgreSQL is asked instead.
+        cache_wait: Duration = "10ms",
+        /// What results may hold in the memory of this process, in bytes.
+        cache_bytes_max: usize = "67108864",
+        /// Results of one project may hold this share of it.
+        cache_project_share: f64 = "1",
+        /// A larger result is not kept, in bytes.
+        cache_result_bytes_max: usize = "1048576",
+        /// How long an empty result is kept at most.
+        cache_empty_ttl: Duration = "5s",
+        /// A Redis that gateways share results through (`redis://host:port`, `rediss://`, `redis+sentinel://host:port,host:port/name`, `redis+cluster://host:port,host:port`); none without it.
+        cache_redis_url: Option<RedactedUrl> = unset(),
+        /// How long Redis may take to answer; then PostgreSQL is asked.
+        cache_redis_timeout: Duration = "5ms",
+        /// How long results live in Redis at most.
+        cache_redis_ttl: Duration = "1h",
+        /// The catalogue of statements that are called by their names over gRPC, and how session tokens are resolved (TOML); docs/guides/auth-reads.md says what stands in it. Read at the start and at each reload.
+        statements_file: StatementsFile = unset(),
         /// Longest statement text that is accepted, in bytes.
         statement_bytes_max: usize = "1048576",
         /// Largest reply of a call that returns all rows at once, in bytes; larger ones are for the streaming call.
@@ -242,6 +272,19 @@ pub(crate) fn size(number: u32) -> usize {
 
 /// Validates the settings as the start would, and finds the servers: that of the URL, then the others.
 pub fn check(sources: &Sources) -> Result<(GatewaySettings, Vec<Target>), Error> {
+    let (mut settings, servers) = check_values(sources)?;
+    settings.statements_file.load()?;
+    Ok((settings, servers))
+}
+
+/// The same where one value has changed: what other files say stays what it was.
+pub(crate) fn check_change(sources: &Sources, present: &GatewaySettings) -> Result<GatewaySettings, Error> {
+    let (mut settings, _) = check_values(sources)?;
+    settings.statements_file.keep(&present.statements_file)?;
+    Ok(settings)
+}
+
+fn check_values(sources: &Sources) -> Result<(GatewaySettings, Vec<Target>), Error> {
     let settings: GatewaySettings = sources.section()?;
     let bounds = settings.bounds();
     let wrong = |key, reason: String| Err(Error::invalid(key, Origin::File, reason));
@@ -287,6 +330,7 @@ pub fn check(sources: &Sources) -> Result<(GatewaySettings, Vec<Target>), Error>
         Err(reason) => return wrong("gateway.replicas", reason),
     };
     settings.mirror(&servers)?;
+    crate::cache::level2::check(&settings)?;
     Ok((settings, servers))
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use weir_config::{Effective, Error, Origin, Section as _, Sources};
 
 use crate::pool::Pools;
-use crate::settings::{GatewaySettings, check};
+use crate::settings::{GatewaySettings, check, check_change};
 
 /// Settings that are read at the start only.
 const AT_START: [&str; 17] = [
@@ -73,7 +73,12 @@ impl Steward {
         if AT_START.contains(&key) {
             return wrong("is read at the start only; change the file and start again");
         }
-        self.change(|sources| Ok(sources.with(SECTION, key, value)))
+        let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        let changed = sources.with(SECTION, key, value);
+        let settings = check_change(&changed, &self.pools.common().live())?;
+        *sources = changed;
+        self.pools.adjust(settings);
+        Ok(())
     }
 
     /// Every setting of the gateway.

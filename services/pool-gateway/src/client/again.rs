@@ -221,6 +221,8 @@ mod tests {
             operation: String::new(),
             prepared: false,
             min_position: None,
+            consistency: None,
+            empty_ttl: None,
         };
         Again::new(&ask, &analyse(sql, Limits::default()), most)
     }

@@ -14,18 +14,21 @@ use super::types;
 use crate::error::Error;
 use crate::pool::Lsn;
 use crate::rules::Caller;
+use crate::settings::Consistency;
 
 /// Names in PostgreSQL are no longer.
 const DATABASE_BYTES_MAX: usize = 63;
 
 /// What all calls have in common, as it was sent.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Common {
     pub(crate) project: String,
     pub(crate) database: String,
     pub(crate) application: String,
     pub(crate) operation: String,
     pub(crate) min_token: String,
+    /// How fresh an answer from memory has to be. Empty: as the settings say.
+    pub(crate) consistency: String,
     pub(crate) timeout: Option<Duration>,
     pub(crate) traceparent: String,
 }
@@ -41,6 +44,7 @@ pub(crate) struct Checked {
     pub(crate) timeout: Option<Duration>,
     /// The token, as a position in the log.
     pub(crate) min_position: Option<Lsn>,
+    pub(crate) consistency: Option<Consistency>,
 }
 
 /// The same within a transaction, which has its own limits.
@@ -53,6 +57,7 @@ pub(crate) fn within(scope: &Scope) -> Checked {
         operation: String::new(),
         timeout: None,
         min_position: None,
+        consistency: None,
     }
 }
 
@@ -96,7 +101,15 @@ impl Sessions {
         if !common.min_token.is_empty() && !is_token(&common.min_token) {
             return wrong("min_token is none that an answer had".to_owned());
         }
+        let consistency = match common.consistency.as_str() {
+            "" => None,
+            named => match Consistency::named(named) {
+                None => return wrong("consistency is strict, session, bounded or off".to_owned()),
+                level => level,
+            },
+        };
         Ok(Checked {
+            consistency,
             project,
             database: common.database,
             application: common.application,
@@ -152,6 +165,8 @@ impl Sessions {
             operation: common.operation,
             prepared,
             min_position: common.min_position,
+            consistency: common.consistency,
+            empty_ttl: None,
         })
     }
 }

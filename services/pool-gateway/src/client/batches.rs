@@ -35,6 +35,7 @@ impl Sessions {
             application: request.application,
             operation: request.operation,
             min_token: request.min_token,
+            consistency: String::new(),
             timeout: time(request.timeout_ms, call.allowed),
             traceparent: call.traceparent,
         })?;
@@ -44,14 +45,26 @@ impl Sessions {
             handle: request.handle,
         }];
         let (asks, key) = self.asks(&common, statements, EXECUTE, request.max_rows, request.idempotency_key)?;
+        let ask = asks.into_iter().next().ok_or_else(nothing)?;
+        self.answer_one(ask, key, request.max_rows, request.want_token).await
+    }
+
+    /// The same for a statement that is ready to be run.
+    pub(super) async fn answer_one(
+        &self,
+        ask: Ask,
+        key: Option<Key>,
+        max_rows: u64,
+        want_token: bool,
+    ) -> Result<api::ExecuteResponse, Failure> {
         let together = if key.is_some() { Together::All } else { Together::Each };
         let batch = BatchAsk {
-            asks,
+            asks: vec![ask],
             together,
-            want_token: request.want_token,
+            want_token,
             key,
         };
-        let mut rows = [Collected::new(request.max_rows, self.settings().reply_bytes_max)];
+        let mut rows = [Collected::new(max_rows, self.settings().reply_bytes_max)];
         let keep = |rows: &mut [Collected], outcomes: &Outcomes| match (rows, outcomes.as_slice()) {
             ([rows], [Ok(done)]) => {
                 let answered = answer(rows.clone(), done.clone());
@@ -102,6 +115,7 @@ impl Sessions {
             application: request.application,
             operation: request.operation,
             min_token: request.min_token,
+            consistency: String::new(),
             timeout: time(request.timeout_ms, call.allowed),
             traceparent: call.traceparent,
         })?;

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::time::timeout;
 use weir_model::Project;
+use weir_proto::events::v1::CacheOutcome;
 use weir_sql::Statement;
 
 use super::recording::Recording;
@@ -81,6 +82,7 @@ impl Sessions {
         let reading = self.replica_for(ask, statement, rows)?;
         let common = self.pools.common();
         recording.is_answered_by(self.origin(ask, &reading.member.name));
+        recording.cache = CacheOutcome::Unspecified;
         let ended = self.read_on(&reading, ask, statement, rows, recording).await;
         let again = match &ended {
             Ok(_) => false,

@@ -130,6 +130,32 @@ impl GatewayService for Sessions {
         });
         Ok(Response::new(api::PoolStateResponse { pools }))
     }
+
+    async fn call_statement(
+        &self,
+        request: Request<api::CallStatementRequest>,
+    ) -> Result<Response<api::ExecuteResponse>, Status> {
+        let call = Call::of(request.metadata());
+        Ok(Response::new(
+            Self::call_statement(self, request.into_inner(), call).await?,
+        ))
+    }
+
+    async fn list_statements(
+        &self,
+        request: Request<api::ListStatementsRequest>,
+    ) -> Result<Response<api::ListStatementsResponse>, Status> {
+        Ok(Response::new(Self::list_statements(self, request.into_inner())?))
+    }
+
+    async fn resolve_session(
+        &self,
+        request: Request<api::ResolveSessionRequest>,
+    ) -> Result<Response<api::ResolveSessionResponse>, Status> {
+        let call = Call::of(request.metadata());
+        let resolved = Self::resolve_session(self, request.into_inner(), call).await;
+        Ok(Response::new(resolved.map_err(|error| refusal(&error, false))?))
+    }
 }
 
 async fn stream(
@@ -156,6 +182,7 @@ impl Sessions {
             application: request.application,
             operation: request.operation,
             min_token: request.min_token,
+            consistency: request.consistency,
             timeout: time(request.timeout_ms, call.allowed),
             traceparent: call.traceparent,
         })?;
@@ -213,6 +240,7 @@ fn as_execute(request: api::QueryRequest) -> api::ExecuteRequest {
         operation: request.operation,
         want_token: request.want_token,
         min_token: request.min_token,
+        consistency: request.consistency,
         idempotency_key: String::new(),
     }
 }

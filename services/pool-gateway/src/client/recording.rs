@@ -15,6 +15,7 @@ use weir_sql::{Kind, Statement};
 use super::causal::Writes;
 use super::wire::{Account, Totals};
 use crate::budget::{Cost, Purse};
+use crate::cache::Asker;
 use crate::error::Error;
 use crate::tap::{Origin, Outcome, Record, Tap};
 
@@ -48,6 +49,8 @@ pub(crate) struct Recording {
     tap: Tap,
     sqlstate: String,
     outcome: Outcome,
+    /// What memory said.
+    pub(crate) cache: CacheOutcome,
 }
 
 /// What holds for a caller.
@@ -62,6 +65,8 @@ pub(crate) struct Terms {
     pub(crate) account: Arc<Account>,
     /// Where writes are noted, for those who read afterwards.
     pub(crate) writes: Option<Arc<Writes>>,
+    /// Whose answers come from memory; what it does is noted there.
+    pub(crate) asker: Option<Asker>,
 }
 
 /// What is counted of a statement.
@@ -102,6 +107,7 @@ impl Recording {
             tap,
             sqlstate: SQLSTATE_CANCELLED.to_owned(),
             outcome: Outcome::Cancelled,
+            cache: CacheOutcome::Unspecified,
         }
     }
 
@@ -216,6 +222,9 @@ impl Drop for Recording {
         if let Some(writes) = &self.terms.writes {
             writes.note(&self.origin.project, &self.statement);
         }
+        if let Some(asker) = self.terms.asker.as_ref().filter(|_| self.cache != CacheOutcome::Hit) {
+            asker.was_answered();
+        }
         let figures = &self.figures;
         let ended = Instant::now();
         self.terms.account.add(Totals {
@@ -252,7 +261,7 @@ impl Drop for Recording {
             rows: figures.rows,
             bytes_in: figures.bytes_in,
             bytes_out: figures.bytes_out,
-            cache: CacheOutcome::Unspecified,
+            cache: self.cache,
         });
     }
 }

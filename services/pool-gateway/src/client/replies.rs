@@ -113,6 +113,10 @@ impl Rows for Collected {
         self.bytes_max
     }
 
+    fn takes_texts(&self) -> bool {
+        true
+    }
+
     fn is_untouched(&self) -> bool {
         self.rows.is_empty()
     }
@@ -228,6 +232,10 @@ impl<M: Send + 'static> Rows for Streamed<M> {
 
     fn row_bytes_max(&self) -> usize {
         self.bytes_max
+    }
+
+    fn takes_texts(&self) -> bool {
+        true
     }
 
     fn is_untouched(&self) -> bool {

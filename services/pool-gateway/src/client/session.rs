@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use weir_model::{Clock, Coded as _, ErrorClass, Project};
-use weir_proto::events::v1::Door;
+use weir_proto::events::v1::{CacheOutcome, Door};
 use weir_sql::{Kind, Statement, text_hash};
 use weir_upstream::{Column, DataRow, Format, Parameter, RowDescription, TransactionStatus};
 
@@ -13,14 +13,16 @@ use super::catalogue::Catalogue;
 use super::causal::Writes;
 use super::operations::Operations;
 use super::reading::{ReadOut, read_rows};
+use super::recalling::{Keeping, Recalled};
 use super::recording::{Recording, Terms};
 use super::repeats::Repeats;
 use super::wire::Witness;
+use crate::cache::Cache;
 use crate::error::Error;
 use crate::pool::{Lease, Lsn, Owner, Pool, Pools};
 use crate::profile::{Profile, Profiles, Setting};
 use crate::rules::Caller;
-use crate::settings::GatewaySettings;
+use crate::settings::{Consistency, GatewaySettings};
 use crate::shapes::Shapes;
 use crate::tap::{Origin, Tap};
 
@@ -66,6 +68,10 @@ pub(crate) struct Ask {
     pub(crate) prepared: bool,
     /// Up to where the log has to be replayed where it is answered.
     pub(crate) min_position: Option<Lsn>,
+    /// How fresh an answer from memory has to be; none: as the settings say.
+    pub(crate) consistency: Option<Consistency>,
+    /// How long an empty answer may be kept; none: as the settings say.
+    pub(crate) empty_ttl: Option<Duration>,
 }
 
 impl Ask {
@@ -94,6 +100,10 @@ pub(crate) trait Rows: Send {
     fn row_bytes_max(&self) -> usize;
     /// Whether nothing of a result has gone on yet, so that another one may take its place.
     fn is_untouched(&self) -> bool {
+        false
+    }
+    /// Whether it takes values in text form, whoever gives them, and so also from memory.
+    fn takes_texts(&self) -> bool {
         false
     }
     /// Forgets what it was given, so that another result may take its place. False: some of it has gone on.
@@ -128,6 +138,8 @@ pub(crate) struct Sessions {
     pub(crate) operations: Arc<Operations>,
     pub(crate) catalogue: Arc<Catalogue>,
     pub(crate) repeats: Arc<Repeats>,
+    /// Answers from memory; none where nothing is.
+    pub(crate) cache: Option<Arc<Cache>>,
     /// When calls wrote; none where there are no replicas.
     pub(crate) writes: Option<Arc<Writes>>,
     /// What a session looks like to the calls of this door.
@@ -264,6 +276,7 @@ impl Sessions {
             weight: policy.weight,
             statement_timeout: policy.statement_timeout,
             writes: self.writes.clone(),
+            asker: self.asker(project, database),
             purse: self.pools.budgets.purse(project, policy.rates),
             account: self.witness.ledger.common(Owner {
                 database: database.to_owned(),
@@ -284,7 +297,19 @@ impl Sessions {
             None => self.shapes.read(&ask.sql).await,
         };
         recording.is_of(statement.clone());
-        self.persevere(ask, &statement, rows, recording).await
+        match self.recall(ask, &statement, rows, recording).await? {
+            Recalled::Answered(done) => Ok(done),
+            Recalled::Miss(keeping) => {
+                let mut rows = Keeping::new(rows, keeping);
+                let done = self.persevere(ask, &statement, &mut rows, recording).await?;
+                // What a replica answered is as of another moment than the one that was noted.
+                if recording.cache == CacheOutcome::Miss {
+                    rows.keep(&done);
+                }
+                Ok(done)
+            }
+            Recalled::No => self.persevere(ask, &statement, rows, recording).await,
+        }
     }
 
     /// A connection for a statement.

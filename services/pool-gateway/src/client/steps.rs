@@ -65,6 +65,7 @@ impl Steps {
             application: begin.application,
             operation: begin.operation,
             min_token: begin.min_token,
+            consistency: String::new(),
             timeout: allowed,
             traceparent: call.traceparent,
         })?;

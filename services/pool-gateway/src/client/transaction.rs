@@ -46,6 +46,8 @@ impl Scope {
             operation: String::new(),
             prepared: false,
             min_position: None,
+            consistency: None,
+            empty_ttl: None,
         }
     }
 }

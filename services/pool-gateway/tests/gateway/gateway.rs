@@ -48,18 +48,23 @@ impl Gateway {
 
     /// The same on a given bus.
     pub(crate) async fn on_bus(bus: Bus, url: &str, settings: &[(&str, &str)]) -> Self {
-        Self::launch(bus, url, settings, None, None).await
+        Self::launch(bus, url, settings, None, None, Clock::system()).await
+    }
+
+    /// The same by a clock of the test's own.
+    pub(crate) async fn by_clock(clock: Clock, bus: Bus, url: &str, settings: &[(&str, &str)]) -> Self {
+        Self::launch(bus, url, settings, None, None, clock).await
     }
 
     /// The same, with the server's name looked up by the test.
     pub(crate) async fn resolved_by(resolver: Arc<dyn Resolve>, url: &str, settings: &[(&str, &str)]) -> Self {
         let bus = Bus::in_memory(Limits::default());
-        Self::launch(bus, url, settings, None, Some(resolver)).await
+        Self::launch(bus, url, settings, None, Some(resolver), Clock::system()).await
     }
 
     /// The same with a settings file.
     pub(crate) async fn with_file(bus: Bus, url: &str, path: &Path) -> Self {
-        Self::launch(bus, url, &[], Some(path.to_owned()), None).await
+        Self::launch(bus, url, &[], Some(path.to_owned()), None, Clock::system()).await
     }
 
     async fn launch(
@@ -68,6 +73,7 @@ impl Gateway {
         settings: &[(&str, &str)],
         path: Option<PathBuf>,
         resolver: Option<Arc<dyn Resolve>>,
+        clock: Clock,
     ) -> Self {
         let (grpc_port, ops_port, wire_port) = (free_port(), free_port(), free_port());
         let own = [
@@ -81,7 +87,7 @@ impl Gateway {
             .map(|(key, value)| (format!("WEIR_GATEWAY__{}", key.to_uppercase()), (*value).to_owned()));
         let sources = Sources::load(path, own.into_iter().chain(given)).unwrap();
         let (_, reloads) = watch::channel(sources.clone());
-        let ground = Ground::new(sources, reloads, Tasks::new(), Clock::system());
+        let ground = Ground::new(sources, reloads, Tasks::new(), clock);
         match resolver {
             Some(resolver) => weir_pool_gateway::start_resolved_by(ground.clone(), bus, resolver).await,
             None => weir_pool_gateway::start(ground.clone(), bus).await,

@@ -15,6 +15,7 @@ mod events;
 mod flight;
 mod gateway;
 mod handover;
+mod named;
 mod names;
 mod once;
 mod prepare;

@@ -32,6 +32,7 @@ pub(crate) fn common(sessions: &Sessions, metadata: &MetadataMap) -> Result<Chec
         application: entry(APPLICATION),
         operation: entry(OPERATION),
         min_token: String::new(),
+        consistency: String::new(),
         timeout: call.allowed,
         traceparent: call.traceparent,
     })

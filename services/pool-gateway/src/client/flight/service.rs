@@ -91,6 +91,8 @@ pub(super) fn ask(common: Checked, sql: String, arguments: Vec<Argument>) -> Ask
         operation: common.operation,
         prepared: true,
         min_position: common.min_position,
+        consistency: None,
+        empty_ttl: None,
     }
 }
 

@@ -20,6 +20,7 @@ use super::client_side::{ClientSide, Pending};
 use super::crowd::Place;
 use super::journal::Journal;
 use super::lobby::{Introduction, Lobby};
+use super::recalling::Recollection;
 use super::refusal::Refusal;
 use super::replication::Replication;
 use super::seat::Who;
@@ -422,6 +423,10 @@ impl Applicant {
         );
         let profiles = &door.pools.common().profiles;
         let copying = door.copying(&seat);
+        let recollection = door.cache.as_ref().and_then(|cache| {
+            let asker = cache.asker(&project, &entry.pool.key.database, &entry.pool.key.user)?;
+            Some(Recollection::new(cache, asker))
+        });
         let me = ClientSide {
             pool: entry.pool,
             seat,
@@ -443,6 +448,7 @@ impl Applicant {
             unread: Vec::new(),
             pending: Pending::Idle,
             reader: door.pools.common().members.are_several().then(Box::default),
+            recollection,
             copying,
             mode: entry.policy.mode,
             weight: entry.policy.weight,

@@ -16,6 +16,7 @@ use super::crowd::Place;
 use super::expect::Ongoing;
 use super::journal::{Change, Journal, Settings};
 use super::reader::Reader;
+use super::recalling::Recollection;
 use super::refusal::Refusal;
 use super::seat::{Doing, Seat};
 use super::statements::Names;
@@ -81,6 +82,8 @@ pub(super) struct ClientSide {
     pub(super) pending: Pending,
     /// What it takes to read from replicas; none where there are none.
     pub(super) reader: Option<Box<Reader>>,
+    /// What it takes to be answered from memory; none where nothing is.
+    pub(super) recollection: Option<Box<Recollection>>,
     /// What is copied of it; none where its database is not mirrored.
     pub(super) copying: Option<Box<Copying>>,
     pub(super) mode: PoolMode,
@@ -185,6 +188,7 @@ impl ClientSide {
             long_text: None,
             sqlstate: [0; 5],
             trace: None,
+            cache: CacheOutcome::Unspecified,
         }
     }
 
@@ -277,7 +281,7 @@ impl ClientSide {
             rows: ongoing.tagged_rows.unwrap_or(ongoing.rows),
             bytes_in: ongoing.bytes_in,
             bytes_out: ongoing.bytes_out,
-            cache: CacheOutcome::Unspecified,
+            cache: ongoing.cache,
         });
     }
 

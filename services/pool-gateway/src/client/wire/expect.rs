@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use tokio::time::Instant;
+use weir_proto::events::v1::CacheOutcome;
 use weir_sql::Statement;
 
 use super::statements::Prepared;
@@ -30,6 +31,8 @@ pub(super) struct Ongoing {
     pub(super) sqlstate: [u8; 5],
     /// The trace that the comment of its text names.
     pub(super) trace: Option<Arc<str>>,
+    /// Whether memory was asked, and what it said.
+    pub(super) cache: CacheOutcome,
 }
 
 /// One answer that is awaited.
@@ -188,6 +191,7 @@ mod tests {
             long_text: None,
             sqlstate: [0; 5],
             trace: None,
+            cache: CacheOutcome::Unspecified,
         })
     }
 

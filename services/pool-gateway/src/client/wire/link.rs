@@ -17,6 +17,7 @@ use weir_sql::Statement;
 
 use super::client_side::ClientSide;
 use super::expect::{Expectations, Expected};
+use super::recalling::Fill;
 use super::statements::Prepared;
 use crate::mirror::OK;
 use crate::pool::{Lease, Reading};
@@ -146,6 +147,8 @@ pub(super) struct Link {
     pub(super) waits: bool,
     /// The transaction goes on on the primary.
     pub(super) moves: bool,
+    /// The present result is to be kept.
+    pub(super) fill: Option<Box<Fill>>,
 }
 
 impl Link {
@@ -179,6 +182,7 @@ impl Link {
             reading: None,
             waits: false,
             moves: false,
+            fill: None,
         })
     }
 

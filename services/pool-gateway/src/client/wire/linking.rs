@@ -188,7 +188,7 @@ impl Session {
     }
 
     /// No server could be had, and what asked for one is refused.
-    fn end_wait(&mut self, waited: Waited) {
+    pub(super) fn end_wait(&mut self, waited: Waited) {
         self.me.look_at_clock();
         match waited {
             Waited::For(Ok(_)) => {}
@@ -246,6 +246,13 @@ impl Session {
         let number = lease.server().map_or(0, |server| server.number());
         let mut link = Link::new(lease, waited);
         link.reading = self.me.reader.as_mut().and_then(|reader| reader.begin());
+        if let Some(memory) = &mut self.me.recollection {
+            if let Some(connection) = link.lease.connection() {
+                memory.links(connection);
+            }
+            // What a replica answers is as of another moment than the one that was noted.
+            link.fill = memory.take_miss().filter(|_| link.reading.is_none());
+        }
         if let Pending::Begun(text) = &self.me.pending {
             // It came in a frame, so it fits one.
             let _ = frontend::query(&mut link.to_server, text);

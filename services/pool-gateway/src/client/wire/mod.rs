@@ -26,6 +26,7 @@ mod policy;
 mod pressure;
 mod reader;
 mod reading;
+mod recalling;
 mod refusal;
 mod replication;
 mod replies;
@@ -62,6 +63,7 @@ use weir_runtime::{Ground, Listener, Release, Stage, StartError, TaskResult, Wor
 use super::accepting::next_caller;
 use super::login::{Strangers, Verifiers};
 use super::tls::Tls;
+use crate::cache::Cache;
 use crate::handover::Kin;
 use crate::metrics::Metrics;
 use crate::mirror::Mirror;
@@ -115,6 +117,7 @@ pub(crate) struct Door {
     pub(crate) shapes: Shapes,
     pub(crate) tap: Tap,
     mirror: Option<Arc<Mirror>>,
+    pub(crate) cache: Option<Arc<Cache>>,
     pub(crate) metrics: Arc<Metrics>,
     wall: Wall,
     pub(crate) environment: Environment,
@@ -141,6 +144,7 @@ pub(crate) struct DoorParts {
     pub(crate) shapes: Shapes,
     pub(crate) tap: Tap,
     pub(crate) mirror: Option<Arc<Mirror>>,
+    pub(crate) cache: Option<Arc<Cache>>,
     pub(crate) clock: Clock,
     pub(crate) environment: Environment,
     pub(crate) tls: Option<Tls>,
@@ -162,6 +166,7 @@ impl Door {
             shapes: parts.shapes,
             tap: parts.tap,
             mirror: parts.mirror,
+            cache: parts.cache,
             metrics,
             wall: Wall::new(parts.clock),
             environment: parts.environment,

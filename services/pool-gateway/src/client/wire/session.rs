@@ -46,6 +46,8 @@ thread_local! {
 pub(super) enum Turn {
     /// A server.
     Link,
+    /// Memory that is fresh enough.
+    Freshen,
     /// The server is at rest, and something is left to be put in order.
     Settle,
     /// Another thread is to serve it.
@@ -80,6 +82,7 @@ impl Session {
         loop {
             match poll_fn(|cx| self.poll(cx)).await {
                 Turn::Link => Box::pin(self.find_server()).await,
+                Turn::Freshen => Box::pin(self.freshen()).await,
                 Turn::Settle => Box::pin(self.settle()).await,
                 Turn::Move => return Some(self),
                 Turn::End => break,
@@ -242,6 +245,7 @@ impl Session {
             match self.serve_client(cx, scratch)? {
                 Served::Moved => moved = true,
                 Served::NeedsServer => return Ok(Poll::Ready(Some(Turn::Link))),
+                Served::Freshens => return Ok(Poll::Ready(Some(Turn::Freshen))),
                 Served::Nothing => {}
             }
         }
@@ -306,6 +310,7 @@ impl Session {
         };
         if !output.is_empty() {
             self.me.send(cx, output)?;
+            link.fill = link.fill.take().and_then(|fill| fill.take(output));
         }
         if joined.is_empty() {
             link.from_server
@@ -392,13 +397,13 @@ impl Session {
         }
         if !self.me.inbound.is_empty() {
             let waiting = std::mem::take(&mut self.me.inbound);
-            let (consumed, needs_server) = self.requests(cx, &waiting, &mut scratch.out)?;
+            let (consumed, next) = self.requests(cx, &waiting, &mut scratch.out)?;
             // A batch that is to be sent again stands in front by now.
             let mut rest = waiting;
             rest.advance(consumed);
             self.me.put_back(rest);
-            if needs_server {
-                return Ok(Served::NeedsServer);
+            if !matches!(next, Served::Moved) {
+                return Ok(next);
             }
             // One who stands in line now has to look whether it is served, so that it is woken when it is.
             if consumed > 0 || self.ticket.is_some() {
@@ -433,19 +438,15 @@ impl Session {
             self.me.inbound.extend_from_slice(fresh);
             return Ok(Served::Moved);
         }
-        let (consumed, needs_server) = self.requests(cx, fresh, out)?;
+        let (consumed, next) = self.requests(cx, fresh, out)?;
         self.me
             .inbound
             .extend_from_slice(fresh.get(consumed..).unwrap_or_default());
-        Ok(if needs_server {
-            Served::NeedsServer
-        } else {
-            Served::Moved
-        })
+        Ok(next)
     }
 
-    /// Takes requests from `data`. Returns how much is done with, and whether the rest needs a server.
-    fn requests(&mut self, cx: &mut Context<'_>, data: &[u8], out: &mut BytesMut) -> Result<(usize, bool), Broken> {
+    /// Takes requests from `data`. Returns how much is done with, and what the rest needs.
+    fn requests(&mut self, cx: &mut Context<'_>, data: &[u8], out: &mut BytesMut) -> Result<(usize, Served), Broken> {
         let (mut at, mut query) = (0, None);
         if self.link.as_ref().is_some_and(|link| link.waits) {
             self.go_on_reading(data);
@@ -454,17 +455,20 @@ impl Session {
             let heard = self.me.hear(data)?;
             at = heard.consumed;
             query = heard.query;
+            if heard.waits {
+                return Ok((at, Served::Freshens));
+            }
             if !heard.needs_server {
-                return Ok((at, false));
+                return Ok((at, Served::Moved));
             }
             match self.line_up(data.get(at..).unwrap_or_default()) {
                 Lined::Linked => {}
-                Lined::Waits => return Ok((at, false)),
-                Lined::TakesTime => return Ok((at, true)),
+                Lined::Waits => return Ok((at, Served::Moved)),
+                Lined::TakesTime => return Ok((at, Served::NeedsServer)),
             }
         }
         let Some(link) = &mut self.link else {
-            return Ok((at, true));
+            return Ok((at, Served::NeedsServer));
         };
         out.clear();
         let consumed = link.requests(&mut self.me, data.get(at..).unwrap_or_default(), query, out)?;
@@ -477,7 +481,7 @@ impl Session {
             Err(Broken::Server(_)) if link.reading.is_some() => {}
             sent => sent?,
         }
-        Ok((at, false))
+        Ok((at, Served::Moved))
     }
 }
 
@@ -515,4 +519,5 @@ enum Served {
     Moved,
     Nothing,
     NeedsServer,
+    Freshens,
 }

@@ -11,6 +11,7 @@ use weir_pgwire::request::{self, Target, tag};
 use weir_sql::{Deed, Statement};
 
 use super::client_side::{ClientSide, Pending};
+use super::recalling::Recall;
 use super::refusal::Refusal;
 use super::requests::{Fatal, Incoming, incoming, protocol};
 use super::trace;
@@ -27,6 +28,8 @@ pub(super) struct Heard {
     pub(super) consumed: usize,
     /// What follows needs a server.
     pub(super) needs_server: bool,
+    /// What follows may be answered from memory in a moment.
+    pub(super) waits: bool,
     /// The statement of the query that follows, where it has been looked at.
     pub(super) query: Option<Arc<Statement>>,
 }
@@ -43,8 +46,19 @@ impl ClientSide {
     pub(super) fn hear(&mut self, data: &[u8]) -> Result<Heard, Fatal> {
         let mut consumed = self.to_drop.min(data.len());
         self.to_drop -= consumed;
-        let (mut needs_server, mut query) = (false, None);
+        let (mut needs_server, mut waits, mut query) = (false, false, None);
         while let Some(rest) = data.get(consumed..).filter(|rest| !rest.is_empty() && !self.ends) {
+            match self.recall(rest) {
+                Recall::Answered(bytes) => {
+                    consumed += bytes;
+                    continue;
+                }
+                Recall::Waits => {
+                    waits = true;
+                    break;
+                }
+                Recall::No => {}
+            }
             let Some(incoming) = incoming(rest, self)? else { break };
             if let Answer::NeedsServer(looked_at) = self.answers(incoming, rest)? {
                 needs_server = true;
@@ -57,6 +71,7 @@ impl ClientSide {
         Ok(Heard {
             consumed,
             needs_server,
+            waits,
             query,
         })
     }
@@ -199,6 +214,9 @@ impl ClientSide {
             self.pending = Pending::Failed;
         }
         self.refuse(refusal);
+        if let Some(memory) = &mut self.recollection {
+            memory.forget_miss();
+        }
         let Some(front) = self.inbound.first().copied() else {
             return;
         };
