@@ -4,9 +4,11 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use tonic::transport::{Channel, Endpoint};
+use weir_cache::CacheSettings;
 use weir_config::Sources;
 use weir_maintenance::MaintenanceSettings;
 use weir_pool_gateway::GatewaySettings;
+use weir_proto::cache::v1::cache_service_client::CacheServiceClient;
 use weir_proto::gateway::v1::gateway_admin_service_client::GatewayAdminServiceClient;
 use weir_proto::gateway::v1::gateway_service_client::GatewayServiceClient;
 use weir_proto::maintenance::v1::maintenance_service_client::MaintenanceServiceClient;
@@ -39,6 +41,11 @@ impl Services<'_> {
     pub(crate) async fn monitor(&self) -> Result<MonitorServiceClient<Channel>, Failure> {
         let address = self.0.section::<MonitorSettings>()?.grpc_listen;
         Ok(MonitorServiceClient::new(channel("query-monitor", address).await?))
+    }
+
+    pub(crate) async fn cache(&self) -> Result<CacheServiceClient<Channel>, Failure> {
+        let address = self.0.section::<CacheSettings>()?.grpc_listen;
+        Ok(CacheServiceClient::new(channel("cache", address).await?))
     }
 
     pub(crate) async fn scheduler(&self) -> Result<SchedulerServiceClient<Channel>, Failure> {

@@ -80,6 +80,7 @@ fn decoded(message: &Message) -> Json {
         Some("PoolState") => read!(events::PoolState),
         Some("StatisticsCounted") => read!(events::StatisticsCounted),
         Some("CacheInvalidated") => read!(events::CacheInvalidated),
+        Some("CacheCounted") => read!(events::CacheCounted),
         Some("SecurityViolation") => read!(events::SecurityViolation),
         Some("AlertFiring") => read!(events::AlertFiring),
         Some("AlertResolved") => read!(events::AlertResolved),

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod alerts;
+mod cache;
 mod config;
 mod demo;
 mod events;
@@ -52,6 +53,8 @@ enum Action {
     Pool(pool::Arguments),
     /// List statements by the time they took.
     Queries(queries::Arguments),
+    /// Look at the result cache, its rules and what they bring, and make results invalid.
+    Cache(cache::Arguments),
     /// List alerts.
     Alerts(alerts::Arguments),
     /// List, start, show and cancel jobs.
@@ -88,6 +91,7 @@ impl Command {
             Action::Exec(arguments) => wait(exec::run(arguments, sources)),
             Action::Pool(arguments) => wait(pool::run(arguments, sources)),
             Action::Queries(arguments) => wait(queries::run(arguments, sources)),
+            Action::Cache(arguments) => wait(cache::run(arguments, sources)),
             Action::Alerts(arguments) => wait(alerts::run(arguments, sources)),
             Action::Jobs(arguments) => wait(jobs::run(arguments, sources)),
             Action::Schedules(arguments) => wait(schedules::run(arguments, sources)),

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use clap::Args;
 use serde_json::{Value as Json, json};
+use weir_cache::CacheSettings;
 use weir_config::Sources;
 use weir_maintenance::MaintenanceSettings;
 use weir_pool_gateway::GatewaySettings;
@@ -66,6 +67,7 @@ pub(super) async fn run(arguments: Arguments, sources: Sources) -> Result<(), Fa
     let doors = [
         ("pool-gateway", sources.section::<GatewaySettings>()?.ops_listen),
         ("query-monitor", sources.section::<MonitorSettings>()?.ops_listen),
+        ("cache", sources.section::<CacheSettings>()?.ops_listen),
         ("scheduler", sources.section::<SchedulerSettings>()?.ops_listen),
         ("maintenance", sources.section::<MaintenanceSettings>()?.ops_listen),
     ];

@@ -13,10 +13,11 @@ pub(super) fn run(sources: Sources) -> ExitCode {
             "weir",
             sources,
             SERVICES,
-            |[gateway, monitor, scheduler, maintenance]| async move {
+            |[gateway, monitor, cache, scheduler, maintenance]| async move {
                 let bus = Bus::open(&gateway.sources, "weir").await?;
                 weir_pool_gateway::start(gateway, bus.clone()).await?;
                 weir_query_monitor::start(monitor, bus.clone()).await?;
+                weir_cache::start(cache, bus.clone()).await?;
                 weir_scheduler::start(scheduler, bus.clone()).await?;
                 weir_maintenance::start(maintenance, bus).await
             },
