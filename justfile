@@ -60,3 +60,21 @@ proto-accept what="additions":
 # The rules of alerts against 120 months of healthy tenants and thousands of outbreaks; takes five minutes and more.
 soak-alerts:
     cargo test --locked -p weir-query-monitor --lib -- --ignored --nocapture replays::all_
+
+# The cache against a checker of every answer, while everything breaks that can break; options as in tests/cache/checker/options.rs.
+soak-cache reads="1000000" *options:
+    cargo build --quiet --locked --release -p weir-pool-gateway -p weir-cache
+    WEIR_CACHE_PROOF="--reads {{ trim_start_match(reads, "reads=") }} {{ options }}" \
+        cargo test --release --locked -p weir-tests --test cache -- --ignored --exact checker::as_asked --nocapture
+
+# Faults planted in a gateway built for this alone, one after the other: the checker has to catch each within a minute.
+soak-cache-faults *options:
+    cargo build --quiet --locked --release -p weir-pool-gateway --features planted
+    cp target/release/pool-gateway target/release/pool-gateway-planted
+    cargo build --quiet --locked --release -p weir-pool-gateway -p weir-cache
+    cargo test --release --locked -p weir-tests --test cache -- --include-ignored --test-threads 1 --nocapture planted:: {{ options }}
+
+# The cache beside PostgreSQL itself, PgBouncer and pgpool-II; `just bench-cache --help` lists what it can be asked.
+bench-cache *options:
+    cargo build --quiet --locked --release -p weir-pool-gateway -p weir-cache
+    cargo bench --locked -p weir-tests --bench cache -- {{ options }}

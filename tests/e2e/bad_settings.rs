@@ -6,7 +6,7 @@ use tokio::net::TcpListener;
 use weir_testkit::{PostgresOptions, Process, World, binary_path, eventually, free_port, http_get};
 
 const SOON: Duration = Duration::from_secs(40);
-const SERVICES: [&str; 4] = ["pool-gateway", "query-monitor", "scheduler", "maintenance"];
+const SERVICES: [&str; 5] = ["pool-gateway", "query-monitor", "cache", "scheduler", "maintenance"];
 
 /// Starts a binary that must refuse, and returns its status and the one line that it says.
 async fn refused(binary: &str, arguments: &[&str], settings: &[(&str, &str)]) -> (i32, String) {
@@ -74,6 +74,7 @@ async fn a_port_in_use_is_named() {
     for (binary, section) in [
         ("pool-gateway", "GATEWAY"),
         ("query-monitor", "MONITOR"),
+        ("cache", "CACHE"),
         ("scheduler", "SCHEDULER"),
         ("maintenance", "MAINTENANCE"),
     ] {

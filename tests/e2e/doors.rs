@@ -20,13 +20,14 @@ use crate::ask::{execute, gateway, statement};
 
 const SOON: Duration = Duration::from_secs(40);
 
-const SERVICES: [(&str, &str, &str); 4] = [
+const SERVICES: [(&str, &str, &str); 5] = [
     ("pool-gateway", "weir.gateway.v1.GatewayService", "weir_queries_total"),
     (
         "query-monitor",
         "weir.monitor.v1.MonitorService",
         "weir_monitor_events_total",
     ),
+    ("cache", "weir.cache.v1.CacheService", "weir_outbox_waiting"),
     (
         "scheduler",
         "weir.scheduler.v1.SchedulerService",

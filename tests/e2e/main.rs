@@ -12,6 +12,7 @@
 
 mod ask;
 mod bad_settings;
+mod cache_rules;
 mod doors;
 mod hostile_texts;
 mod job_journey;

@@ -9,8 +9,9 @@ use serde_json::{Value, json};
 use weir_tests::facts::{Cpu, cpu_of, cpu_of_family};
 use weir_tests::peers::Peer;
 
+use weir_tests::pgbench::Measured;
+
 use crate::Failure;
-use crate::pgbench::Measured;
 
 /// Processor time of everybody who serves a load.
 #[derive(Debug, Clone, Copy, Default)]

@@ -13,7 +13,6 @@ mod clients;
 mod doors;
 mod figures;
 mod options;
-mod pgbench;
 mod rounds;
 mod syscalls;
 mod table;
@@ -24,8 +23,7 @@ use weir_tests::peers::{Ground, Peer};
 
 use options::Options;
 
-/// Why the benchmark cannot go on; its text is for people.
-pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
+pub(crate) use weir_tests::pgbench::Failure;
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {

@@ -3,12 +3,12 @@
 use serde_json::json;
 use tokio::time::Instant;
 use weir_tests::peers::{Ground, Peer};
+use weir_tests::pgbench::{self, Mode, Run, Script, Second};
 
 use crate::Failure;
-use crate::cells::{CELLS, Cell, Mode, Script};
+use crate::cells::{CELLS, Cell};
 use crate::figures::{Cpus, Lines, Sample};
 use crate::options::Options;
-use crate::pgbench::{self, Run, Second};
 use crate::table::{Outcome, Table};
 
 /// How far the time between two readings may be off the time that pgbench tells.
@@ -49,13 +49,13 @@ fn turned(peers: &[Peer], round: usize) -> impl Iterator<Item = &Peer> {
 }
 
 async fn one(options: &Options, ground: &Ground, peer: &Peer, cell: &Cell) -> Result<Outcome, Failure> {
-    if cell.mode == Mode::Prepared && !peer.has_prepared {
+    if cell.load.mode == Mode::Prepared && !peer.has_prepared {
         return Ok(Outcome::Cannot);
     }
     if let Some(ended) = peer.ended() {
         return Ok(Outcome::Failed(ended));
     }
-    if matches!(cell.script, Script::TpcB) {
+    if matches!(cell.load.script, Script::TpcB) {
         ground.psql("truncate pgbench_history").await;
         ground.psql("vacuum pgbench_branches, pgbench_tellers").await;
     }
@@ -100,7 +100,13 @@ impl Window {
 
 async fn measure(options: &Options, ground: &Ground, peer: &Peer, cell: &Cell) -> Result<Sample, Failure> {
     let postgres = ground.postgres_pid();
-    let run = Run::start(ground, &peer.address, cell, options.scale, options.seconds)?;
+    let run = Run::start(
+        ground,
+        &peer.address,
+        &cell.load,
+        &[("scale", options.scale.into())],
+        options.seconds,
+    )?;
     let mut window = Window::default();
     let measured = run
         .follow(|second| window.add(&second, Cpus::read(peer, postgres)))

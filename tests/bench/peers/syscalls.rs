@@ -7,12 +7,12 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::process::{Child, Command};
 use weir_tests::peers::{Ground, Peer};
+use weir_tests::pgbench::{Mode, Run};
 
 use crate::Failure;
-use crate::cells::{CELLS, Cell, Mode};
+use crate::cells::{CELLS, Cell};
 use crate::figures::Lines;
 use crate::options::Options;
-use crate::pgbench::Run;
 
 /// What most calls of a pooler should be.
 const SHOWN_MAX: usize = 6;
@@ -30,7 +30,7 @@ pub(crate) async fn run(options: &Options, ground: &Ground, peers: &[Peer]) -> R
         for peer in peers {
             let Some(pid) = peer
                 .pooler_pid()
-                .filter(|_| cell.mode != Mode::Prepared || peer.has_prepared)
+                .filter(|_| cell.load.mode != Mode::Prepared || peer.has_prepared)
             else {
                 continue;
             };
@@ -70,7 +70,13 @@ async fn count(
 ) -> Result<(f64, BTreeMap<String, f64>), Failure> {
     let directory = tempfile::tempdir()?;
     let path = directory.path().join("calls");
-    let run = Run::start(ground, &peer.address, cell, options.scale, SECONDS + 2)?;
+    let run = Run::start(
+        ground,
+        &peer.address,
+        &cell.load,
+        &[("scale", options.scale.into())],
+        SECONDS + 2,
+    )?;
     let (mut strace, mut seconds, mut transactions): (Option<Child>, u32, f64) = (None, 0, 0.0);
     let measured = run.follow(|second| {
         seconds += 1;

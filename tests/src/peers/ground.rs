@@ -28,6 +28,8 @@ pub struct Setup {
     pub nats: bool,
     /// Further environment of Weir's gateway.
     pub weir_environment: Vec<(String, String)>,
+    /// Further lines of `postgresql.conf`.
+    pub postgres_settings: Vec<(String, String)>,
 }
 
 impl Default for Setup {
@@ -40,6 +42,7 @@ impl Default for Setup {
             weir: None,
             nats: true,
             weir_environment: Vec::new(),
+            postgres_settings: Vec::new(),
         }
     }
 }
@@ -68,6 +71,8 @@ impl Ground {
             .setting("checkpoint_timeout", "1h")
             .user(USER, PASSWORD)
             .hba(&format!("host all all 127.0.0.0/8 {method}"));
+        let further = setup.postgres_settings.iter();
+        let options = further.fold(options, |options, (name, value)| options.setting(name, value));
         let postgres = options.start().await;
         // A superuser, because a pooler that looks verifiers up needs to see them.
         let statements = format!("alter role {USER} superuser; create database {DATABASE} owner {USER}");

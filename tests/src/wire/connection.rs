@@ -26,6 +26,11 @@ pub struct Received {
 }
 
 impl Received {
+    /// Its body, as it came.
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
     /// What it says.
     pub fn message(&self) -> Result<Message<'_>, WireError> {
         Message::parse(Frame {
