@@ -77,7 +77,7 @@ start_private_postgres() {
     fresh_log postgres
     start_child PostgreSQL "INT QUIT KILL" "$log_dir/postgres.log" \
         "$pg_bin/postgres" -D "$(readlink -f "$pg_home/data")" -c listen_addresses=127.0.0.1 -c "port=$pg_port" \
-        -c unix_socket_directories= -c logging_collector=off "${preload[@]}"
+        -c unix_socket_directories= -c logging_collector=off -c wal_level=logical "${preload[@]}"
     set_database_url "postgres://postgres:$(cat "$pg_home/password")@127.0.0.1:$pg_port/postgres"
     wait_until 60 PostgreSQL postgres_answers
     make_database "${#preload[@]}"

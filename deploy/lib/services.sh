@@ -4,6 +4,7 @@
 # section binary gRPC ops, and PostgreSQL where it is spoken, in the order of their start; the one that takes queries comes last and stops first.
 services=(
     "monitor query-monitor 7002 8002"
+    "cache cache 7003 8003"
     "scheduler scheduler 7004 8004"
     "maintenance maintenance 7005 8005"
     "gateway pool-gateway 7001 8001 6432"
@@ -21,6 +22,7 @@ export_addresses() {
         default_setting "${section}__ops_listen" "127.0.0.1:$ops"
         [[ -z $wire ]] || default_setting "${section}__wire_listen" "127.0.0.1:$wire"
     done
+    default_setting gateway__cache_url "http://$(reachable "$(address cache grpc)")"
 }
 
 # default_setting KEY VALUE: exports WEIR_KEY unless the caller has set it.
@@ -104,8 +106,9 @@ start_redis() {
     local port
     port=$(free_port 6379)
     redis_url="redis://127.0.0.1:$port"
-    mkdir -p "$data_dir/redis"
     fresh_log redis
-    start_child Redis "TERM KILL" "$log_dir/redis.log" redis-server --bind 127.0.0.1 --port "$port" --dir "$data_dir/redis" --daemonize no
+    # Results that gateways share: what is least used makes room, and nothing of it is worth a disk.
+    start_child Redis "TERM KILL" "$log_dir/redis.log" redis-server --bind 127.0.0.1 --port "$port" --daemonize no \
+        --dir "$data_dir" --save '' --maxmemory 64mb --maxmemory-policy allkeys-lfu
     wait_until 20 Redis answers_with "127.0.0.1:$port" PING +PONG
 }
