@@ -170,8 +170,7 @@ pub(super) const CASES: &[Case] = &[
             Both("reset role"),
             Both("set session authorization app"),
         ],
-    )
-    .never_cached(),
+    ),
     Case::new(
         "executed_select",
         T,
