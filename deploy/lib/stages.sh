@@ -78,14 +78,7 @@ proto_features() {
 
 # Tests that start the services need their programs; built together with the tests, they share every dependency.
 stage_build() {
-    build_planted || return
     cargo_job build --workspace --bins --tests --locked
-}
-
-# The gateway with its planted faults goes by a name of its own, so that no test takes it for the real one.
-build_planted() {
-    cargo_job build --workspace --bins --locked --features weir-pool-gateway/planted || return
-    cp "$target/debug/pool-gateway" "$target/debug/pool-gateway-planted"
 }
 
 stage_test() {
