@@ -54,18 +54,10 @@ const SHAPE_TEXT_BYTES_MAX: usize = 8 * 1024;
 /// What is known of the gateway without starting it.
 pub const SERVICE: Service = Service {
     name: "pool-gateway",
-    sections,
+    sections: || vec![SectionInfo::of::<GatewaySettings>()],
     metrics: Metrics::describe,
     check: |sources| check(sources).and_then(|_| Bus::check(sources)),
 };
-
-fn sections() -> Vec<SectionInfo> {
-    vec![
-        SectionInfo::of::<GatewaySettings>(),
-        #[cfg(feature = "planted")]
-        SectionInfo::of::<cache::fault::planted::PlantedSettings>(),
-    ]
-}
 
 /// Starts the gateway on its ground, beside other services if need be.
 pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
@@ -101,8 +93,9 @@ async fn launch(
     targets: Vec<Target>,
     mut handover: Option<Handover>,
 ) -> Result<(), StartError> {
-    #[cfg(feature = "planted")]
-    cache::fault::plant(&ground.sources)?;
+    if let Some(fault) = &settings.cache_fault {
+        cache::fault::plant(fault)?;
+    }
     let ports = Ports::open(&ground, &settings, &mut handover).await?;
     let metrics = Arc::new(Metrics::register(&ground.registry));
 

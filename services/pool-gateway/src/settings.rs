@@ -139,6 +139,8 @@ weir_config::section! {
         cache_result_bytes_max: usize = "1048576",
         /// How long an empty result is kept at most.
         cache_empty_ttl: Duration = "5s",
+                /// A fault of the cache, for its checker. Only a build with the feature `planted`, which nobody ships, takes one.
+        cache_fault: Option<String> = unset(),
         /// A Redis that gateways share results through (`redis://host:port`, `rediss://`, `redis+sentinel://host:port,host:port/name`, `redis+cluster://host:port,host:port`); none without it.
         cache_redis_url: Option<RedactedUrl> = unset(),
         /// How long Redis may take to answer; then PostgreSQL is asked.

@@ -25,6 +25,12 @@ pub(crate) const fn is(_fault: Fault) -> bool {
     false
 }
 
+/// Refuses to be broken.
+#[cfg(not(feature = "planted"))]
+pub(crate) fn plant(name: &str) -> Result<(), weir_runtime::StartError> {
+    Err(format!("setting gateway.cache_fault: {name:?} cannot be planted in this build").into())
+}
+
 #[cfg(feature = "planted")]
 pub(crate) use planted::{is, plant};
 
@@ -32,7 +38,6 @@ pub(crate) use planted::{is, plant};
 pub(crate) mod planted {
     use std::sync::OnceLock;
 
-    use weir_config::Sources;
     use weir_runtime::StartError;
 
     use super::Fault;
@@ -49,18 +54,8 @@ pub(crate) mod planted {
 
     static PLANTED: OnceLock<Option<Fault>> = OnceLock::new();
 
-    weir_config::section! {
-        /// What is broken on purpose.
-        pub(crate) struct PlantedSettings("gateway") {
-            /// The fault of this process; none where it is empty.
-            cache_fault: String = "",
-        }
-    }
-
     /// Plants the fault that the settings name.
-    pub(crate) fn plant(sources: &Sources) -> Result<(), StartError> {
-        let settings: PlantedSettings = sources.section()?;
-        let name = settings.cache_fault.as_str();
+    pub(crate) fn plant(name: &str) -> Result<(), StartError> {
         let found = NAMES.iter().find(|(known, _)| *known == name);
         if found.is_none() && !["", "none"].contains(&name) {
             return Err(format!("setting gateway.cache_fault: {name:?} is no fault").into());
