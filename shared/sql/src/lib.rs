@@ -37,6 +37,7 @@ mod text;
 mod trace;
 mod tree;
 mod values;
+mod words;
 
 #[cfg(test)]
 mod tests;
@@ -49,6 +50,7 @@ pub use deeds::Deed;
 pub use skeleton::skeleton;
 pub use trace::{Trace, trace, without_trace};
 pub use values::{Literal, LiteralClass, literal_classes, literals, parameterised};
+pub use words::tells_present;
 
 /// How much of a statement is looked at, and how much text is kept of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,8 +8,8 @@ use super::catalogue::{Function, Known, Relation};
 use super::fixed::{Fixed, Term};
 use super::reviewed;
 use super::survey::{Place, Source, Survey, refusal};
-use super::words::tells_present;
 use crate::follow::Told;
+use weir_sql::tells_present;
 
 /// What the follower knows of tables.
 pub(super) struct Followed<'f> {

@@ -18,7 +18,6 @@ mod same;
 mod session;
 mod survey;
 mod tree;
-mod words;
 
 #[cfg(test)]
 mod tests;

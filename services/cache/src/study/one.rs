@@ -11,7 +11,7 @@ use super::judge::{self, Dated, Dependency, Followed};
 use super::same::same;
 use super::session::{Frame, PARAMETERS_MAX, Parsed, Session, Stop};
 use super::survey::{Origin, Survey, refusal};
-use super::words::tells_present;
+use weir_sql::tells_present;
 
 /// A longer text is not studied.
 const SQL_BYTES_MAX: usize = 128 * 1024;

@@ -4,7 +4,7 @@
 const WORDS: [&[u8]; 5] = [b"now", b"today", b"tomorrow", b"yesterday", b"allballs"];
 
 /// Whether a text has such a word where a date or a time would be read from it.
-pub(super) fn tells_present(text: &[u8]) -> bool {
+pub fn tells_present(text: &[u8]) -> bool {
     text.split(|byte| !byte.is_ascii_alphabetic())
         .any(|word| WORDS.iter().any(|known| word.eq_ignore_ascii_case(known)))
 }
