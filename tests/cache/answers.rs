@@ -13,7 +13,7 @@ async fn ground() -> Ground {
     .await
 }
 
-async fn set(cache: &str) -> Stage {
+pub(crate) async fn set(cache: &str) -> Stage {
     let plan = Plan {
         cache: cache.to_owned(),
         redis: true,

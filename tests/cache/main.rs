@@ -14,3 +14,4 @@
 mod answers;
 mod checker;
 mod planted;
+mod rules;

@@ -32,7 +32,7 @@ weir_config::section! {
         transaction_tags_max: usize = "10000",
         /// Longest wait until an order to make results invalid has been told.
         invalidate_timeout: Duration = "5s",
-        /// Rules about what is cached: tables with project, fingerprint or table (`schema.name`; neither: the whole project), mode (auto, always, never or dry-run), consistency (strict, session, bounded or ttl), bound, ttl, stale_while_revalidate, empty_ttl, result_bytes_max, for a whole project memory_bytes_max and shared_bytes_max, and note. Others are put by calls. See docs/guides/cache-rules.md. Changes on reload.
+        /// Rules about what is cached: tables with project, fingerprint or table (`schema.name`; neither: the whole project), mode (auto, always, never or dry-run), consistency (strict, session, bounded or ttl), bound, ttl, empty_ttl, result_bytes_max, for a whole project memory_bytes_max, and note. Others are put by calls. See docs/guides/cache-rules.md. Changes on reload.
         rules: Tables<WrittenRule> = "[]",
     }
 }

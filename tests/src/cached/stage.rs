@@ -242,6 +242,18 @@ impl Stage {
         .await;
     }
 
+    /// Waits until PostgreSQL answers a statement of the superuser.
+    pub async fn until_cold(&self, sql: &str) {
+        eventually("an answer of PostgreSQL's", WARM_WITHIN, async || {
+            match self.is_hit(sql).await {
+                Ok(false) => Ok(()),
+                Ok(true) => Err(format!("{}\n{}", Counts::read(self.ops()).await, self.outputs())),
+                Err(fault) => Err(fault.to_string()),
+            }
+        })
+        .await;
+    }
+
     async fn is_hit(&self, sql: &str) -> Result<bool, crate::wire::Fault> {
         let mut asker = Asker::open(&self.door()).await?;
         let sql = at_level("session", sql);

@@ -42,7 +42,7 @@ impl Book {
         self.of(project).iter().find(|rule| rule.id == id)
     }
 
-    /// The rule that applies to a statement of this shape that reads these tables (`schema.name`), with the budgets of
+    /// The rule that applies to a statement of this shape that reads these tables (`schema.name`), with the budget of
     /// its project.
     pub(crate) fn applying<'a>(
         &self,
@@ -53,10 +53,8 @@ impl Book {
         let of_project = self.about(project, &Subject::Project);
         let of_shape = self.about(project, &Subject::Shape(fingerprint));
         let found = of_shape.or_else(|| self.of_tables(project, relations)).or(of_project)?;
-        let budget = |of: fn(&Rule) -> u64| of_project.map(of).unwrap_or_default();
         Some(Rule {
-            memory_bytes_max: budget(|rule| rule.memory_bytes_max),
-            shared_bytes_max: budget(|rule| rule.shared_bytes_max),
+            memory_bytes_max: of_project.map_or(0, |rule| rule.memory_bytes_max),
             ..found.clone()
         })
     }

@@ -73,11 +73,9 @@ pub(crate) struct Rule {
     pub(crate) level: Level,
     pub(crate) bound: Duration,
     pub(crate) ttl: Duration,
-    pub(crate) stale_while_revalidate: Duration,
     pub(crate) empty_ttl: Duration,
     pub(crate) result_bytes_max: u64,
     pub(crate) memory_bytes_max: u64,
-    pub(crate) shared_bytes_max: u64,
     pub(crate) note: String,
 }
 
@@ -145,11 +143,9 @@ impl Rule {
             level: Level::Default,
             bound: Duration::ZERO,
             ttl: Duration::ZERO,
-            stale_while_revalidate: Duration::ZERO,
             empty_ttl: Duration::ZERO,
             result_bytes_max: 0,
             memory_bytes_max: 0,
-            shared_bytes_max: 0,
             note: note.to_owned(),
         }
     }
@@ -158,9 +154,9 @@ impl Rule {
     pub(crate) fn checked(self) -> Result<Self, InvalidRule> {
         self.check_times()?;
         self.check_level()?;
-        if self.subject != Subject::Project && (self.memory_bytes_max > 0 || self.shared_bytes_max > 0) {
+        if self.subject != Subject::Project && self.memory_bytes_max > 0 {
             let reason = "a budget belongs to a whole project: leave out fingerprint and table";
-            return Err(invalid("memory_bytes_max, shared_bytes_max", reason));
+            return Err(invalid("memory_bytes_max", reason));
         }
         if self.note.chars().count() > NOTE_MAX || self.note.chars().any(|sign| sign.is_control() && sign != '\n') {
             let reason = format!("at most {NOTE_MAX} characters, and none that cannot be seen");
@@ -170,12 +166,7 @@ impl Rule {
     }
 
     fn check_times(&self) -> Result<(), InvalidRule> {
-        for (field, time) in [
-            ("bound", self.bound),
-            ("ttl", self.ttl),
-            ("stale_while_revalidate", self.stale_while_revalidate),
-            ("empty_ttl", self.empty_ttl),
-        ] {
+        for (field, time) in [("bound", self.bound), ("ttl", self.ttl), ("empty_ttl", self.empty_ttl)] {
             if time > TIME_MAX {
                 return Err(invalid(field, "it is longer than 49 days"));
             }
@@ -196,10 +187,6 @@ impl Rule {
                 "at least 50 ms are needed to know how fresh a result is",
             ));
         }
-        if !self.stale_while_revalidate.is_zero() && !matches!(self.level, Level::Bounded | Level::Ttl) {
-            let reason = "only with consistency bounded or ttl may a result be older than it should be";
-            return Err(invalid("stale_while_revalidate", reason));
-        }
         Ok(())
     }
 
@@ -214,7 +201,6 @@ impl Rule {
             self.level,
             shortest(self.bound),
             shortest(self.ttl),
-            self.stale_while_revalidate,
             self.mode,
             &self.subject,
         )

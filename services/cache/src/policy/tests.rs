@@ -129,18 +129,14 @@ fn of_several_tables_the_most_cautious_rule_applies() {
 }
 
 #[test]
-fn budgets_of_a_project_hold_beside_every_rule() {
+fn the_budget_of_a_project_holds_beside_every_rule() {
     let project = by_file(&WrittenRule {
         memory_bytes_max: 1_000,
-        shared_bytes_max: 2_000,
         ..written("", "", "never")
     });
     let book = Book::new([project, by_call(&written(SHAPE, "", "always"))]);
     let rule = book.applying(&Project::default(), SHAPE.parse().unwrap(), []).unwrap();
-    assert_eq!(
-        (rule.mode, rule.memory_bytes_max, rule.shared_bytes_max),
-        (Mode::Always, 1_000, 2_000)
-    );
+    assert_eq!((rule.mode, rule.memory_bytes_max), (Mode::Always, 1_000));
 }
 
 #[test]
@@ -152,7 +148,6 @@ fn a_rule_is_the_same_written_and_told() {
         consistency: "bounded".to_owned(),
         bound: "1500ms".to_owned(),
         ttl: "1h".to_owned(),
-        stale_while_revalidate: "2s".to_owned(),
         empty_ttl: "5s".to_owned(),
         result_bytes_max: 10,
         note: "why".to_owned(),
@@ -219,6 +214,29 @@ fn what_calls_may_not_say_is_refused_by_name() {
                 ..whole()
             },
             "table",
+        ),
+    ] {
+        assert_eq!(from_api(&policy, String::new()).unwrap_err().field, field);
+    }
+}
+
+#[test]
+fn what_no_gateway_can_do_is_refused() {
+    let rule = by_call(&written("", "", "auto"));
+    for (policy, field) in [
+        (
+            api::Policy {
+                stale_while_revalidate_ms: 1,
+                ..to_api(&rule)
+            },
+            "stale_while_revalidate_ms",
+        ),
+        (
+            api::Policy {
+                shared_bytes_max: 1,
+                ..to_api(&rule)
+            },
+            "shared_bytes_max",
         ),
     ] {
         assert_eq!(from_api(&policy, String::new()).unwrap_err().field, field);

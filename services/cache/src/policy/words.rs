@@ -10,6 +10,14 @@ use super::written::project_of;
 
 /// The rule that somebody wants put, or what is wrong with it.
 pub(crate) fn from_api(policy: &api::Policy, id: String) -> Result<Rule, InvalidRule> {
+    for (field, value) in [
+        ("stale_while_revalidate_ms", u64::from(policy.stale_while_revalidate_ms)),
+        ("shared_bytes_max", policy.shared_bytes_max),
+    ] {
+        if value > 0 {
+            return Err(invalid(field, "no gateway can do that yet; leave it out"));
+        }
+    }
     let rule = Rule {
         id,
         project: project_of(&policy.project)?,
@@ -19,11 +27,9 @@ pub(crate) fn from_api(policy: &api::Policy, id: String) -> Result<Rule, Invalid
         level: level(policy.consistency)?,
         bound: millis(policy.bound_ms),
         ttl: millis(policy.ttl_ms),
-        stale_while_revalidate: millis(policy.stale_while_revalidate_ms),
         empty_ttl: millis(policy.negative_ttl_ms),
         result_bytes_max: policy.result_bytes_max,
         memory_bytes_max: policy.memory_bytes_max,
-        shared_bytes_max: policy.shared_bytes_max,
         note: policy.note.clone(),
     };
     rule.checked()
@@ -43,11 +49,11 @@ pub(crate) fn to_api(rule: &Rule) -> api::Policy {
         consistency: api_level(rule.level).into(),
         bound_ms: to_millis(rule.bound),
         ttl_ms: to_millis(rule.ttl),
-        stale_while_revalidate_ms: to_millis(rule.stale_while_revalidate),
         result_bytes_max: rule.result_bytes_max,
         negative_ttl_ms: to_millis(rule.empty_ttl),
         memory_bytes_max: rule.memory_bytes_max,
-        shared_bytes_max: rule.shared_bytes_max,
+        stale_while_revalidate_ms: 0,
+        shared_bytes_max: 0,
         note: rule.note.clone(),
         origin: match rule.origin {
             Origin::File => api::PolicyOrigin::File.into(),

@@ -33,9 +33,6 @@ pub struct WrittenRule {
     /// How long a result lives at most.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub ttl: String,
-    /// How long beyond its end it may be served while a fresh one is fetched.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub stale_while_revalidate: String,
     /// How long an empty result lives at most.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub empty_ttl: String,
@@ -45,9 +42,6 @@ pub struct WrittenRule {
     /// What the project may hold in a gateway's memory.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub memory_bytes_max: u64,
-    /// What it may hold in what gateways share.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub shared_bytes_max: u64,
     /// Why it is there.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub note: String,
@@ -84,11 +78,9 @@ impl WrittenRule {
             level: word("consistency", &self.consistency, &LEVELS, Level::Default)?,
             bound: time("bound", &self.bound)?,
             ttl: time("ttl", &self.ttl)?,
-            stale_while_revalidate: time("stale_while_revalidate", &self.stale_while_revalidate)?,
             empty_ttl: time("empty_ttl", &self.empty_ttl)?,
             result_bytes_max: self.result_bytes_max,
             memory_bytes_max: self.memory_bytes_max,
-            shared_bytes_max: self.shared_bytes_max,
             note: self.note.clone(),
         };
         rule.checked()
@@ -117,11 +109,9 @@ impl WrittenRule {
             consistency: name_of(&LEVELS, rule.level),
             bound: text(rule.bound),
             ttl: text(rule.ttl),
-            stale_while_revalidate: text(rule.stale_while_revalidate),
             empty_ttl: text(rule.empty_ttl),
             result_bytes_max: rule.result_bytes_max,
             memory_bytes_max: rule.memory_bytes_max,
-            shared_bytes_max: rule.shared_bytes_max,
             note: rule.note.clone(),
         }
     }

@@ -92,7 +92,7 @@ mod tests {
             (r#"[{ consistency = "bounded", bound = "10ms" }]"#, "bound"),
             (r#"[{ bound = "1s" }]"#, "bound"),
             (
-                r#"[{ consistency = "strict", stale_while_revalidate = "1s" }]"#,
+                r#"[{ consistency = "bounded", stale_while_revalidate = "1s" }]"#,
                 "stale_while_revalidate",
             ),
             (r#"[{ ttl = "soon" }]"#, "ttl"),

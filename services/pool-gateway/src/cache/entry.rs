@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use weir_pgwire::Header;
@@ -24,10 +25,7 @@ pub(crate) struct Entry {
     pub(crate) complete_at: Moment,
     /// When it ends, whatever happens.
     pub(crate) ends_at: Moment,
-    /// It is served until then, whatever changes: somebody asked for just that.
-    pub(crate) is_ttl: bool,
-    /// How fresh its statement's answers have to be, where that is not as the settings say.
-    pub(crate) level: Option<Consistency>,
+    pub(crate) serving: Serving,
     pub(crate) shape: Arc<Shape>,
     pub(crate) body: Body,
     pub(crate) key_bytes: usize,
@@ -39,6 +37,19 @@ pub(crate) struct Entry {
     pub(crate) is_foreign: AtomicBool,
     /// Whose budget it counts for.
     pub(crate) project: u32,
+}
+
+/// How a result is served, by the rules that were in force when it was kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Serving {
+    /// How fresh its statement's answers have to be, where that is not as the settings say.
+    pub(crate) level: Option<Consistency>,
+    /// How old it may be, whatever is asked.
+    pub(crate) bound: Duration,
+    /// It is served until its end, whatever changes: somebody asked for just that.
+    pub(crate) is_ttl: bool,
+    /// The number of the rules. Under others it is kept anew.
+    pub(crate) policies: u64,
 }
 
 /// The frames of a result that every client gets alike.

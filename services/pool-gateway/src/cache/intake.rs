@@ -22,8 +22,9 @@ use super::views::Views;
 
 /// How often a view that is not followed yet is looked after.
 const PERIOD: Duration = Duration::from_millis(100);
-/// The pause between two tries to fetch a state.
+/// The pause between two tries to fetch a state, which doubles up to the longest: a database may be one that nobody follows.
 const FETCH_AGAIN_AFTER: Duration = Duration::from_millis(200);
+const FETCH_AGAIN_MAX: Duration = Duration::from_secs(5);
 /// How long the whole state may take to come.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
 /// Messages that are kept while the state is fetched. Where more come, it is fetched anew.
@@ -39,6 +40,17 @@ struct Place {
     /// Messages that came before the state.
     early: Vec<CacheInvalidated>,
     tried_at: Option<Instant>,
+    /// How often in a row it could not be fetched.
+    failures: u32,
+}
+
+impl Place {
+    /// The pause before the state is fetched again.
+    fn pause(&self) -> Duration {
+        FETCH_AGAIN_AFTER
+            .saturating_mul(1 << self.failures.min(8))
+            .min(FETCH_AGAIN_MAX)
+    }
 }
 
 /// What a fetched state says.
@@ -106,7 +118,7 @@ impl Intake {
             });
             let is_due = place
                 .tried_at
-                .is_none_or(|tried| now.duration_since(tried) >= FETCH_AGAIN_AFTER);
+                .is_none_or(|tried| now.duration_since(tried) >= place.pause());
             if place.is_lost && is_due {
                 place.tried_at = Some(now + FETCH_TIMEOUT);
                 lost.push(view);
@@ -138,6 +150,7 @@ impl Intake {
         match state {
             Ok(state) => place.take(view, state),
             Err(status) => {
+                place.failures = place.failures.saturating_add(1);
                 tracing::debug!(database = %view.database, error = %status, "the state of the cache could not be fetched");
             }
         }
@@ -148,6 +161,8 @@ impl Place {
     /// The next message, or one that is not.
     fn hear(&mut self, view: &View, told: CacheInvalidated) {
         if self.is_lost {
+            // Somebody follows it, so its state is there.
+            self.failures = 0;
             if self.early.len() >= EARLY_MAX {
                 self.early.clear();
             }
@@ -199,6 +214,7 @@ impl Place {
         });
         self.epoch = header.epoch;
         self.sequence = header.sequence;
+        self.failures = 0;
         self.is_lost = false;
         for told in std::mem::take(&mut self.early) {
             // Messages of the epoch before are no gap.
@@ -308,6 +324,17 @@ mod tests {
         place.hear(&view, told("e", 9, 140, 1));
         place.take(&view, state("e", 7, 120));
         assert_eq!((view.applied(), place.is_lost), (120, true));
+    }
+
+    #[test]
+    fn a_database_that_nobody_follows_is_asked_after_less_and_less() {
+        let mut place = Place::default();
+        let mut pauses = Vec::new();
+        for failures in [0, 1, 2, 40] {
+            place.failures = failures;
+            pauses.push(place.pause().as_millis());
+        }
+        assert_eq!(pauses, [200, 400, 800, 5_000]);
     }
 
     #[test]

@@ -106,6 +106,7 @@ impl Lease {
 }
 
 async fn run(view: &View, pools: &Pools, stop: &CancellationToken) -> TaskResult {
+    let mut was_told = false;
     while !stop.is_cancelled() {
         if is_idle(view) {
             tokio::select! {
@@ -119,9 +120,13 @@ async fn run(view: &View, pools: &Pools, stop: &CancellationToken) -> TaskResult
             kept = keep(view, pools) => kept,
             () = stop.cancelled() => break,
         };
+        was_told &= view.fresh_since() == 0;
         view.doubt();
         if let Err(error) = kept {
-            tracing::debug!(database = %view.database, error = %error, "the lease of the cache cannot be kept");
+            // Once is enough, until it has been kept again.
+            if !std::mem::replace(&mut was_told, true) {
+                tracing::warn!(database = %view.database, error = %error, "nothing is answered from memory: the lease cannot be kept");
+            }
             tokio::select! {
                 () = tokio::time::sleep(CONNECT_AGAIN_AFTER) => {}
                 () = stop.cancelled() => break,

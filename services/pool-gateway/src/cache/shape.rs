@@ -10,7 +10,7 @@ use lru::LruCache;
 use weir_pgwire::request::Bind;
 use weir_proto::cache::v1 as api;
 use weir_proto::cache::v1::dependency::Value;
-use weir_sql::{Deed, Kind, Literal, Statement};
+use weir_sql::{Deed, Kind, Literal, Statement, tells_present};
 use weir_tags::{Canonical, Family, Tag};
 
 use super::view::{View, nanos};
@@ -24,8 +24,6 @@ const SHAPES_MAX: NonZeroUsize = match NonZeroUsize::new(20_000) {
 };
 /// A statement is asked about when it comes for the second time.
 const SEEN_MIN: u32 = 2;
-/// Words that PostgreSQL takes for a date or a time that is another one at each reading.
-const WORDS: [&[u8]; 5] = [b"now", b"today", b"tomorrow", b"yesterday", b"allballs"];
 
 /// One statement as one kind of session sends it.
 #[derive(Debug)]
@@ -72,7 +70,14 @@ pub(crate) struct Terms {
     /// It holds whatever the values of literals are.
     any_literals: bool,
     pub(crate) level: Option<Consistency>,
-    pub(crate) ttl: Option<Duration>,
+    /// Results are served until their end, whatever changes.
+    pub(crate) is_ttl: bool,
+    /// How long a result lives at most.
+    pub(crate) lives: Option<Duration>,
+    /// How old it may be, whatever is asked.
+    pub(crate) bound: Option<Duration>,
+    /// What results of the project may hold.
+    pub(crate) project_bytes_max: Option<u64>,
     pub(crate) empty_ttl: Option<Duration>,
     pub(crate) bytes_max: Option<usize>,
     pub(crate) order: Order,
@@ -183,14 +188,13 @@ impl Shape {
         }
     }
 
-    /// Whether it is known that its results may be kept.
-    pub(crate) fn may_be_kept(&self, view: &View) -> bool {
-        match &*self.known.read().unwrap_or_else(PoisonError::into_inner) {
-            Known::Told(verdict) => verdict.holds(view) && matches!(verdict.finding, Finding::May(_)),
-            Known::Seen(_) | Known::Asked => false,
-        }
+    /// The verdict by which its results may be kept, if there is one.
+    pub(crate) fn kept_by(&self, view: &View) -> Option<Arc<Verdict>> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let Known::Told(verdict) = &*known else { return None };
+        let may = verdict.holds(view) && matches!(verdict.finding, Finding::May(_));
+        may.then(|| verdict.clone())
     }
-
     /// Whether what is said of it holds for one text only, of all that differ in the values of literals.
     pub(crate) fn is_particular(&self) -> bool {
         match &*self.known.read().unwrap_or_else(PoisonError::into_inner) {
@@ -252,7 +256,7 @@ impl Values<'_> {
     fn is_literal_word(&self, number: u32) -> bool {
         let Values::Literals(literals) = self else { return false };
         let literal = usize::try_from(number).ok().and_then(|number| literals.get(number));
-        literal.is_none_or(|literal| has_word(literal.value.as_bytes()))
+        literal.is_none_or(|literal| tells_present(literal.value.as_bytes()))
     }
 
     /// Whether a parameter may be a word such as `now`. In binary form a date is a number.
@@ -266,15 +270,8 @@ impl Values<'_> {
             Values::Texts(texts) => texts.get(index).copied().flatten(),
             Values::Literals(_) | Values::Said => return true,
         };
-        text.is_some_and(has_word)
+        text.is_some_and(tells_present)
     }
-}
-
-fn has_word(text: &[u8]) -> bool {
-    let text = text.to_ascii_lowercase();
-    WORDS
-        .iter()
-        .any(|word| text.windows(word.len()).any(|found| found == *word))
 }
 
 impl Terms {
@@ -290,11 +287,10 @@ impl Terms {
                 api::CacheMode::Auto | api::CacheMode::Unspecified => Order::Auto,
             },
             policy: policy.id.as_str().into(),
-            ttl: if policy.consistency() == api::Consistency::Ttl {
-                millis(policy.ttl_ms)
-            } else {
-                None
-            },
+            is_ttl: policy.consistency() == api::Consistency::Ttl && policy.ttl_ms > 0,
+            lives: millis(policy.ttl_ms),
+            bound: millis(policy.bound_ms),
+            project_bytes_max: (policy.memory_bytes_max > 0).then_some(policy.memory_bytes_max),
             empty_ttl: millis(policy.negative_ttl_ms),
             bytes_max: usize::try_from(policy.result_bytes_max).ok().filter(|max| *max > 0),
             dependencies: response.dependencies,
@@ -404,6 +400,51 @@ mod tests {
         ] {
             assert_eq!(says(sql.as_bytes()).level, level, "{sql}");
         }
+    }
+
+    #[test]
+    fn what_a_rule_says_holds_for_results() {
+        let told = |policy| {
+            Terms::of(api::StudyResponse {
+                policy: Some(policy),
+                ..api::StudyResponse::default()
+            })
+        };
+        let bounded = told(api::Policy {
+            consistency: api::Consistency::Bounded.into(),
+            bound_ms: 200,
+            ttl_ms: 5_000,
+            memory_bytes_max: 7,
+            ..api::Policy::default()
+        });
+        let ms = Duration::from_millis;
+        assert_eq!(
+            (
+                bounded.level,
+                bounded.bound,
+                bounded.lives,
+                bounded.is_ttl,
+                bounded.project_bytes_max
+            ),
+            (
+                Some(Consistency::Bounded),
+                Some(ms(200)),
+                Some(ms(5_000)),
+                false,
+                Some(7)
+            )
+        );
+        let ttl = told(api::Policy {
+            consistency: api::Consistency::Ttl.into(),
+            ttl_ms: 9,
+            ..api::Policy::default()
+        });
+        assert!(ttl.is_ttl && ttl.level.is_none() && ttl.lives == Some(ms(9)));
+        let none = told(api::Policy::default());
+        assert_eq!(
+            (none.level, none.bound, none.lives, none.is_ttl),
+            (None, None, None, false)
+        );
     }
 
     #[test]

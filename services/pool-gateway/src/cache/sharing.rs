@@ -8,7 +8,6 @@ use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 use super::entry::Body;
 use super::key::Asker;
 use crate::profile::{Profile, Setting};
-use crate::settings::Consistency;
 
 /// The form in which results are written down. Another one is another name, so that two versions never meet.
 const FORM: u8 = 1;
@@ -28,7 +27,7 @@ pub(crate) struct Written {
     /// Under which roles, rights and settings it was read.
     pub(crate) rights: u64,
     pub(crate) buckets: Box<[u32]>,
-    pub(crate) level: Option<Consistency>,
+
     pub(crate) body: Body,
 }
 
@@ -70,7 +69,7 @@ impl Written {
         out.put_u64(self.stamp);
         out.put_u64(self.upper);
         out.put_u64(self.rights);
-        out.put_u8(level_code(self.level));
+
         out.put_u32(u32::try_from(self.buckets.len()).unwrap_or(u32::MAX));
         self.buckets.iter().for_each(|bucket| out.put_u32(*bucket));
         out.put_u64(body.count);
@@ -88,7 +87,7 @@ impl Written {
         let stamp = blob.try_get_u64().ok()?;
         let upper = blob.try_get_u64().ok()?;
         let rights = blob.try_get_u64().ok()?;
-        let level = level_of(blob.try_get_u8().ok()?)?;
+
         let count = usize::try_from(blob.try_get_u32().ok()?).ok()?;
         if count > BUCKETS_MAX || blob.len() < count * 4 {
             return None;
@@ -102,7 +101,6 @@ impl Written {
             upper,
             rights,
             buckets,
-            level,
             body: Body {
                 description,
                 rows: blob,
@@ -122,28 +120,6 @@ fn take_sized(blob: &mut Bytes) -> Option<Bytes> {
     (blob.len() >= length).then(|| blob.split_to(length))
 }
 
-const fn level_code(level: Option<Consistency>) -> u8 {
-    match level {
-        None => 0,
-        Some(Consistency::Strict) => 1,
-        Some(Consistency::Session) => 2,
-        Some(Consistency::Bounded) => 3,
-        Some(Consistency::Off) => 4,
-    }
-}
-
-#[expect(clippy::option_option, reason = "no level is a level, and no code is none")]
-const fn level_of(code: u8) -> Option<Option<Consistency>> {
-    match code {
-        0 => Some(None),
-        1 => Some(Some(Consistency::Strict)),
-        2 => Some(Some(Consistency::Session)),
-        3 => Some(Some(Consistency::Bounded)),
-        4 => Some(Some(Consistency::Off)),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -155,7 +131,7 @@ mod tests {
             upper: 9,
             rights: 11,
             buckets: [1, 2, 1 << 19].into(),
-            level: Some(Consistency::Strict),
+
             body: Body {
                 description: Bytes::from_static(b"T...."),
                 rows: Bytes::from_static(b"D....C...."),

@@ -38,7 +38,7 @@ pub(super) enum Recalled {
 #[derive(Debug)]
 pub(super) struct Keeper {
     cache: Arc<Cache>,
-    miss: Miss,
+    miss: Box<Miss>,
 }
 
 impl Sessions {
@@ -95,14 +95,14 @@ impl Sessions {
         };
         recording.cache = CacheOutcome::Miss;
         if let Some(name) = name {
-            Cache::is_called(&mut miss, name);
+            miss.is_called(name);
         }
         if let Some(empty_ttl) = ask.empty_ttl {
-            miss.empty_ttl = empty_ttl;
+            miss.if_empty_lives(empty_ttl);
         }
         Ok(Recalled::Miss(Keeper {
             cache: cache.clone(),
-            miss: *miss,
+            miss,
         }))
     }
 
@@ -256,7 +256,7 @@ impl<'r, R: Rows> Keeping<'r, R> {
             rows: self.taken.freeze(),
             count: self.count,
         };
-        self.keeper.cache.keep(self.keeper.miss, body);
+        self.keeper.cache.keep(*self.keeper.miss, body);
     }
 
     fn describe(&mut self, columns: &RowDescription<'_>) -> Option<()> {

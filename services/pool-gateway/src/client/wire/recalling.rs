@@ -335,7 +335,7 @@ impl ClientSide {
         let ask = || self.study_request(asker, path?, request);
         memory.miss = memory.cache.miss(key, asker, &shape, &values, why, ask);
         if let (Some(miss), Some(name)) = (&mut memory.miss, name) {
-            Cache::is_called(miss, name);
+            miss.is_called(name);
         }
     }
 

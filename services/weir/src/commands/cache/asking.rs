@@ -49,9 +49,6 @@ pub(super) struct RuleArguments {
     /// How long a result lives at most. Needed for ttl.
     #[arg(long, value_parser = duration, value_name = "TIME")]
     ttl: Option<Duration>,
-    /// For bounded and ttl: how long beyond its end a result may be served while a fresh one is fetched.
-    #[arg(long, value_parser = duration, value_name = "TIME")]
-    stale_while_revalidate: Option<Duration>,
     /// How long an empty result lives at most.
     #[arg(long, value_parser = duration, value_name = "TIME")]
     empty_ttl: Option<Duration>,
@@ -61,9 +58,6 @@ pub(super) struct RuleArguments {
     /// For a whole project: most bytes in one gateway's memory.
     #[arg(long, default_value_t = 0, value_name = "BYTES")]
     memory_bytes_max: u64,
-    /// For a whole project: most bytes in what gateways share.
-    #[arg(long, default_value_t = 0, value_name = "BYTES")]
-    shared_bytes_max: u64,
     /// Why the rule is there.
     #[arg(long, default_value = "")]
     note: String,
@@ -132,11 +126,11 @@ impl RuleArguments {
             consistency: self.consistency.map_or(api::Consistency::Unspecified, api_level).into(),
             bound_ms: millis("bound", self.bound)?,
             ttl_ms: millis("ttl", self.ttl)?,
-            stale_while_revalidate_ms: millis("stale-while-revalidate", self.stale_while_revalidate)?,
+            stale_while_revalidate_ms: 0,
             negative_ttl_ms: millis("empty-ttl", self.empty_ttl)?,
             result_bytes_max: self.result_bytes_max,
             memory_bytes_max: self.memory_bytes_max,
-            shared_bytes_max: self.shared_bytes_max,
+            shared_bytes_max: 0,
             note: self.note.clone(),
             ..api::Policy::default()
         })

@@ -284,11 +284,9 @@ fn limits(policy: &api::Policy) -> String {
     let all = [
         ("bound_ms", u64::from(policy.bound_ms)),
         ("ttl_ms", u64::from(policy.ttl_ms)),
-        ("stale_while_revalidate_ms", u64::from(policy.stale_while_revalidate_ms)),
         ("empty_ttl_ms", u64::from(policy.negative_ttl_ms)),
         ("result_bytes_max", policy.result_bytes_max),
         ("memory_bytes_max", policy.memory_bytes_max),
-        ("shared_bytes_max", policy.shared_bytes_max),
     ];
     let set = all.into_iter().filter(|(_, value)| *value > 0);
     set.map(|(name, value)| format!("{name}={value}"))
@@ -305,11 +303,9 @@ fn rule_as_json(policy: &api::Policy) -> Json {
         "consistency": word(policy.consistency().as_str_name(), "CONSISTENCY_"),
         "bound_ms": policy.bound_ms,
         "ttl_ms": policy.ttl_ms,
-        "stale_while_revalidate_ms": policy.stale_while_revalidate_ms,
         "empty_ttl_ms": policy.negative_ttl_ms,
         "result_bytes_max": policy.result_bytes_max,
         "memory_bytes_max": policy.memory_bytes_max,
-        "shared_bytes_max": policy.shared_bytes_max,
         "origin": word(policy.origin().as_str_name(), "POLICY_ORIGIN_"),
         "note": policy.note,
     })
