@@ -45,9 +45,7 @@ async fn state(cache: &Cache) -> (api::StateHeader, Buckets) {
 
 #[tokio::test]
 async fn what_waits_for_a_standby_is_applied_and_not_visible() {
-    let postgres = logical(&[]).await;
-    let database = postgres.database().await;
-    database.psql(TABLE).await;
+    let (postgres, database) = with_table(&[]).await;
     let mut cache = Cache::of(&database).await;
     let t = oid(&database, "t").await;
     cache.catch_up(&postgres, &database).await;
@@ -92,6 +90,26 @@ async fn what_waits_for_a_standby_is_applied_and_not_visible() {
     cache.stop().await;
 }
 
+/// A server with a table.
+async fn with_table(settings: &[(&str, &str)]) -> (Postgres, Database) {
+    let postgres = logical(settings).await;
+    let database = postgres.database().await;
+    database.psql(TABLE).await;
+    (postgres, database)
+}
+
+/// Waits until the server has had word of the follower so long after now.
+async fn word_after(postgres: &Postgres, span: &str) {
+    let now = postgres.psql("postgres", "select clock_timestamp()").await;
+    let heard = format!(
+        "select coalesce(bool_or(reply_time > '{now}'::timestamptz + '{span}'), false) from pg_stat_replication"
+    );
+    eventually("a word of the follower", SOON, || async {
+        (postgres.psql("postgres", &heard).await == "t").then_some(())
+    })
+    .await;
+}
+
 async fn set_standby(postgres: &Postgres, names: &str) {
     let set = format!("alter system set synchronous_standby_names = '{names}'; select pg_reload_conf()");
     postgres.psql("postgres", &set).await;
@@ -103,9 +121,7 @@ async fn set_standby(postgres: &Postgres, names: &str) {
 
 #[tokio::test]
 async fn a_change_of_definitions_kills_at_once_and_the_log_waits_until_it_is_visible() {
-    let postgres = logical(&[("wal_sender_timeout", "2s")]).await;
-    let database = postgres.database().await;
-    database.psql(TABLE).await;
+    let (postgres, database) = with_table(&[("wal_sender_timeout", "2s")]).await;
     database.psql("create table u (id int primary key)").await;
     let mut cache = Cache::of(&database).await;
     let t = oid(&database, "t").await;
@@ -125,7 +141,8 @@ async fn a_change_of_definitions_kills_at_once_and_the_log_waits_until_it_is_vis
     database
         .psql("set synchronous_commit = local; insert into u values (50)")
         .await;
-    tokio::time::sleep(Duration::from_secs(4)).await;
+    // Twice as long as the server waits for somebody who says nothing.
+    word_after(&postgres, "4s").await;
     let follower = cache.follower().await;
     assert_eq!(
         (follower.epoch, follower.applied_lsn),
@@ -205,9 +222,7 @@ async fn a_log_that_is_lost_is_a_new_epoch_within_a_second() {
 
 #[tokio::test]
 async fn a_log_that_cannot_begin_says_what_it_waits_for() {
-    let postgres = logical(&[]).await;
-    let database = postgres.database().await;
-    database.psql(TABLE).await;
+    let (postgres, database) = with_table(&[]).await;
     let mut writer = connect(&database).await;
     writer
         .simple_query("begin; update t set n = 9 where id = 1")
@@ -228,9 +243,7 @@ async fn a_log_that_cannot_begin_says_what_it_waits_for() {
 
 #[tokio::test]
 async fn a_server_that_freezes_is_noticed_and_followed_anew_when_it_is_back() {
-    let postgres = logical(&[]).await;
-    let database = postgres.database().await;
-    database.psql(TABLE).await;
+    let (postgres, database) = with_table(&[]).await;
     let settings = [
         ("WEIR_CACHE__CONNECT_TIMEOUT", "1s"),
         ("WEIR_CACHE__RETRY_MAX", "200ms"),
@@ -254,9 +267,7 @@ async fn a_server_that_freezes_is_noticed_and_followed_anew_when_it_is_back() {
 
 #[tokio::test]
 async fn a_gateway_that_fetches_the_state_and_hears_the_rest_knows_what_others_know() {
-    let postgres = logical(&[]).await;
-    let database = postgres.database().await;
-    database.psql(TABLE).await;
+    let (postgres, database) = with_table(&[]).await;
     let mut cache = Cache::of(&database).await;
     cache.catch_up(&postgres, &database).await;
     database
@@ -279,9 +290,7 @@ async fn a_gateway_that_fetches_the_state_and_hears_the_rest_knows_what_others_k
 
 #[tokio::test]
 async fn of_two_one_leads_and_the_other_takes_over() {
-    let postgres = logical(&[]).await;
-    let database = postgres.database().await;
-    database.psql(TABLE).await;
+    let (postgres, database) = with_table(&[]).await;
     let bus = Bus::in_memory(Limits::default());
     let first = Cache::start(&database, bus.clone(), &[]).await;
     let mut second = Cache::begin(&database, bus, &[]).await;
@@ -348,9 +357,7 @@ async fn a_standby_that_becomes_the_primary_is_followed() {
 
 #[tokio::test]
 async fn an_order_by_hand_comes_back_in_its_place() {
-    let postgres = logical(&[]).await;
-    let database = postgres.database().await;
-    database.psql(TABLE).await;
+    let (postgres, database) = with_table(&[]).await;
     let mut cache = Cache::of(&database).await;
     let t = oid(&database, "t").await;
     cache.catch_up(&postgres, &database).await;
@@ -432,9 +439,7 @@ async fn an_order_by_hand_comes_back_in_its_place() {
 
 #[tokio::test]
 async fn commits_that_wait_for_the_log_as_for_a_standby_go_on_at_once() {
-    let postgres = logical(&[]).await;
-    let database = postgres.database().await;
-    database.psql(TABLE).await;
+    let (postgres, database) = with_table(&[]).await;
     let cache = Cache::of(&database).await;
     let set = "alter system set synchronous_standby_names = '*'; select pg_reload_conf()";
     postgres.psql("postgres", set).await;
@@ -465,9 +470,7 @@ async fn commits_that_wait_for_the_log_as_for_a_standby_go_on_at_once() {
 
 #[tokio::test]
 async fn a_quiet_log_is_told_of_once_and_a_busy_one_soon() {
-    let postgres = logical(&[]).await;
-    let database = postgres.database().await;
-    database.psql(TABLE).await;
+    let (postgres, database) = with_table(&[]).await;
     let mut cache = Cache::of(&database).await;
     cache.catch_up(&postgres, &database).await;
     let mut writer = connect(&database).await;
@@ -493,7 +496,7 @@ async fn a_quiet_log_is_told_of_once_and_a_busy_one_soon() {
     println!("commit to told: p50 {:?} p99 {:?}", lags[150], lags[297]);
     assert!(lags[150] < Duration::from_millis(20), "{:?}", lags[150]);
     let before = cache.follower().await.sequence;
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    word_after(&postgres, "2s").await;
     let after = cache.follower().await;
     assert!(
         after.sequence - before < 10,

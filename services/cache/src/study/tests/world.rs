@@ -13,6 +13,9 @@ use super::super::Room;
 use crate::follow::{Followed, Told};
 use crate::metrics::Metrics;
 
+/// How long something may take on a busy machine.
+pub(super) const SOON: std::time::Duration = std::time::Duration::from_secs(20);
+
 pub(super) struct World {
     pub(super) database: Database,
     pub(super) room: Room,
