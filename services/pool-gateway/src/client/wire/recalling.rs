@@ -138,7 +138,8 @@ impl Recollection {
 
     /// The result of the present request is to be kept.
     pub(super) fn take_miss(&mut self) -> Option<Box<Fill>> {
-        let miss = self.miss.take()?;
+        // What it takes bytes and quotes for is known now, and its tags may have been computed of something else.
+        let miss = self.miss.take().filter(|_| !self.is_odd)?;
         Some(Box::new(Fill {
             taking: Taking::new(miss.bytes_max),
             miss: *miss,
