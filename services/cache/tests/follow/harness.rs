@@ -189,10 +189,16 @@ impl View {
 
     pub(crate) fn take(&mut self, told: &CacheInvalidated) {
         if told.epoch != self.epoch {
-            assert_eq!(told.sequence, 1, "an epoch begins with 1");
+            // Who comes while another already tells has missed the beginning of that epoch only.
+            if self.epochs.is_empty() {
+                self.sequence = told.sequence - 1;
+            } else {
+                assert_eq!(told.sequence, 1, "an epoch begins with 1");
+                self.sequence = 0;
+            }
             self.epoch = told.epoch.clone();
             self.epochs.push(told.epoch.clone());
-            (self.sequence, self.applied, self.visible, self.kill) = (0, 0, 0, 0);
+            (self.applied, self.visible, self.kill) = (0, 0, 0);
             self.tags.clear();
         }
         assert_eq!(told.sequence, self.sequence + 1, "no gap");
