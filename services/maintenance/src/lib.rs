@@ -21,7 +21,7 @@ use weir_footing::Tables;
 use weir_jobs::{Jobs, Runner, RunnerOptions, Works, intake};
 use weir_proto::maintenance::v1::maintenance_service_server::MaintenanceServiceServer;
 use weir_runtime::{Ground, GrpcDoor, Service, Stage, StartError, bind, serve_ops};
-use weir_store::outbox;
+use weir_store::{Migrations, outbox};
 
 use act::Analyze;
 use grpc::Desk;
@@ -51,7 +51,7 @@ pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
     let grpc = bind(&ground, "maintenance.grpc_listen", settings.grpc_listen).await?;
     let ops = bind(&ground, "maintenance.ops_listen", settings.ops_listen).await?;
     let metrics = Arc::new(Metrics::register(&ground.registry));
-    let tables = Tables::take(&ground, SCHEMA, vec![weir_jobs::migrations()], &bus)?;
+    let tables = Tables::take(&ground, SCHEMA, vec![weir_jobs::migrations(), Migrations::of_service(sqlx::migrate!())], &bus)?;
     weir_footing::show_bus(&ground, &bus);
 
     let database = target.database().to_owned();

@@ -26,6 +26,8 @@ pub(crate) async fn request_run(
         dry_run: run.dry_run,
         deadline_unix_ms: run.begin_before_unix_ms,
         attempt_max: 0,
+        window_ends_unix_ms: 0,
+        outside_window: false,
     };
     let event = jobs::requested(project, &message, clock);
     outbox::enqueue(transaction, &event, weir_telemetry::traceparent().as_deref()).await

@@ -302,6 +302,8 @@ fn job_requested() -> messages::JobRequested {
         dry_run: true,
         deadline_unix_ms: 1_763_722_800_000,
         attempt_max: 3,
+        window_ends_unix_ms: 0,
+        outside_window: false,
     }
 }
 

@@ -6,8 +6,8 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use weir_model::Project;
 
-use crate::Progress;
 use crate::lease::Claim;
+use crate::{Progress, Window};
 
 /// One attempt at one job, as its work sees it.
 #[derive(Debug)]
@@ -59,6 +59,11 @@ impl JobContext {
     /// Plan only and change nothing.
     pub const fn dry_run(&self) -> bool {
         self.claim.dry_run
+    }
+
+    /// When it may work. A worker keeps to it by itself.
+    pub const fn window(&self) -> Window {
+        self.claim.window
     }
 
     /// Which attempt this is, counted from 1.

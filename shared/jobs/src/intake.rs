@@ -11,7 +11,7 @@ use weir_proto::events::v1::JobRequested;
 use weir_store::{Backoff, pause};
 
 use crate::jobs::is_malformed;
-use crate::{JobRequest, Jobs, Works};
+use crate::{JobRequest, Jobs, Window, Works};
 
 const RETRY_FIRST: Duration = Duration::from_millis(250);
 /// Well below any sensible `ack_wait`, so that a request that waits for the database is not given to another.
@@ -111,6 +111,10 @@ fn read(message: &Message, jobs: &Jobs, works: &Works) -> Result<Option<JobReque
         },
         dry_run: asked.dry_run,
         begin_before: (asked.deadline_unix_ms > 0).then(|| moment(asked.deadline_unix_ms)),
+        window: Window {
+            ends: (asked.window_ends_unix_ms > 0).then(|| moment(asked.window_ends_unix_ms)),
+            is_closed: asked.outside_window,
+        },
         traceparent: message.header("traceparent").map(str::to_owned),
     }))
 }

@@ -48,6 +48,15 @@ impl JobState {
     }
 }
 
+/// The window of time that a job may use.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Window {
+    /// When it ends. None: the job may take as long as it needs.
+    pub ends: Option<SystemTime>,
+    /// None is open: only what cannot wait for one is to be done.
+    pub is_closed: bool,
+}
+
 /// A job as it is asked for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JobRequest {
@@ -71,6 +80,8 @@ pub struct JobRequest {
     pub dry_run: bool,
     /// No attempt begins after this moment.
     pub begin_before: Option<SystemTime>,
+    /// When it may work.
+    pub window: Window,
     /// The trace that the job continues.
     pub traceparent: Option<String>,
 }
@@ -211,7 +222,7 @@ fn progress(row: &PgRow) -> Result<Option<Progress>, sqlx::Error> {
     }))
 }
 
-fn moment(row: &PgRow, column: &str) -> Result<Option<SystemTime>, sqlx::Error> {
+pub(crate) fn moment(row: &PgRow, column: &str) -> Result<Option<SystemTime>, sqlx::Error> {
     let unix_ms: Option<i64> = row.try_get(column)?;
     Ok(unix_ms.map(|ms| UNIX_EPOCH + Duration::from_millis(u64::try_from(ms).unwrap_or_default())))
 }

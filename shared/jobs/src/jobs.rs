@@ -46,8 +46,9 @@ impl Jobs {
     pub async fn request(transaction: &mut PgConnection, request: &JobRequest) -> Result<bool, sqlx::Error> {
         let inserted = sqlx::query(
             "insert into jobs (id, project, operation, parameters, requested_by, dry_run, exclusive_key, traceparent,
-                               attempt_max, requested_at, begin_before)
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, to_timestamp($10 / 1000.0), to_timestamp($11 / 1000.0))
+                               attempt_max, requested_at, begin_before, window_ends, outside_window)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, to_timestamp($10 / 1000.0), to_timestamp($11 / 1000.0),
+                     to_timestamp($12 / 1000.0), $13)
              on conflict (id) do nothing",
         )
         .bind(request.id)
@@ -61,6 +62,8 @@ impl Jobs {
         .bind(i32::try_from(request.attempt_max.max(1)).unwrap_or(i32::MAX))
         .bind(unix_ms(request.requested_at))
         .bind(request.begin_before.map(unix_ms))
+        .bind(request.window.ends.map(unix_ms))
+        .bind(request.window.is_closed)
         .execute(transaction)
         .await?;
         Ok(inserted.rows_affected() == 1)

@@ -8,8 +8,8 @@ use serde_json::Value;
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row as _};
 
-use crate::job::{Named, count};
-use crate::{JobError, Progress};
+use crate::job::{Named, count, moment};
+use crate::{JobError, Progress, Window};
 
 /// One attempt at a job, held by one worker.
 #[derive(Debug, Clone)]
@@ -19,6 +19,7 @@ pub(crate) struct Claim {
     pub(crate) requested_by: String,
     pub(crate) dry_run: bool,
     pub(crate) attempt_max: u32,
+    pub(crate) window: Window,
     worker: String,
 }
 
@@ -52,10 +53,10 @@ const CLAIM: &str = "
                 and busy.operation = next.operation and busy.exclusive_key = next.exclusive_key))
         order by run_after, id
         limit 1 for update skip locked)
-    returning *";
+    returning *, (extract(epoch from window_ends) * 1000)::bigint as window_ends_unix_ms";
 
 const OVERDUE: &str = "
-    select * from jobs
+    select *, (extract(epoch from window_ends) * 1000)::bigint as window_ends_unix_ms from jobs
     where state = 'running' and heartbeat_at < now() - $1 * interval '1 millisecond'
     order by heartbeat_at limit 1 for update skip locked";
 
@@ -118,6 +119,10 @@ impl Claim {
             requested_by: row.try_get("requested_by")?,
             dry_run: row.try_get("dry_run")?,
             attempt_max: count(row, "attempt_max")?,
+            window: Window {
+                ends: moment(row, "window_ends_unix_ms")?,
+                is_closed: row.try_get("outside_window")?,
+            },
             worker: row.try_get("worker")?,
         })
     }

@@ -35,7 +35,7 @@ mod work;
 
 pub use context::JobContext;
 pub use intake::intake;
-pub use job::{Job, JobRequest, JobState, Progress};
+pub use job::{Job, JobRequest, JobState, Progress, Window};
 pub use jobs::{Jobs, JobsDepth};
 pub use runner::{Runner, RunnerOptions};
 pub use work::{JobError, Work, Works, WorksBuilder};

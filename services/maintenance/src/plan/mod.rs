@@ -1,8 +1,12 @@
 //! Facts to a plan. Pure: it says what is to be done and why, and touches nothing.
 
 mod analyze;
+mod bloat;
+mod kind;
 
 pub(crate) use analyze::{AnalyzeRule, plan_analyze};
+pub(crate) use bloat::{Bloat, Method};
+pub(crate) use kind::Kind;
 
 /// A table's name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -13,7 +13,7 @@ use weir_proto::events::v1::{JobFailed, JobProgress, JobStarted, JobSucceeded};
 use weir_store::{Store, StoreOptions};
 use weir_testkit::{Postgres, eventually};
 
-use crate::{Job, JobContext, JobError, JobRequest, JobState, Jobs, Runner, RunnerOptions, Work, Works};
+use crate::{Job, JobContext, JobError, JobRequest, JobState, Jobs, Runner, RunnerOptions, Window, Work, Works};
 
 /// Long enough for a slow machine, short enough for a person.
 pub(super) const DEADLINE: Duration = Duration::from_secs(30);
@@ -164,6 +164,7 @@ pub(super) fn request(operation: &str) -> JobRequest {
         exclusive_key: None,
         dry_run: false,
         begin_before: None,
+        window: Window::default(),
         traceparent: None,
     }
 }
