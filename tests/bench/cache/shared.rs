@@ -23,6 +23,8 @@ const FIRST: u64 = 40_000_000;
 /// Measures misses in each trouble.
 pub(crate) async fn run(options: &Options, sides: &mut Sides, board: &mut Board) -> Result<(), Failure> {
     let cell = CELLS.iter().find(|cell| cell.name == LOAD).ok_or("the load is gone")?;
+    sides.stage.share().await;
+    sides.until_warm().await;
     let mut first = FIRST;
     for trouble in TROUBLES {
         begin(sides, trouble).await?;

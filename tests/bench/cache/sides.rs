@@ -70,7 +70,7 @@ impl Sides {
         })
         .await;
         let plan = Plan {
-            redis: true,
+            meddled: false,
             pool: options.pool,
             ..Plan::default()
         };

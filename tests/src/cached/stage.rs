@@ -26,6 +26,9 @@ pub struct Plan {
     pub cache: String,
     /// Whether results are shared through Redis.
     pub redis: bool,
+    /// Whether the gateway reaches the bus through [`Stage::bus`], which can lose and delay. Where time is measured it
+    /// must not: every event would pass through it.
+    pub meddled: bool,
     /// The gateway's program.
     pub gateway: String,
     /// Server connections of each pool.
@@ -41,6 +44,7 @@ impl Default for Plan {
         Self {
             cache: "on".to_owned(),
             redis: false,
+            meddled: true,
             gateway: "pool-gateway".to_owned(),
             pool: 20,
             gateway_environment: Vec::new(),
@@ -98,10 +102,6 @@ impl Stage {
         let nats = Nats::start().await;
         let bus = Middle::before(nats.port(), Speaks::Nats).await;
         let redis = if plan.redis { Some(Redis::start().await) } else { None };
-        let shared = match &redis {
-            Some(redis) => Some(Middle::before(redis.port(), Speaks::Anything).await),
-            None => None,
-        };
         let ports = Ports {
             wire: free_port(),
             grpc: free_port(),
@@ -116,10 +116,11 @@ impl Stage {
             nats,
             bus,
             redis,
-            shared,
+            shared: None,
             cache: None,
             gateway: None,
         };
+        stage.meddle_with_redis().await;
         stage.start_cache().await;
         stage.start_gateway().await;
         stage
@@ -148,7 +149,7 @@ impl Stage {
         let door = |port: u16| format!("127.0.0.1:{port}");
         let mut environment = vec![
             ("DATABASE_URL".to_owned(), self.ground.address.url()),
-            ("WEIR_BUS__URL".to_owned(), format!("nats://{}", door(self.bus.port()))),
+            ("WEIR_BUS__URL".to_owned(), self.bus_url()),
             ("WEIR_GATEWAY__WIRE_LISTEN".to_owned(), door(self.ports.wire)),
             ("WEIR_GATEWAY__GRPC_LISTEN".to_owned(), door(self.ports.grpc)),
             ("WEIR_GATEWAY__OPS_LISTEN".to_owned(), door(self.ports.ops)),
@@ -159,7 +160,7 @@ impl Stage {
             ),
             ("DB_POOL_MAX".to_owned(), self.plan.pool.to_string()),
         ];
-        if let Some(shared) = &self.shared {
+        if let Some(shared) = self.shared.as_ref().filter(|_| self.plan.redis) {
             let url = format!("redis://{}/", door(shared.port()));
             environment.push(("WEIR_GATEWAY__CACHE_REDIS_URL".to_owned(), url));
         }
@@ -167,6 +168,28 @@ impl Stage {
         let process = start(&self.plan.gateway, &environment);
         until_ready("the gateway", &process, self.ports.ops).await;
         self.gateway = Some(process);
+    }
+
+    fn bus_url(&self) -> String {
+        if self.plan.meddled {
+            format!("nats://127.0.0.1:{}", self.bus.port())
+        } else {
+            self.nats.url()
+        }
+    }
+
+    /// Starts the gateway again so that it shares results through Redis.
+    pub async fn share(&mut self) {
+        self.redis = Some(Redis::start().await);
+        self.meddle_with_redis().await;
+        self.plan.redis = true;
+        self.start_gateway().await;
+    }
+
+    async fn meddle_with_redis(&mut self) {
+        if let Some(redis) = &self.redis {
+            self.shared = Some(Middle::before(redis.port(), Speaks::Anything).await);
+        }
     }
 
     /// The gateway's door, for the superuser of the ground.
