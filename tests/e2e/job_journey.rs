@@ -37,8 +37,8 @@ async fn journey(world: &World) {
         let runs = shown["runs"].as_array().unwrap().clone();
         let done = runs
             .iter()
-            .find(|run| run["effect"]["tables"][0]["table"] == "public.busy");
-        done.map(|run| run["effect"]["tables"].clone())
+            .find(|run| run["effect"]["pieces"][0]["table"] == "public.busy");
+        done.map(|run| run["effect"]["pieces"].clone())
     })
     .await;
     let busy = &tables[0];
@@ -77,12 +77,12 @@ async fn an_operator_reads_the_plan_then_runs_it() {
         .await;
     let dry: Json = serde_json::from_str(&dry.text).unwrap();
     assert_eq!(dry["effect"]["planned"][0]["table"], "public.busy");
-    assert_eq!(dry["effect"]["tables"].as_array().unwrap().len(), 0);
+    assert_eq!(dry["effect"]["pieces"].as_array().unwrap().len(), 0);
     let run = world.weir(&["jobs", "run", "analyze", "--wait", "--json"]).await;
     assert!(run.succeeded, "{run:?}");
     let run: Json = serde_json::from_str(&run.text).unwrap();
     assert_eq!(
-        (&run["state"], &run["effect"]["tables"][0]["after"]["changed_tuples"]),
+        (&run["state"], &run["effect"]["pieces"][0]["after"]["changed_tuples"]),
         (&"succeeded".into(), &0.into())
     );
     let unknown = world

@@ -1,5 +1,9 @@
 //! `weir.maintenance.v1` to plans and jobs, and back. Translates, decides nothing.
 
+mod candidate;
+mod history;
+
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tonic::{Request, Response, Status};
@@ -12,16 +16,16 @@ use weir_proto::maintenance::v1::maintenance_service_server::MaintenanceService;
 use weir_proto::page::Page;
 use weir_proto::status::status;
 
-use crate::act::{Analyze, OPERATION};
+use crate::act::{OPERATIONS, Team, kinds_of};
 use crate::error::Error;
-use crate::plan::Candidate;
+use crate::plan::Wanted;
+use candidate::candidate;
 
 /// Answers questions about plans and jobs.
 #[derive(Debug, Clone)]
 pub(crate) struct Desk {
-    pub(crate) analyze: Analyze,
+    pub(crate) team: Arc<Team>,
     pub(crate) jobs: Jobs,
-    pub(crate) database: String,
 }
 
 type Answer<T> = Result<Response<T>, Status>;
@@ -30,21 +34,14 @@ type Answer<T> = Result<Response<T>, Status>;
 impl MaintenanceService for Desk {
     async fn plan(&self, request: Request<api::PlanRequest>) -> Answer<api::PlanResponse> {
         let request = request.into_inner();
-        project_of(&request.project)?;
-        if !["", OPERATION].contains(&request.operation.as_str()) {
-            let reason = format!("{:?} is not an operation; known is {OPERATION}", request.operation);
-            return Err(status(&Error::Field {
-                field: "operation",
-                reason,
-            }));
-        }
-        let plan = self
-            .analyze
-            .plan(&request.table)
-            .await
-            .map_err(|error| status(&error))?;
-        let candidates = plan.into_iter().map(|candidate| self.candidate_of(candidate)).collect();
-        Ok(Response::new(api::PlanResponse { candidates }))
+        let project = project_of(&request.project)?;
+        let wanted = wanted(request).map_err(|error| status(&error))?;
+        let plan = self.team.plan(&project, &wanted).await;
+        let plan = plan.map_err(|error| status(&error))?;
+        let candidates = plan.into_iter().map(|(database, line)| candidate(database, line));
+        Ok(Response::new(api::PlanResponse {
+            candidates: candidates.collect(),
+        }))
     }
 
     async fn list_jobs(&self, request: Request<api::ListJobsRequest>) -> Answer<api::ListJobsResponse> {
@@ -66,42 +63,63 @@ impl MaintenanceService for Desk {
     }
 
     async fn get_job(&self, request: Request<api::GetJobRequest>) -> Answer<api::GetJobResponse> {
-        let id = request.into_inner().id;
-        let job = self.jobs.get(parsed(&id)?).await;
-        Ok(Response::new(api::GetJobResponse {
-            job: Some(found(job, id)?),
-        }))
+        let api::GetJobRequest { id, project } = request.into_inner();
+        let job = self.job(&project, &id).await?;
+        Ok(Response::new(api::GetJobResponse { job: Some(job_of(job)) }))
     }
 
     async fn cancel_job(&self, request: Request<api::CancelJobRequest>) -> Answer<api::CancelJobResponse> {
-        let id = request.into_inner().id;
-        let job = self.jobs.cancel(parsed(&id)?).await;
+        let api::CancelJobRequest { id, project } = request.into_inner();
+        let job = self.job(&project, &id).await?;
+        let job = self.jobs.cancel(job.id).await;
         Ok(Response::new(api::CancelJobResponse {
-            job: Some(found(job, id)?),
+            job: Some(job_of(found(job, &id)?)),
         }))
+    }
+
+    async fn list_pieces(&self, request: Request<api::ListPiecesRequest>) -> Answer<api::ListPiecesResponse> {
+        history::list(&self.team.pieces, request.into_inner())
+            .await
+            .map(Response::new)
+    }
+
+    async fn get_calibration(
+        &self,
+        request: Request<api::GetCalibrationRequest>,
+    ) -> Answer<api::GetCalibrationResponse> {
+        history::calibration(&self.team.pieces, request.into_inner())
+            .await
+            .map(Response::new)
     }
 }
 
 impl Desk {
-    fn candidate_of(&self, candidate: Candidate) -> api::Candidate {
-        let count = |number: i64| u64::try_from(number).unwrap_or_default();
-        let facts = candidate.facts;
-        api::Candidate {
-            table: facts.table.to_string(),
-            action: if candidate.selected { OPERATION } else { "" }.to_owned(),
-            reason: candidate.reason,
-            facts: Some(api::TableFacts {
-                live_tuples: count(facts.live_tuples),
-                dead_tuples: count(facts.dead_tuples),
-                changed_tuples: count(facts.changed_tuples),
-                changed_percent: facts.changed_percent(),
-                last_analyze_unix_ms: facts.last_analyze_unix_ms.unwrap_or_default(),
-                database: self.database.clone(),
-                size_bytes: count(facts.size_bytes),
-            }),
-            selected: candidate.selected,
+    /// A job of a project. Whoever knows the id of another project's learns nothing by it.
+    async fn job(&self, project: &str, id: &str) -> Result<Job, Status> {
+        let project = project_of(project)?;
+        let job = found(self.jobs.get(parsed(id)?).await, id)?;
+        if job.project == project {
+            Ok(job)
+        } else {
+            Err(status(&Error::NoJob(id.to_owned())))
         }
     }
+}
+
+fn wanted(request: api::PlanRequest) -> Result<Wanted, Error> {
+    let operation = match request.operation.as_str() {
+        "" => "auto",
+        named => named,
+    };
+    let kinds = kinds_of(operation).ok_or_else(|| Error::Field {
+        field: "operation",
+        reason: format!("{operation:?} is not an operation; known are {}", OPERATIONS.join(", ")),
+    })?;
+    Ok(Wanted {
+        kinds: kinds.to_vec(),
+        table: request.table,
+        index: request.index,
+    })
 }
 
 fn project_of(name: &str) -> Result<Project, Status> {
@@ -127,9 +145,9 @@ fn parsed(id: &str) -> Result<Uuid, Status> {
     })
 }
 
-fn found(job: Result<Option<Job>, weir_store::StoreError>, id: String) -> Result<api::Job, Status> {
+fn found(job: Result<Option<Job>, weir_store::StoreError>, id: &str) -> Result<Job, Status> {
     let job = job.map_err(|error| status(&Error::from(error)))?;
-    job.map(job_of).ok_or_else(|| status(&Error::NoJob(id)))
+    job.ok_or_else(|| status(&Error::NoJob(id.to_owned())))
 }
 
 const fn state_from(state: common::JobState) -> Option<JobState> {

@@ -8,8 +8,10 @@ mod error;
 mod grpc;
 mod metrics;
 mod observe;
+mod places;
 mod plan;
 mod settings;
+mod store;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,11 +24,14 @@ use weir_jobs::{Jobs, Runner, RunnerOptions, Works, intake};
 use weir_proto::maintenance::v1::maintenance_service_server::MaintenanceServiceServer;
 use weir_runtime::{Ground, GrpcDoor, Service, Stage, StartError, bind, serve_ops};
 use weir_store::{Migrations, outbox};
+use weir_upstream::Target;
 
-use act::Analyze;
+use act::{Limits, OPERATIONS, Operation, Switches, Team};
 use grpc::Desk;
 use metrics::Metrics;
-use plan::AnalyzeRule;
+use places::Places;
+use plan::{Rules, Worth};
+use store::Pieces;
 
 pub use settings::{MaintenanceSettings, check};
 
@@ -51,39 +56,70 @@ pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
     let grpc = bind(&ground, "maintenance.grpc_listen", settings.grpc_listen).await?;
     let ops = bind(&ground, "maintenance.ops_listen", settings.ops_listen).await?;
     let metrics = Arc::new(Metrics::register(&ground.registry));
-    let tables = Tables::take(&ground, SCHEMA, vec![weir_jobs::migrations(), Migrations::of_service(sqlx::migrate!())], &bus)?;
+    let tables = Tables::take(
+        &ground,
+        SCHEMA,
+        vec![weir_jobs::migrations(), Migrations::of_service(sqlx::migrate!())],
+        &bus,
+    )?;
     weir_footing::show_bus(&ground, &bus);
 
-    let database = target.database().to_owned();
-    let analyze = Analyze {
-        target,
-        rule: AnalyzeRule {
-            threshold_percent: settings.analyze_threshold_percent,
-        },
-        automatic: settings.auto_analyze,
-        lock_timeout: settings.lock_timeout,
-        statement_timeout: settings.statement_timeout,
-        metrics,
-    };
+    let team = Arc::new(team(&ground, &tables, &settings, target, metrics));
     let jobs = Jobs::new(tables.store(), WORKER, ground.clock.clone());
-    work(
-        &ground,
-        &tables,
-        &jobs,
-        &bus,
-        &settings,
-        Works::builder().with(analyze.clone()).build(),
-    )?;
+    work(&ground, &tables, &jobs, &bus, &settings, works(&team))?;
 
     serve_ops(&ground, ops);
-    let desk = Desk {
-        analyze,
-        jobs,
-        database,
-    };
+    let desk = Desk { team, jobs };
     GrpcDoor::new(grpc, GRPC_NAME).serve(&ground, |routes| {
         routes.add_service(MaintenanceServiceServer::new(desk));
     })
+}
+
+fn team(
+    ground: &Ground,
+    tables: &Tables,
+    settings: &MaintenanceSettings,
+    target: Target,
+    metrics: Arc<Metrics>,
+) -> Team {
+    Team {
+        // They were read when the settings were checked.
+        places: Places::read(&target, &settings.databases.0).unwrap_or_default(),
+        target,
+        rules: rules(settings),
+        switches: Switches {
+            vacuum: settings.auto_vacuum,
+            analyze: settings.auto_analyze,
+            rewrite: settings.auto_rewrite,
+        },
+        limits: Limits {
+            lock: settings.lock_timeout,
+            statement: settings.statement_timeout,
+        },
+        pieces: Pieces::new(tables.store().clone()),
+        metrics,
+        clock: ground.clock.clone(),
+    }
+}
+
+const fn rules(settings: &MaintenanceSettings) -> Rules {
+    Rules {
+        vacuum_percent: settings.vacuum_threshold_percent,
+        analyze_percent: settings.analyze_threshold_percent,
+        reindex: Worth {
+            percent: settings.reindex_threshold_percent,
+            bytes: settings.reindex_waste_bytes,
+        },
+        reorganize: Worth {
+            percent: settings.reorganize_threshold_percent,
+            bytes: settings.reorganize_waste_bytes,
+        },
+    }
+}
+
+fn works(team: &Arc<Team>) -> Works {
+    let operations = OPERATIONS.iter().filter_map(|name| Operation::of(name, team));
+    operations.fold(Works::builder(), weir_jobs::WorksBuilder::with).build()
 }
 
 /// Takes requests in, and works on them.

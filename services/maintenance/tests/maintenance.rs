@@ -41,9 +41,15 @@ impl Maintenance {
             ("WEIR_MAINTENANCE__HEARTBEAT_DEAD_AFTER", "2s".to_owned()),
         ];
         let listen = listen.map(|(name, value)| (name.to_owned(), value));
+        let url = settings.iter().find(|(name, _)| *name == "DATABASE_URL");
+        let database = url.and_then(|(_, url)| url.rsplit('/').next()).unwrap();
+        // The first to say so counts.
+        let places = format!(r#"[{{ database = "{database}", project = "shop" }}]"#);
+        let places = ("WEIR_MAINTENANCE__DATABASES".to_owned(), places);
         let settings = settings
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let settings = std::iter::once(places).chain(settings);
         let sources = Sources::load(None, listen.into_iter().chain(settings)).unwrap();
         let (_, reloaded) = watch::channel(sources.clone());
         let (tasks, bus) = (Tasks::new(), Bus::in_memory(Limits::default()));
@@ -146,12 +152,16 @@ impl Maintenance {
             project: "shop".to_owned(),
             operation: "analyze".to_owned(),
             table: table.to_owned(),
+            ..api::PlanRequest::default()
         };
         self.client.clone().plan(request).await.unwrap().into_inner().candidates
     }
 
     async fn job(&self, id: &str) -> api::Job {
-        let request = api::GetJobRequest { id: id.to_owned() };
+        let request = api::GetJobRequest {
+            id: id.to_owned(),
+            project: "shop".to_owned(),
+        };
         self.client
             .clone()
             .get_job(request)
@@ -253,10 +263,10 @@ async fn a_table_with_many_changes_is_analysed_as_planned_and_before_and_after_a
     });
     assert_eq!(planned.collect::<Vec<_>>(), selected.map(reasons).collect::<Vec<_>>());
     assert_eq!(
-        (&effect["dry_run"], &effect["tables_left"]),
+        (&effect["dry_run"], &effect["left"]),
         (&Json::from(false), &Json::from(1))
     );
-    let big = &effect["tables"][1];
+    let big = &effect["pieces"][1];
     assert_eq!(
         (&big["before"]["changed_tuples"], &big["before"]["last_analyze_unix_ms"]),
         (&Json::from(1_000), &Json::Null)
@@ -299,7 +309,7 @@ async fn a_dry_run_says_what_it_would_do_and_changes_nothing() {
         (effect["dry_run"].as_bool(), tables_of(&effect, "planned")),
         (Some(true), vec!["public.big".to_owned()])
     );
-    assert!(tables_of(&effect, "tables").is_empty());
+    assert!(tables_of(&effect, "pieces").is_empty());
     assert_eq!(analysed(&database).await, "");
     maintenance.stop().await;
 }
@@ -309,9 +319,9 @@ async fn only_the_tables_asked_for_are_analysed_and_unknown_ones_fail_at_once() 
     let database = database_with(&[("orders_1", 100), ("orders_2", 100), ("users", 100)]).await;
     let mut maintenance = Maintenance::of(&database).await;
     let one = maintenance.effect_of(&analyze(r#"{"table":"public.orders_2"}"#)).await;
-    assert_eq!(tables_of(&one, "tables"), ["public.orders_2"]);
+    assert_eq!(tables_of(&one, "pieces"), ["public.orders_2"]);
     let some = maintenance.effect_of(&analyze(r#"{"table":"public.orders*"}"#)).await;
-    assert_eq!(tables_of(&some, "tables"), ["public.orders_1"]);
+    assert_eq!(tables_of(&some, "pieces"), ["public.orders_1"]);
     assert_eq!(analysed(&database).await, "orders_1,orders_2");
     for parameters in [
         r#"{"table":"public.nothing"}"#,
@@ -327,6 +337,7 @@ async fn only_the_tables_asked_for_are_analysed_and_unknown_ones_fail_at_once() 
     }
     assert_eq!(analysed(&database).await, "orders_1,orders_2");
     let request = api::PlanRequest {
+        project: "shop".to_owned(),
         table: "public.nothing".to_owned(),
         ..api::PlanRequest::default()
     };
@@ -350,13 +361,13 @@ async fn a_table_that_somebody_holds_is_left_within_the_lock_timeout() {
         .await
         .unwrap();
     let effect = maintenance.effect_of(&analyze("")).await;
-    assert_eq!(tables_of(&effect, "tables"), ["public.free", "public.held"]);
-    assert_eq!(effect["tables"][0]["after"]["changed_tuples"], 0);
-    let skipped = effect["tables"][1]["skipped"].as_str().unwrap();
+    assert_eq!(tables_of(&effect, "pieces"), ["public.free", "public.held"]);
+    assert_eq!(effect["pieces"][0]["after"]["changed_tuples"], 0);
+    let skipped = effect["pieces"][1]["reason"].as_str().unwrap();
     assert!(skipped.contains("lock timeout"), "{skipped}");
     held.rollback().await.unwrap();
     let effect = maintenance.effect_of(&analyze("")).await;
-    assert_eq!(tables_of(&effect, "tables"), ["public.held"]);
+    assert_eq!(tables_of(&effect, "pieces"), ["public.held"]);
     assert_eq!(analysed(&database).await, "free,held");
     maintenance.stop().await;
 }
@@ -369,7 +380,7 @@ async fn a_table_of_somebody_else_is_told_as_left() {
     let as_role = database.url().replacen("postgres@", &format!("{role}@"), 1);
     let mut maintenance = Maintenance::start(&[("DATABASE_URL", &as_role), ("WEIR_STORE__URL", &database.url())]).await;
     let effect = maintenance.effect_of(&analyze("")).await;
-    let skipped = effect["tables"][0]["skipped"].as_str().unwrap();
+    let skipped = effect["pieces"][0]["reason"].as_str().unwrap();
     assert!(skipped.contains("theirs"), "{skipped}");
     assert_eq!(analysed(&database).await, "");
     maintenance.stop().await;
@@ -399,6 +410,7 @@ async fn a_running_job_is_stopped_when_it_is_cancelled() {
     .await;
     let cancel = api::CancelJobRequest {
         id: request.job_id.clone(),
+        project: "shop".to_owned(),
     };
     maintenance.client.clone().cancel_job(cancel).await.unwrap();
     let ended = loop {
@@ -473,6 +485,7 @@ async fn a_request_that_comes_twice_is_done_once_and_jobs_are_listed_by_project(
     }
     let unknown = api::GetJobRequest {
         id: Uuid::nil().to_string(),
+        project: "shop".to_owned(),
     };
     assert_eq!(client.get_job(unknown).await.unwrap_err().code(), tonic::Code::NotFound);
     maintenance.stop().await;
@@ -497,7 +510,10 @@ async fn while_the_upstream_is_away_the_job_is_tried_again_later() {
     let away = maintenance
         .client
         .clone()
-        .plan(api::PlanRequest::default())
+        .plan(api::PlanRequest {
+            project: "shop".to_owned(),
+            ..api::PlanRequest::default()
+        })
         .await
         .unwrap_err();
     assert_eq!(away.code(), tonic::Code::Unavailable, "{away}");
@@ -505,7 +521,7 @@ async fn while_the_upstream_is_away_the_job_is_tried_again_later() {
     // An immediate stop forgets the statistics: the change is made anew.
     database.psql("insert into big select generate_series(1, 1000)").await;
     let effect = maintenance.effect(&request.job_id).await;
-    assert_eq!(tables_of(&effect, "tables"), ["public.big"]);
+    assert_eq!(tables_of(&effect, "pieces"), ["public.big"]);
     assert_eq!(maintenance.job(&request.job_id).await.attempts, 2);
     maintenance.stop().await;
 }
@@ -528,6 +544,6 @@ async fn a_schedule_may_be_told_to_leave_the_tables_alone_and_an_operator_not() 
     );
     assert_eq!(analysed(&database).await, "");
     let effect = maintenance.effect_of(&analyze("")).await;
-    assert_eq!(tables_of(&effect, "tables"), ["public.big"]);
+    assert_eq!(tables_of(&effect, "pieces"), ["public.big"]);
     maintenance.stop().await;
 }

@@ -7,10 +7,12 @@ mod clock;
 mod error;
 mod id;
 mod secret;
+mod size;
 mod trace;
 
 pub use clock::Clock;
 pub use error::{Coded, ErrorClass};
 pub use id::{Fingerprint, InvalidId, Project, Upstream};
 pub use secret::Secret;
+pub use size::size_in_words;
 pub use trace::{TRACEPARENT_BYTES, is_traceparent};

@@ -66,6 +66,11 @@ impl Session {
         }
     }
 
+    /// Whether it is of no use any more.
+    pub(crate) const fn is_broken(&self) -> bool {
+        self.connection.is_broken()
+    }
+
     /// What the server remarked since the last call.
     pub(crate) fn remarks(&mut self) -> Vec<ServerError> {
         self.connection.take_notices()

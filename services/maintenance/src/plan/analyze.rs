@@ -1,108 +1,75 @@
 //! Which tables need ANALYZE. Pure.
 
-use super::{Candidate, TableFacts};
+use super::{Candidate, Expected, Kind, TableFacts};
 
 /// Changed rows that every table is allowed, so that small ones are not analysed all the time.
 const BASE_TUPLES: f64 = 50.0;
+/// ANALYZE reads at most so many pages of a table at the default statistics target.
+const PAGES_MAX: u64 = 30_000;
+const PAGE: u64 = 8_192;
 
-/// When a table needs it.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct AnalyzeRule {
-    /// The share of changed rows, in per cent.
-    pub threshold_percent: f64,
-}
-
-impl AnalyzeRule {
-    fn threshold_tuples(self, facts: &TableFacts) -> f64 {
-        BASE_TUPLES + self.threshold_percent / 100.0 * facts.live_tuples.max(0) as f64
-    }
-}
-
-/// The plan for a set of tables, the most changed first.
-pub(crate) fn plan_analyze(facts: Vec<TableFacts>, rule: AnalyzeRule) -> Vec<Candidate> {
-    let mut plan: Vec<Candidate> = facts.into_iter().map(|facts| candidate(facts, rule)).collect();
-    plan.sort_by(|left, right| {
-        let order = right.facts.changed_percent().total_cmp(&left.facts.changed_percent());
-        right
-            .selected
-            .cmp(&left.selected)
-            .then(order)
-            .then_with(|| left.facts.table.cmp(&right.facts.table))
-    });
-    plan
-}
-
-fn candidate(facts: TableFacts, rule: AnalyzeRule) -> Candidate {
-    let threshold = rule.threshold_tuples(&facts);
-    let selected = facts.changed_tuples as f64 >= threshold;
-    let relation = if selected { "reaches" } else { "is below" };
+/// The verdict on one table. One that an operator named is analysed if anything changed.
+pub(crate) fn analyze(facts: TableFacts, threshold_percent: f64, is_named: bool) -> Candidate {
+    let threshold = BASE_TUPLES + threshold_percent / 100.0 * facts.live_tuples.max(0) as f64;
+    let enough = facts.changed_tuples as f64 >= threshold;
+    let relation = if enough { "reaches" } else { "is below" };
     let reason = format!(
         "{} of {} rows changed ({:.1} %), which {relation} the threshold of {threshold:.0}",
         facts.changed_tuples,
         facts.live_tuples,
         facts.changed_percent(),
     );
+    let wanted = is_named && !enough && facts.changed_tuples > 0;
+    let reason = if wanted {
+        format!("{reason}; ordered by name")
+    } else {
+        reason
+    };
+    let size = facts.size_bytes.max(0).unsigned_abs();
+    let expected = Expected {
+        cost_bytes: size.min(PAGES_MAX * PAGE),
+        ..Expected::default()
+    };
     Candidate {
-        facts,
-        selected,
-        reason,
+        expected,
+        ..Candidate::of_table(Kind::Analyze, facts, enough || wanted, reason)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::TableName;
+    use super::super::facts::samples::table;
     use super::*;
 
-    fn facts(name: &str, live_tuples: i64, changed_tuples: i64) -> TableFacts {
-        let table = TableName {
-            schema: "public".to_owned(),
-            name: name.to_owned(),
-        };
+    fn changed(live_tuples: i64, changed_tuples: i64) -> TableFacts {
         TableFacts {
-            table,
-            live_tuples,
-            dead_tuples: 0,
             changed_tuples,
-            size_bytes: 0,
-            last_analyze_unix_ms: None,
+            ..table("t", live_tuples)
         }
     }
 
     #[test]
     fn a_table_needs_it_from_ten_per_cent_and_fifty_rows_on() {
-        let rule = AnalyzeRule {
-            threshold_percent: 10.0,
-        };
-        for (live, changed, selected) in [
+        for (live, changes, selected) in [
             (1_000, 149, false),
             (1_000, 150, true),
             (0, 49, false),
             (0, 50, true),
             (1_000_000, 100_049, false),
         ] {
-            let plan = plan_analyze(vec![facts("t", live, changed)], rule);
-            assert_eq!(plan[0].selected, selected, "{live} {changed}: {}", plan[0].reason);
+            let verdict = analyze(changed(live, changes), 10.0, false);
+            assert_eq!(verdict.selected, selected, "{live} {changes}: {}", verdict.reason);
         }
     }
 
     #[test]
-    fn the_plan_begins_with_what_changed_most_and_gives_every_reason() {
-        let rule = AnalyzeRule {
-            threshold_percent: 10.0,
-        };
-        let plan = plan_analyze(
-            vec![facts("a", 1_000, 200), facts("b", 1_000, 10), facts("c", 1_000, 900)],
-            rule,
-        );
-        let order: Vec<_> = plan
-            .iter()
-            .map(|item| (item.facts.table.name.as_str(), item.selected))
-            .collect();
-        assert_eq!(order, [("c", true), ("a", true), ("b", false)]);
+    fn every_verdict_has_its_figures() {
+        let verdict = analyze(changed(1_000, 10), 10.0, false);
         assert_eq!(
-            plan[2].reason,
+            verdict.reason,
             "10 of 1000 rows changed (1.0 %), which is below the threshold of 150"
         );
+        assert!(analyze(changed(1_000, 10), 10.0, true).selected);
+        assert!(!analyze(changed(1_000, 0), 10.0, true).selected);
     }
 }

@@ -100,7 +100,10 @@ pub(super) async fn run(arguments: Arguments, sources: Sources) -> Result<(), Fa
             services
                 .maintenance()
                 .await?
-                .cancel_job(CancelJobRequest { id: id.clone() })
+                .cancel_job(CancelJobRequest {
+                    id: id.clone(),
+                    project: arguments.project,
+                })
                 .await
                 .map_err(refusal)?;
             say(&format!("{id} is asked to stop"))

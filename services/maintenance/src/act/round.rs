@@ -1,0 +1,362 @@
+//! One run: plan, then piece by piece, each under watch and each written down.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value as Json, json};
+use tokio::time::Instant;
+use weir_jobs::{JobContext, JobError, Work};
+use weir_model::Coded;
+
+use super::team::{BUSY_SLUG, found, room};
+use super::{Deed, Guard, Halt, Session, Team, Turn};
+use crate::error::Error;
+use crate::places::Place;
+use crate::plan::{Candidate, Kind, Wanted};
+use crate::store::{After, NewPiece};
+
+/// An effect names so many planned pieces; the others are counted.
+const NAMED_MAX: usize = 200;
+
+/// One operation that jobs can ask for: some kinds of work.
+#[derive(Debug, Clone)]
+pub(crate) struct Operation {
+    name: &'static str,
+    kinds: &'static [Kind],
+    team: Arc<Team>,
+}
+
+impl Operation {
+    /// An operation of a name, if there is one.
+    pub(crate) fn of(name: &'static str, team: &Arc<Team>) -> Option<Self> {
+        Some(Self {
+            name,
+            kinds: kinds_of(name)?,
+            team: team.clone(),
+        })
+    }
+}
+
+/// Every operation: the whole, and each kind by itself.
+pub(crate) const OPERATIONS: [&str; 8] = [
+    "auto",
+    "sweep",
+    "freeze",
+    "vacuum",
+    "analyze",
+    "reindex",
+    "reorganize",
+    "verify",
+];
+
+/// The kinds of work of an operation.
+pub(crate) fn kinds_of(operation: &str) -> Option<&'static [Kind]> {
+    Some(match operation {
+        "auto" => &Kind::ALL,
+        "sweep" => &[Kind::Sweep],
+        "freeze" => &[Kind::Freeze],
+        "vacuum" => &[Kind::Vacuum],
+        "analyze" => &[Kind::Analyze],
+        "reindex" => &[Kind::Reindex],
+        "reorganize" => &[Kind::Reorganize],
+        "verify" => &[Kind::Verify],
+        _ => return None,
+    })
+}
+
+impl Work for Operation {
+    fn operation(&self) -> &'static str {
+        self.name
+    }
+
+    /// Two runs over the same tables at once would only get into each other's way.
+    fn exclusive_key(&self, _: &Json) -> Option<String> {
+        Some(self.name.to_owned())
+    }
+
+    async fn run(&self, job: &JobContext) -> Result<Json, JobError> {
+        let wanted = wanted(self.kinds, job.parameters()).map_err(|error| outcome(&error))?;
+        let round = Round {
+            team: &self.team,
+            job,
+            wanted,
+            guard: Guard::new(job, &self.team.clock),
+            told: Told::default(),
+        };
+        round.run(self.name == "auto").await
+    }
+}
+
+/// What a job asks for. What is no text would otherwise mean all tables.
+pub(crate) fn wanted(kinds: &[Kind], parameters: &Json) -> Result<Wanted, Error> {
+    let text = |field: &'static str| match parameters.get(field) {
+        None => Ok(String::new()),
+        Some(Json::String(text)) => Ok(text.clone()),
+        Some(other) => Err(Error::Field {
+            field,
+            reason: format!("{other} is no text"),
+        }),
+    };
+    Ok(Wanted {
+        kinds: kinds.to_vec(),
+        table: text("table")?,
+        index: text("index")?,
+    })
+}
+
+/// What cannot get better by itself fails; the rest is tried again.
+fn outcome(error: &Error) -> JobError {
+    match error {
+        Error::Field { .. } => JobError::fail(error.slug(), error),
+        _ => JobError::retry(error.slug(), error),
+    }
+}
+
+struct Round<'a> {
+    team: &'a Team,
+    job: &'a JobContext,
+    wanted: Wanted,
+    guard: Guard<'a>,
+    told: Told,
+}
+
+/// What a run has to tell.
+#[derive(Debug, Default)]
+struct Told {
+    planned: Vec<Json>,
+    left: usize,
+    lines: usize,
+    pieces: Vec<Json>,
+    reclaimed: i64,
+    halted: Option<String>,
+}
+
+impl Round<'_> {
+    async fn run(mut self, is_whole: bool) -> Result<Json, JobError> {
+        if let Some(reason) = self.switch_off() {
+            return Ok(json!({ "skipped": reason }));
+        }
+        let turn = if self.needs_turn() {
+            match self.turn().await.map_err(|error| outcome(&error))? {
+                None => return self.busy(),
+                turn => turn,
+            }
+        } else {
+            None
+        };
+        let places = self.team.places.of(self.job.project());
+        for place in places.map_err(|error| outcome(&error))? {
+            self.at(place).await?;
+            if self.told.halted.is_some() {
+                break;
+            }
+        }
+        found(&self.wanted, self.told.lines > 0).map_err(|error| outcome(&error))?;
+        drop(turn);
+        self.ended(is_whole)
+    }
+
+    /// A schedule leaves out what is switched off. The reason, if nothing remains.
+    fn switch_off(&mut self) -> Option<String> {
+        if !self.job.requested_by().starts_with("schedule ") {
+            return None;
+        }
+        let switches = self.team.switches;
+        let mut off = Vec::new();
+        self.wanted.kinds.retain(|kind| {
+            off.extend(switches.off(*kind));
+            switches.off(*kind).is_none()
+        });
+        off.dedup();
+        self.wanted
+            .kinds
+            .is_empty()
+            .then(|| format!("{} is off", off.join(", ")))
+    }
+
+    /// Statistics are renewed beside whatever else goes on, and a plan hurts nobody.
+    fn needs_turn(&self) -> bool {
+        !self.job.dry_run() && self.wanted.kinds != [Kind::Analyze]
+    }
+
+    async fn turn(&self) -> Result<Option<Turn>, Error> {
+        let name = format!("weir-maint/{}/turn", self.job.id());
+        let turn = Turn::take(&self.team.target, &name, self.team.limits).await?;
+        if turn.is_some() {
+            self.team.pieces.settle().await?;
+        }
+        Ok(turn)
+    }
+
+    fn busy(&self) -> Result<Json, JobError> {
+        let reason = "another maintenance run is at work on this server";
+        if self.job.requested_by().starts_with("schedule ") {
+            return Ok(json!({ "skipped": reason }));
+        }
+        Err(JobError::retry(BUSY_SLUG, reason))
+    }
+
+    async fn at(&mut self, place: &Place) -> Result<(), JobError> {
+        let name = format!("weir-maint/{}", self.job.id());
+        let session = Session::open(&place.target, &name, self.team.limits).await;
+        let mut session = session.map_err(|error| outcome(&error))?;
+        let room = room(self.job.window(), &self.team.clock);
+        let plan = self.team.plan_at(&mut session, place, &self.wanted, room).await;
+        let plan = plan.map_err(|error| outcome(&error))?;
+        self.told.plan(place, &plan);
+        if !self.job.dry_run() {
+            self.carry_out(&mut session, place, &plan).await?;
+        }
+        session.close().await;
+        Ok(())
+    }
+
+    async fn carry_out(&mut self, session: &mut Session, place: &Place, plan: &[Candidate]) -> Result<(), JobError> {
+        let selected: Vec<&Candidate> = plan.iter().filter(|candidate| candidate.selected).collect();
+        let total = selected.len() as u64;
+        for (index, candidate) in selected.into_iter().enumerate() {
+            let note = format!("{} {}", candidate.kind.as_str(), candidate.subject);
+            self.job.progress(index as u64, total, &note);
+            self.piece(session, place, candidate).await?;
+            if self.told.halted.is_some() {
+                return Ok(());
+            }
+        }
+        self.job.progress(total, total, "");
+        Ok(())
+    }
+
+    /// One piece, from its first to its last written word. A relation that is locked or gone is left; a connection that
+    /// is lost ends the attempt.
+    async fn piece(&mut self, session: &mut Session, place: &Place, candidate: &Candidate) -> Result<(), JobError> {
+        let new = NewPiece {
+            job_id: self.job.id(),
+            project: self.job.project().as_str(),
+            database: place.database(),
+            candidate,
+            bytes_before: None,
+            p95_before_ms: None,
+        };
+        let id = self
+            .team
+            .pieces
+            .begin(&new)
+            .await
+            .map_err(|error| outcome(&error.into()))?;
+        let begun = Instant::now();
+        let ended = self.act(session, candidate).await;
+        let after = self.tell(candidate, &ended, begun.elapsed());
+        let written = self.team.pieces.end(id, &after).await;
+        self.consequence(session, ended)?;
+        written.map_err(|error| outcome(&error.into()))
+    }
+
+    async fn act(&self, session: &mut Session, candidate: &Candidate) -> Result<Deed, Halt> {
+        match (candidate.kind, &candidate.facts) {
+            (Kind::Analyze, Some(facts)) => super::analyze(session, &self.guard, facts).await,
+            (kind, _) => Ok(Deed::left(format!("{} is not there", kind.as_str()))),
+        }
+    }
+
+    fn tell(&mut self, candidate: &Candidate, ended: &Result<Deed, Halt>, took: Duration) -> After {
+        let (outcome, reason) = match ended {
+            Ok(Deed { left: None, remark, .. }) => ("done", remark.clone()),
+            Ok(Deed { left: Some(reason), .. }) => ("left", reason.clone()),
+            Err(Halt::Failed(error)) => ("failed", error.to_string()),
+            Err(halt) => ("halted", halt.to_string()),
+        };
+        let kind = candidate.kind.as_str();
+        self.team.metrics.runs.with([kind, outcome]).inc();
+        self.team
+            .metrics
+            .duration_seconds
+            .with([kind])
+            .observe(took.as_secs_f64());
+        let effect = ended.as_ref().map_or(Json::Null, Deed::effect);
+        self.told.piece(candidate, outcome, &reason, &effect, took);
+        After {
+            outcome,
+            reason,
+            effect,
+            ..After::default()
+        }
+    }
+
+    /// What the end of a piece means for the run.
+    fn consequence(&mut self, session: &Session, ended: Result<Deed, Halt>) -> Result<(), JobError> {
+        match ended {
+            Ok(_) => Ok(()),
+            Err(Halt::Cancelled) => Err(JobError::fail("job-cancelled", "it was cancelled")),
+            Err(Halt::Failed(error)) if session.is_broken() => Err(JobError::retry(error.slug(), error)),
+            // The server said no to this piece, and not to others.
+            Err(Halt::Failed(_)) => Ok(()),
+            Err(halt) => {
+                self.told.halted = Some(halt.to_string());
+                Ok(())
+            }
+        }
+    }
+
+    /// Who asked for all that is due is asked again by his schedule; who asked for one thing has it tried again.
+    fn ended(self, is_whole: bool) -> Result<Json, JobError> {
+        match &self.told.halted {
+            Some(reason) if !is_whole => Err(JobError::retry("maintenance-backed-off", reason)),
+            _ => Ok(self.told.effect(self.job.dry_run())),
+        }
+    }
+}
+
+impl Told {
+    fn plan(&mut self, place: &Place, plan: &[Candidate]) {
+        self.lines += plan.len();
+        let selected = plan.iter().filter(|candidate| candidate.selected);
+        self.left += plan.iter().filter(|candidate| !candidate.selected).count();
+        self.planned.extend(selected.map(|candidate| {
+            json!({
+                "database": place.database(),
+                "kind": candidate.kind.as_str(),
+                "table": candidate.subject.table.to_string(),
+                "index": candidate.subject.index,
+                "reason": candidate.reason,
+                "reclaim_bytes": candidate.expected.reclaim_likely,
+                "takes_ms": ms(candidate.expected.takes),
+            })
+        }));
+    }
+
+    fn piece(&mut self, candidate: &Candidate, outcome: &str, reason: &str, effect: &Json, took: Duration) {
+        let mut piece = json!({
+            "kind": candidate.kind.as_str(),
+            "table": candidate.subject.table.to_string(),
+            "index": candidate.subject.index,
+            "outcome": outcome,
+            "reason": reason,
+            "duration_ms": ms(took),
+        });
+        if let (Json::Object(piece), Json::Object(effect)) = (&mut piece, effect) {
+            piece.extend(effect.clone());
+        }
+        self.pieces.push(piece);
+    }
+
+    fn effect(self, dry_run: bool) -> Json {
+        let more = self.planned.len().saturating_sub(NAMED_MAX);
+        let first = |mut list: Vec<Json>| {
+            list.truncate(NAMED_MAX);
+            list
+        };
+        json!({
+            "dry_run": dry_run,
+            "planned": first(self.planned),
+            "planned_more": more,
+            "pieces": first(self.pieces),
+            "left": self.left,
+            "reclaimed_bytes": self.reclaimed,
+            "halted": self.halted,
+        })
+    }
+}
+
+fn ms(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,5 @@
+//! Maintenance's own tables.
+
+mod pieces;
+
+pub(crate) use pieces::{After, Calibration, NewPiece, PieceRow, Pieces};
