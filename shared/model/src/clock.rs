@@ -46,6 +46,13 @@ impl Clock {
             *time.lock().unwrap_or_else(PoisonError::into_inner) += by;
         }
     }
+
+    /// Sets a manual clock back. The system clock takes no orders and ignores it.
+    pub fn set_back(&self, by: Duration) {
+        if let Source::Manual(time) = &self.0 {
+            *time.lock().unwrap_or_else(PoisonError::into_inner) -= by;
+        }
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one door to the machine's wall clock")]
@@ -64,5 +71,7 @@ mod tests {
         assert_eq!(clock.unix_ms(), 10_000);
         other.advance(Duration::from_millis(5));
         assert_eq!(clock.unix_ms(), 10_005);
+        other.set_back(Duration::from_millis(1_005));
+        assert_eq!(clock.unix_ms(), 9_000);
     }
 }
