@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use weir_model::{Clock, Project};
@@ -12,14 +13,14 @@ use weir_store::{Store, Term};
 
 use crate::clockwork::Clockwork;
 use crate::error::Error;
+use crate::file;
 use crate::metrics::Metrics;
-use crate::plan::{Decision, Facts, Timetable, decide};
+use crate::plan::{Decision, Facts, Stamp, Timetable, decide, of_schedule};
 use crate::request::request_run;
-use crate::store::{self, DueRow, NewRun};
+use crate::store::{self, DueRow, NewRun, ScheduleRow};
+use crate::terms::CurrentTerms;
+use crate::windows::opening_of;
 
-/// A run that a schedule asked for is not begun later than this. Until then it keeps the next one from being asked for;
-/// without an end, one request that no worker takes would silence its schedule for good.
-const BEGIN_WITHIN_MS: i64 = 3_600_000;
 /// How long the records of runs that ended are kept.
 const KEEP_RUNS_MS: i64 = 30 * 24 * 3_600_000;
 
@@ -45,6 +46,15 @@ pub(crate) struct Conductor {
     pub(crate) store: Store,
     pub(crate) clock: Clock,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) terms: CurrentTerms,
+}
+
+/// What a term has seen so far.
+struct Seen {
+    /// Settings that are not in the rows yet are marked as changed.
+    terms: CurrentTerms,
+    /// The time of the last round. `None`: there was none.
+    round_unix_ms: Option<i64>,
 }
 
 impl Conductor {
@@ -52,21 +62,36 @@ impl Conductor {
     pub(crate) async fn lead(&self, term: &Term, clockwork: &mut Clockwork, stop: &CancellationToken) -> bool {
         let _leading = Leading::shown(&self.metrics);
         tracing::info!(epoch = term.epoch(), "leading the schedules");
+        let mut seen = self.nothing_seen();
         while let Some(tick) = stop.run_until_cancelled(clockwork.tick()).await {
             if tick.is_none() {
                 return false;
             }
-            if let Err(error) = self.round(term).await {
+            if let Err(error) = self.round(term, &mut seen).await {
                 tracing::warn!(error = %error, "due schedules were left for the next second");
             }
         }
         true
     }
 
-    async fn round(&self, term: &Term) -> Result<(), Error> {
+    fn nothing_seen(&self) -> Seen {
+        let mut terms = self.terms.clone();
+        terms.mark_changed();
+        Seen {
+            terms,
+            round_unix_ms: None,
+        }
+    }
+
+    async fn round(&self, term: &Term, seen: &mut Seen) -> Result<(), Error> {
         let now = self.clock.unix_ms();
+        self.follow_file(term, seen).await?;
+        if seen.round_unix_ms.is_none_or(|last| now < last) {
+            self.realign(term, now).await?;
+        }
+        seen.round_unix_ms = Some(now);
         let mut connection = self.store.pool().acquire().await?;
-        let due = store::due_schedules(&mut connection, now, now - BEGIN_WITHIN_MS).await?;
+        let due = store::due_schedules(&mut connection, now).await?;
         store::forget_runs(&mut connection, now - KEEP_RUNS_MS).await?;
         drop(connection);
         for row in due {
@@ -74,6 +99,49 @@ impl Conductor {
                 tracing::warn!(schedule = row.schedule.name, project = row.schedule.project, error = %error, "schedule not attended to");
             }
         }
+        Ok(())
+    }
+
+    async fn follow_file(&self, term: &Term, seen: &mut Seen) -> Result<(), Error> {
+        if !seen.terms.has_changed().unwrap_or_default() {
+            return Ok(());
+        }
+        let terms = seen.terms.borrow().clone();
+        file::follow(&self.store, term, &terms.settings, &self.clock).await?;
+        // Only now: what could not be written is tried again.
+        seen.terms.borrow_and_update();
+        Ok(())
+    }
+
+    /// Plans anew what is planned for a time that is much too far ahead, because the clock was set back since.
+    async fn realign(&self, term: &Term, now: i64) -> Result<(), Error> {
+        let mut connection = self.store.pool().acquire().await?;
+        let schedules = store::unpaused_schedules(&mut connection).await?;
+        drop(connection);
+        for schedule in schedules {
+            if let Err(error) = self.realign_one(term, &schedule, now).await {
+                tracing::warn!(schedule = schedule.name, project = schedule.project, error = %error, "schedule not planned anew");
+            }
+        }
+        Ok(())
+    }
+
+    async fn realign_one(&self, term: &Term, schedule: &ScheduleRow, now: i64) -> Result<(), Error> {
+        let timetable = Timetable::parse(&schedule.cron, &schedule.time_zone)?;
+        if !timetable.is_astray(schedule.next_run_unix_ms, schedule.jitter_ms, now)? {
+            return Ok(());
+        }
+        let next = timetable.next_after(now)? + jitter_ms(schedule.jitter_ms);
+        let mut transaction = self.store.pool().begin().await?;
+        check(term, &mut transaction).await?;
+        store::plan_next(&mut transaction, schedule, next).await?;
+        transaction.commit().await?;
+        self.metrics.decisions.with(["astray"]).inc();
+        tracing::warn!(
+            schedule = schedule.name,
+            project = schedule.project,
+            "the clock was set back; schedule is planned anew"
+        );
         Ok(())
     }
 
@@ -92,9 +160,7 @@ impl Conductor {
         let next = Timetable::parse(&schedule.cron, &schedule.time_zone)?.next_after(now)?;
         let next = next + jitter_ms(schedule.jitter_ms);
         let mut transaction = self.store.pool().begin().await?;
-        term.check(&mut transaction)
-            .await
-            .map_err(|error| Error::Store(error.to_string()))?;
+        check(term, &mut transaction).await?;
         if !store::plan_next(&mut transaction, schedule, next).await? {
             return Ok(());
         }
@@ -103,11 +169,21 @@ impl Conductor {
                 field: "project",
                 reason: error.to_string(),
             })?;
-            request_run(&mut transaction, &project, &scheduled_run(row, now), &self.clock).await?;
+            let stamp = self.stamp_of(&mut transaction, schedule, now).await?;
+            request_run(&mut transaction, &project, &scheduled_run(row, now, stamp), &self.clock).await?;
         }
         transaction.commit().await?;
         self.tell(row, decision);
         Ok(())
+    }
+
+    async fn stamp_of(&self, connection: &mut PgConnection, schedule: &ScheduleRow, now: i64) -> Result<Stamp, Error> {
+        let terms = self.terms.borrow().clone();
+        if schedule.ignores_windows || !terms.is_windowed(&schedule.operation) {
+            return Ok(Stamp::default());
+        }
+        let opening = opening_of(connection, &schedule.project, &terms, now).await?;
+        Ok(of_schedule(&opening))
     }
 
     fn tell(&self, row: &DueRow, decision: Decision) {
@@ -127,7 +203,12 @@ impl Conductor {
     }
 }
 
-fn scheduled_run(row: &DueRow, now: i64) -> NewRun {
+async fn check(term: &Term, transaction: &mut PgConnection) -> Result<(), Error> {
+    let leading = term.check(transaction).await;
+    leading.map_err(|error| Error::Store(error.to_string()))
+}
+
+fn scheduled_run(row: &DueRow, now: i64, stamp: Stamp) -> NewRun {
     let schedule = &row.schedule;
     NewRun {
         id: Uuid::now_v7(),
@@ -138,7 +219,9 @@ fn scheduled_run(row: &DueRow, now: i64) -> NewRun {
         requested_by: format!("schedule {}", schedule.name),
         dry_run: false,
         requested_unix_ms: now,
-        begin_before_unix_ms: now + BEGIN_WITHIN_MS,
+        begin_before_unix_ms: now + schedule.begin_within_ms,
+        attempt_max: u32::try_from(schedule.attempt_max).unwrap_or_default(),
+        stamp,
     }
 }
 

@@ -4,16 +4,22 @@ use serde_json::Value as Json;
 use sqlx::PgConnection;
 use uuid::Uuid;
 use weir_model::{Clock, Project};
-use weir_store::{Store, Term};
+use weir_store::Store;
 
 use crate::error::Error;
-use crate::plan::Timetable;
+use crate::plan::{Stamp, Timetable, of_order};
 use crate::request::request_run;
-use crate::settings::FileSchedule;
 use crate::store::{self, NewRun, NewSchedule, RunRow, ScheduleRow};
+use crate::windows::{WindowDesk, opening_of, refusal};
 
 /// Most characters of a name or an operation.
 const WORD_MAX: usize = 63;
+/// A run that a schedule asked for is not begun later than this, unless the schedule says otherwise. Until then it keeps
+/// the next one from being asked for; without an end, one request that no worker takes would silence its schedule for
+/// good.
+const BEGIN_WITHIN_MS: u32 = 3_600_000;
+/// Attempts that a schedule can ask for.
+const ATTEMPTS_MAX: u32 = 100;
 
 /// A schedule as somebody wants it.
 #[derive(Debug, Clone)]
@@ -26,6 +32,10 @@ pub(crate) struct Wanted {
     pub(crate) parameters_json: String,
     pub(crate) misfire: &'static str,
     pub(crate) jitter_ms: u32,
+    pub(crate) ignores_windows: bool,
+    pub(crate) attempt_max: u32,
+    /// 0: the usual time.
+    pub(crate) begin_within_ms: u32,
 }
 
 /// A run as somebody wants it, now.
@@ -35,6 +45,7 @@ pub(crate) struct Order {
     pub(crate) operation: String,
     pub(crate) parameters_json: String,
     pub(crate) dry_run: bool,
+    pub(crate) force_window: bool,
 }
 
 /// Answers requests about schedules and runs. Cheap to clone.
@@ -42,11 +53,13 @@ pub(crate) struct Order {
 pub(crate) struct Desk {
     store: Store,
     clock: Clock,
+    pub(crate) windows: WindowDesk,
 }
 
 impl Desk {
-    pub(crate) const fn new(store: Store, clock: Clock) -> Self {
-        Self { store, clock }
+    pub(crate) fn new(windows: WindowDesk) -> Self {
+        let (store, clock) = (windows.store.clone(), windows.clock.clone());
+        Self { store, clock, windows }
     }
 
     async fn connection(&self) -> Result<sqlx::pool::PoolConnection<sqlx::Postgres>, Error> {
@@ -74,29 +87,31 @@ impl Desk {
         let new = checked(wanted, false, self.clock.unix_ms())?;
         let mut connection = self.connection().await?;
         let (id, created) = store::put_schedule(&mut connection, &new).await?;
-        Ok((found(&mut connection, id).await?, created))
+        Ok((found(&mut connection, &new.project, id).await?, created))
     }
 
-    /// Removes a schedule.
-    pub(crate) async fn delete(&self, id: Uuid) -> Result<(), Error> {
+    /// Removes a schedule of a project.
+    pub(crate) async fn delete(&self, project: &str, id: Uuid) -> Result<(), Error> {
+        let project = project_of(project)?;
         let mut connection = self.connection().await?;
-        let deleted = store::delete_schedule(&mut connection, id).await?;
+        let deleted = store::delete_schedule(&mut connection, project.as_str(), id).await?;
         if deleted { Ok(()) } else { Err(no_schedule(id)) }
     }
 
-    /// Pauses a schedule, or resumes it from its next time on.
-    pub(crate) async fn pause(&self, id: Uuid, paused: bool) -> Result<ScheduleRow, Error> {
+    /// Pauses a schedule of a project, or resumes it from its next time on.
+    pub(crate) async fn pause(&self, project: &str, id: Uuid, paused: bool) -> Result<ScheduleRow, Error> {
+        let project = project_of(project)?;
         let mut connection = self.connection().await?;
-        let row = found(&mut connection, id).await?;
+        let row = found(&mut connection, project.as_str(), id).await?;
         let next = Timetable::parse(&row.cron, &row.time_zone)?.next_after(self.clock.unix_ms())?;
         store::set_paused(&mut connection, id, paused, next).await?;
-        found(&mut connection, id).await
+        found(&mut connection, project.as_str(), id).await
     }
 
     /// Requests a run now, with the same row and the same event as a schedule would.
     pub(crate) async fn run_now(&self, order: Order) -> Result<RunRow, Error> {
         let project = project_of(&order.project)?;
-        let run = NewRun {
+        let mut run = NewRun {
             id: Uuid::now_v7(),
             schedule_id: None,
             project: project.to_string(),
@@ -106,13 +121,28 @@ impl Desk {
             dry_run: order.dry_run,
             requested_unix_ms: self.clock.unix_ms(),
             begin_before_unix_ms: 0,
+            attempt_max: 0,
+            stamp: Stamp::default(),
         };
         let mut transaction = self.store.pool().begin().await?;
+        if !order.force_window {
+            run.stamp = self.stamp_of(&mut transaction, &run).await?;
+        }
         request_run(&mut transaction, &project, &run, &self.clock).await?;
         // Read before the commit: a request that is safely stored must not be answered with an error, and asked again.
-        let row = found_run(&mut transaction, run.id).await?;
+        let row = found_run(&mut transaction, project.as_str(), run.id).await?;
         transaction.commit().await?;
         Ok(row)
+    }
+
+    /// What the request of an operator says of the windows; refused where it needs one.
+    async fn stamp_of(&self, connection: &mut PgConnection, run: &NewRun) -> Result<Stamp, Error> {
+        let terms = self.windows.terms.borrow().clone();
+        if !terms.is_windowed(&run.operation) {
+            return Ok(Stamp::default());
+        }
+        let opening = opening_of(connection, &run.project, &terms, run.requested_unix_ms).await?;
+        of_order(&run.operation, run.dry_run, &opening).map_err(|closed| refusal(&run.operation, &closed))
     }
 
     /// Runs of a project, the latest first.
@@ -129,55 +159,16 @@ impl Desk {
         Ok(store::list_runs(&mut connection, project.as_str(), schedule_id, states, after, size).await?)
     }
 
-    /// One run.
-    pub(crate) async fn run(&self, id: Uuid) -> Result<RunRow, Error> {
+    /// One run of a project.
+    pub(crate) async fn run(&self, project: &str, id: Uuid) -> Result<RunRow, Error> {
+        let project = project_of(project)?;
         let mut connection = self.connection().await?;
-        found_run(&mut connection, id).await
+        found_run(&mut connection, project.as_str(), id).await
     }
 }
 
-/// Brings the stored schedules in step with the settings file, as the leader of this term.
-pub(crate) async fn follow_file(
-    store: &Store,
-    term: &Term,
-    schedules: &[FileSchedule],
-    clock: &Clock,
-) -> Result<(), Error> {
-    let mut transaction = store.pool().begin().await?;
-    let leading = term.check(&mut transaction).await;
-    leading.map_err(|error| Error::Store(error.to_string()))?;
-    let mut kept = Vec::with_capacity(schedules.len());
-    for schedule in schedules {
-        let new = from_file(schedule, clock.unix_ms())?;
-        kept.push(store::put_schedule(&mut transaction, &new).await?.0);
-    }
-    store::keep_only_from_file(&mut transaction, &kept).await?;
-    Ok(transaction.commit().await?)
-}
-
-/// A schedule of the settings file, checked as one that is put would be.
-pub(crate) fn from_file(schedule: &FileSchedule, now_unix_ms: i64) -> Result<NewSchedule, Error> {
-    checked(wanted(schedule), true, now_unix_ms)
-}
-
-fn wanted(schedule: &FileSchedule) -> Wanted {
-    Wanted {
-        project: schedule.project.clone(),
-        name: schedule.name.clone(),
-        operation: schedule.operation.clone(),
-        cron: schedule.cron.clone(),
-        time_zone: schedule.time_zone.clone(),
-        parameters_json: schedule.parameters.clone(),
-        misfire: if schedule.misfire == "run_once" {
-            "run_once"
-        } else {
-            "skip"
-        },
-        jitter_ms: schedule.jitter_ms,
-    }
-}
-
-fn checked(wanted: Wanted, from_file: bool, now_unix_ms: i64) -> Result<NewSchedule, Error> {
+/// A schedule as it is stored, if it can be.
+pub(crate) fn checked(wanted: Wanted, from_file: bool, now_unix_ms: i64) -> Result<NewSchedule, Error> {
     let next_run_unix_ms = Timetable::parse(&wanted.cron, &wanted.time_zone)?.next_after(now_unix_ms)?;
     Ok(NewSchedule {
         project: project_of(&wanted.project)?.to_string(),
@@ -194,10 +185,26 @@ fn checked(wanted: Wanted, from_file: bool, now_unix_ms: i64) -> Result<NewSched
         jitter_ms: i64::from(wanted.jitter_ms),
         from_file,
         next_run_unix_ms,
+        ignores_windows: wanted.ignores_windows,
+        attempt_max: attempts(wanted.attempt_max)?,
+        begin_within_ms: match wanted.begin_within_ms {
+            0 => BEGIN_WITHIN_MS.into(),
+            given => given.into(),
+        },
     })
 }
 
-fn project_of(name: &str) -> Result<Project, Error> {
+fn attempts(most: u32) -> Result<i64, Error> {
+    if most > ATTEMPTS_MAX {
+        let reason = format!("{most} are too many; at most {ATTEMPTS_MAX} are made");
+        let field = "attempt_max";
+        return Err(Error::Field { field, reason });
+    }
+    Ok(most.into())
+}
+
+/// The project of that name; empty means the default one.
+pub(crate) fn project_of(name: &str) -> Result<Project, Error> {
     if name.is_empty() {
         return Ok(Project::default());
     }
@@ -207,7 +214,8 @@ fn project_of(name: &str) -> Result<Project, Error> {
     })
 }
 
-fn word(field: &'static str, text: String) -> Result<String, Error> {
+/// A name, if it can be one.
+pub(crate) fn word(field: &'static str, text: String) -> Result<String, Error> {
     let reason = match text.chars().count() {
         0 => "it is empty".to_owned(),
         length if length > WORD_MAX => format!("it has {length} characters; at most {WORD_MAX} fit"),
@@ -232,16 +240,16 @@ fn parameters(json: &str) -> Result<Json, Error> {
     }
 }
 
-async fn found_run(connection: &mut PgConnection, id: Uuid) -> Result<RunRow, Error> {
-    let row = store::find_run(connection, id).await?;
+async fn found_run(connection: &mut PgConnection, project: &str, id: Uuid) -> Result<RunRow, Error> {
+    let row = store::find_run(connection, project, id).await?;
     row.ok_or_else(|| Error::NotFound {
         kind: "run",
         id: id.to_string(),
     })
 }
 
-async fn found(connection: &mut PgConnection, id: Uuid) -> Result<ScheduleRow, Error> {
-    store::find_schedule(connection, id)
+async fn found(connection: &mut PgConnection, project: &str, id: Uuid) -> Result<ScheduleRow, Error> {
+    store::find_schedule(connection, project, id)
         .await?
         .ok_or_else(|| no_schedule(id))
 }

@@ -21,11 +21,30 @@ pub(crate) enum Error {
     /// No schedule or run of that id.
     #[error("there is no {kind} {id}")]
     NotFound {
-        /// `schedule` or `run`.
+        /// `schedule`, `run` or `window`.
         kind: &'static str,
         /// The id asked for.
         id: String,
     },
+    /// Work that needs a window while none is open.
+    #[error("{operation} waits for a maintenance window: {next}; force_window (--force-window) does it now")]
+    OutsideWindow {
+        /// What was asked for.
+        operation: String,
+        /// When one opens.
+        next: String,
+    },
+    /// A window that is not the operators'.
+    #[error("window {name:?} is {owner}")]
+    OwnedWindow {
+        /// Its name.
+        name: String,
+        /// Whose it is, and what to do.
+        owner: &'static str,
+    },
+    /// As many windows as a project can have.
+    #[error("the project has {0} windows, and cannot have more")]
+    WindowsFull(usize),
     /// The scheduler's own tables cannot be reached.
     #[error("the scheduler's store failed: {0}")]
     Store(String),
@@ -52,6 +71,8 @@ impl Coded for Error {
         match self {
             Self::Timetable(_) | Self::Field { .. } => ErrorClass::InvalidInput,
             Self::NotFound { .. } => ErrorClass::NotFound,
+            Self::OutsideWindow { .. } | Self::OwnedWindow { .. } => ErrorClass::Conflict,
+            Self::WindowsFull(_) => ErrorClass::Exhausted,
             Self::Store(_) => ErrorClass::Unavailable,
         }
     }
@@ -61,6 +82,9 @@ impl Coded for Error {
             Self::Timetable(_) => "schedule-timetable",
             Self::Field { .. } => "schedule-field",
             Self::NotFound { .. } => "schedule-not-found",
+            Self::OutsideWindow { .. } => "schedule-outside-window",
+            Self::OwnedWindow { .. } => "schedule-window-owned",
+            Self::WindowsFull(_) => "schedule-windows-full",
             Self::Store(_) => "schedule-store",
         }
     }

@@ -1,5 +1,7 @@
 //! `weir.scheduler.v1` to calls of [`Desk`](crate::desk::Desk) and back. Translates, decides nothing.
 
+mod windows;
+
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 use weir_proto::common::v1::{JobState, Progress};
@@ -46,15 +48,17 @@ impl SchedulerService for Desk {
         &self,
         request: Request<api::DeleteScheduleRequest>,
     ) -> Answer<api::DeleteScheduleResponse> {
-        self.delete(id(&request.into_inner().id)?)
+        let request = request.into_inner();
+        self.delete(&request.project, id(&request.id)?)
             .await
             .map_err(|error| status(&error))?;
         Ok(Response::new(api::DeleteScheduleResponse {}))
     }
 
     async fn pause_schedule(&self, request: Request<api::PauseScheduleRequest>) -> Answer<api::PauseScheduleResponse> {
+        let request = request.into_inner();
         let row = self
-            .pause(id(&request.into_inner().id)?, true)
+            .pause(&request.project, id(&request.id)?, true)
             .await
             .map_err(|error| status(&error))?;
         Ok(Response::new(api::PauseScheduleResponse {
@@ -66,8 +70,9 @@ impl SchedulerService for Desk {
         &self,
         request: Request<api::ResumeScheduleRequest>,
     ) -> Answer<api::ResumeScheduleResponse> {
+        let request = request.into_inner();
         let row = self
-            .pause(id(&request.into_inner().id)?, false)
+            .pause(&request.project, id(&request.id)?, false)
             .await
             .map_err(|error| status(&error))?;
         Ok(Response::new(api::ResumeScheduleResponse {
@@ -82,6 +87,7 @@ impl SchedulerService for Desk {
             operation: request.operation,
             parameters_json: request.parameters_json,
             dry_run: request.dry_run,
+            force_window: request.force_window,
         };
         let row = self.run_now(order).await.map_err(|error| status(&error))?;
         Ok(Response::new(api::RunNowResponse { run: Some(run_of(row)) }))
@@ -107,11 +113,24 @@ impl SchedulerService for Desk {
     }
 
     async fn get_run(&self, request: Request<api::GetRunRequest>) -> Answer<api::GetRunResponse> {
+        let request = request.into_inner();
         let row = self
-            .run(id(&request.into_inner().id)?)
+            .run(&request.project, id(&request.id)?)
             .await
             .map_err(|error| status(&error))?;
         Ok(Response::new(api::GetRunResponse { run: Some(run_of(row)) }))
+    }
+
+    async fn list_windows(&self, request: Request<api::ListWindowsRequest>) -> Answer<api::ListWindowsResponse> {
+        self.windows_listed(request).await
+    }
+
+    async fn put_window(&self, request: Request<api::PutWindowRequest>) -> Answer<api::PutWindowResponse> {
+        self.window_put(request).await
+    }
+
+    async fn delete_window(&self, request: Request<api::DeleteWindowRequest>) -> Answer<api::DeleteWindowResponse> {
+        self.window_deleted(request).await
     }
 }
 
@@ -137,6 +156,9 @@ fn wanted(schedule: api::Schedule) -> Wanted {
         parameters_json: schedule.parameters_json,
         misfire: if run_once { "run_once" } else { "skip" },
         jitter_ms: schedule.jitter_ms,
+        ignores_windows: schedule.ignores_windows,
+        attempt_max: schedule.attempt_max,
+        begin_within_ms: schedule.begin_within_ms,
     }
 }
 
@@ -159,6 +181,9 @@ fn schedule_of(row: ScheduleRow, last_run: Option<RunRow>) -> api::Schedule {
         paused: row.paused,
         next_run_unix_ms: if row.paused { 0 } else { row.next_run_unix_ms },
         last_run: last_run.map(run_of),
+        ignores_windows: row.ignores_windows,
+        attempt_max: u32::try_from(row.attempt_max).unwrap_or(u32::MAX),
+        begin_within_ms: u32::try_from(row.begin_within_ms).unwrap_or(u32::MAX),
     }
 }
 
@@ -186,6 +211,8 @@ fn run_of(row: RunRow) -> api::Run {
         attempts: u32::try_from(row.attempts).unwrap_or(u32::MAX),
         requested_by: row.requested_by,
         dry_run: row.dry_run,
+        window_ends_unix_ms: row.window_ends_unix_ms,
+        outside_window: row.outside_window,
     }
 }
 

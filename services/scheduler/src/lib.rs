@@ -7,13 +7,17 @@ mod clockwork;
 mod conductor;
 mod desk;
 mod error;
+mod file;
 mod grpc;
+mod learn;
 mod metrics;
 mod plan;
 mod reports;
 mod request;
 mod settings;
 mod store;
+mod terms;
+mod windows;
 
 use std::sync::Arc;
 
@@ -30,8 +34,10 @@ use weir_store::{Leadership, LeadershipOptions, Migrations, Term, outbox};
 use clockwork::Clockwork;
 use conductor::Conductor;
 use desk::Desk;
+use learn::Learner;
 use metrics::Metrics;
-use settings::FileSchedule;
+use terms::CurrentTerms;
+use windows::WindowDesk;
 
 pub use settings::{SchedulerSettings, check};
 
@@ -57,7 +63,8 @@ pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
     let tables = Tables::take(&ground, SCHEMA, vec![Migrations::of_service(sqlx::migrate!())], &bus)?;
     weir_footing::show_bus(&ground, &bus);
 
-    lead(&ground, &tables, &metrics, settings.schedules.0);
+    let terms = terms::follow(&ground, settings)?;
+    lead(&ground, &tables, &metrics, &terms);
     let reports = report_consumer(&bus)?;
     let (followed, counted) = (tables.clone(), metrics);
     ground.tasks.spawn(Stage::Work, "reports", |stop| async move {
@@ -69,7 +76,11 @@ pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
     });
 
     serve_ops(&ground, ops);
-    let desk = Desk::new(tables.store().clone(), ground.clock.clone());
+    let desk = Desk::new(WindowDesk {
+        store: tables.store().clone(),
+        clock: ground.clock.clone(),
+        terms,
+    });
     GrpcDoor::new(grpc, GRPC_NAME).serve(&ground, |routes| {
         routes.add_service(SchedulerServiceServer::new(desk));
     })
@@ -87,12 +98,18 @@ fn report_consumer(bus: &Bus) -> Result<Consumer, weir_bus::Error> {
 }
 
 /// Stands for leader; whoever leads brings the schedules in step with the file and requests what is due.
-fn lead(ground: &Ground, tables: &Tables, metrics: &Arc<Metrics>, schedules: Vec<FileSchedule>) {
+fn lead(ground: &Ground, tables: &Tables, metrics: &Arc<Metrics>, terms: &CurrentTerms) {
     let (tables, clock) = (tables.clone(), ground.clock.clone());
+    let learner = Learner {
+        store: tables.store().clone(),
+        clock: clock.clone(),
+        terms: terms.clone(),
+    };
     let conductor = Conductor {
         store: tables.store().clone(),
         clock,
         metrics: metrics.clone(),
+        terms: terms.clone(),
     };
     ground.tasks.spawn(Stage::Work, "lead", |stop| async move {
         if !tables.are_there(&stop).await {
@@ -100,7 +117,7 @@ fn lead(ground: &Ground, tables: &Tables, metrics: &Arc<Metrics>, schedules: Vec
         }
         let leadership = Leadership::new(tables.store(), "schedules", LeadershipOptions::default());
         let (clockwork, leading) = (Mutex::new(Clockwork::start().await?), stop.child_token());
-        let term = |term| serve_term(&conductor, &clockwork, &schedules, term, &leading);
+        let term = |term| serve_term(&conductor, &learner, &clockwork, term, &leading);
         leadership.lead(&leading, term).await;
         clockwork.lock().await.stop().await?;
         if stop.is_cancelled() {
@@ -113,15 +130,17 @@ fn lead(ground: &Ground, tables: &Tables, metrics: &Arc<Metrics>, schedules: Vec
 
 async fn serve_term(
     conductor: &Conductor,
+    learner: &Learner,
     clockwork: &Mutex<Clockwork>,
-    schedules: &[FileSchedule],
     term: Term,
     leading: &CancellationToken,
 ) {
-    if let Err(error) = desk::follow_file(&conductor.store, &term, schedules, &conductor.clock).await {
-        return tracing::warn!(error = %error, "the term ended early");
-    }
-    if !conductor.lead(&term, &mut *clockwork.lock().await, leading).await {
+    let mut clockwork = clockwork.lock().await;
+    let is_over = tokio::select! {
+        goes_on = conductor.lead(&term, &mut clockwork, leading) => !goes_on,
+        () = learner.keep(&term) => false,
+    };
+    if is_over {
         leading.cancel();
     }
 }

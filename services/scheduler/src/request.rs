@@ -25,9 +25,9 @@ pub(crate) async fn request_run(
         schedule_id: run.schedule_id.map(|id| id.to_string()).unwrap_or_default(),
         dry_run: run.dry_run,
         deadline_unix_ms: run.begin_before_unix_ms,
-        attempt_max: 0,
-        window_ends_unix_ms: 0,
-        outside_window: false,
+        attempt_max: run.attempt_max,
+        window_ends_unix_ms: run.stamp.window_ends_unix_ms,
+        outside_window: run.stamp.outside_window,
     };
     let event = jobs::requested(project, &message, clock);
     outbox::enqueue(transaction, &event, weir_telemetry::traceparent().as_deref()).await

@@ -29,6 +29,12 @@ pub(crate) enum InvalidTimetable {
     Never(String),
 }
 
+/// The IANA zone of that name; empty means UTC.
+pub(crate) fn zone_of(name: &str) -> Result<Tz, InvalidTimetable> {
+    let name = if name.is_empty() { "UTC" } else { name };
+    Tz::from_str(name).map_err(|_| InvalidTimetable::Zone(name.to_owned()))
+}
+
 /// A cron pattern in a time zone.
 #[derive(Debug, Clone)]
 pub(crate) struct Timetable {
@@ -39,8 +45,7 @@ pub(crate) struct Timetable {
 impl Timetable {
     /// Reads a pattern of five fields, or six with seconds first, and an IANA zone; empty means UTC.
     pub(crate) fn parse(pattern: &str, zone: &str) -> Result<Self, InvalidTimetable> {
-        let zone = if zone.is_empty() { "UTC" } else { zone };
-        let zone = Tz::from_str(zone).map_err(|_| InvalidTimetable::Zone(zone.to_owned()))?;
+        let zone = zone_of(zone)?;
         let parser = CronParser::builder()
             .seconds(Seconds::Optional)
             .dom_and_dow(true)
@@ -60,6 +65,18 @@ impl Timetable {
             .with_timezone(&self.zone);
         let next = self.cron.find_next_occurrence(&after, false).map_err(|_| never())?;
         Ok(next.timestamp_millis())
+    }
+
+    /// Whether a planned time is so far ahead that two others come before it, as after the clock was set back. One does
+    /// too when the clock went back past a run that has been: that one is not to come again.
+    pub(crate) fn is_astray(
+        &self,
+        planned_unix_ms: i64,
+        jitter_ms: i64,
+        now_unix_ms: i64,
+    ) -> Result<bool, InvalidTimetable> {
+        let second = self.next_after(self.next_after(now_unix_ms)?)?;
+        Ok(planned_unix_ms > second.saturating_add(jitter_ms))
     }
 }
 
@@ -108,6 +125,18 @@ mod tests {
             skipped.starts_with("2026-03-29T01:"),
             "the skipped hour was not made up for: {skipped}"
         );
+    }
+
+    #[test]
+    fn a_plan_is_astray_when_two_times_come_before_it() {
+        let (nightly, day) = (Timetable::parse("0 3 * * *", "UTC").unwrap(), 86_400_000);
+        let three = 1_800_068_400_000;
+        // Just run, and set back by an hour, or by a day: what has been is not to come again.
+        for now in [three, three - 3_600_000, three - day] {
+            assert!(!nightly.is_astray(three + day, 0, now).unwrap(), "{now}");
+        }
+        assert!(nightly.is_astray(three + day, 0, three - day - 1).unwrap());
+        assert!(!nightly.is_astray(three + day, day, three - day - 1).unwrap());
     }
 
     #[test]

@@ -4,6 +4,8 @@ use serde_json::Value as Json;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use crate::plan::Stamp;
+
 /// One run.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub(crate) struct RunRow {
@@ -25,6 +27,8 @@ pub(crate) struct RunRow {
     pub(crate) effect: Option<Json>,
     pub(crate) error: String,
     pub(crate) error_slug: String,
+    pub(crate) window_ends_unix_ms: i64,
+    pub(crate) outside_window: bool,
 }
 
 /// A run to be asked for.
@@ -40,13 +44,18 @@ pub(crate) struct NewRun {
     pub(crate) requested_unix_ms: i64,
     /// It is not begun later than this. 0: no limit.
     pub(crate) begin_before_unix_ms: i64,
+    /// Attempts at most. 0: the worker's choice.
+    pub(crate) attempt_max: u32,
+    /// How the windows stand.
+    pub(crate) stamp: Stamp,
 }
 
 /// Writes the record of a run that is asked for.
 pub(crate) async fn insert_run(connection: &mut PgConnection, new: &NewRun) -> sqlx::Result<()> {
     sqlx::query(
-        "insert into runs (id, schedule_id, project, operation, parameters, requested_by, dry_run, state, requested_unix_ms)
-         values ($1, $2, $3, $4, $5, $6, $7, 'requested', $8)",
+        "insert into runs (id, schedule_id, project, operation, parameters, requested_by, dry_run, state, requested_unix_ms,
+            window_ends_unix_ms, outside_window)
+         values ($1, $2, $3, $4, $5, $6, $7, 'requested', $8, $9, $10)",
     )
     .bind(new.id)
     .bind(new.schedule_id)
@@ -56,14 +65,17 @@ pub(crate) async fn insert_run(connection: &mut PgConnection, new: &NewRun) -> s
     .bind(&new.requested_by)
     .bind(new.dry_run)
     .bind(new.requested_unix_ms)
+    .bind(new.stamp.window_ends_unix_ms)
+    .bind(new.stamp.outside_window)
     .execute(connection)
     .await?;
     Ok(())
 }
 
-/// One run.
-pub(crate) async fn find_run(connection: &mut PgConnection, id: Uuid) -> sqlx::Result<Option<RunRow>> {
-    sqlx::query_as("select * from runs where id = $1")
+/// One run of a project.
+pub(crate) async fn find_run(connection: &mut PgConnection, project: &str, id: Uuid) -> sqlx::Result<Option<RunRow>> {
+    sqlx::query_as("select * from runs where project = $1 and id = $2")
+        .bind(project)
         .bind(id)
         .fetch_optional(connection)
         .await

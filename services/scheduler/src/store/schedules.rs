@@ -20,6 +20,9 @@ pub(crate) struct ScheduleRow {
     pub(crate) jitter_ms: i64,
     pub(crate) paused: bool,
     pub(crate) next_run_unix_ms: i64,
+    pub(crate) ignores_windows: bool,
+    pub(crate) attempt_max: i64,
+    pub(crate) begin_within_ms: i64,
 }
 
 impl ScheduleRow {
@@ -53,6 +56,9 @@ pub(crate) struct NewSchedule {
     pub(crate) jitter_ms: i64,
     pub(crate) from_file: bool,
     pub(crate) next_run_unix_ms: i64,
+    pub(crate) ignores_windows: bool,
+    pub(crate) attempt_max: i64,
+    pub(crate) begin_within_ms: i64,
 }
 
 /// Makes a schedule, or changes the one of that project and name. True if it is new.
@@ -60,15 +66,17 @@ pub(crate) struct NewSchedule {
 /// The next run of an unchanged timetable is kept, so that a restart with the same file misses nothing.
 pub(crate) async fn put_schedule(connection: &mut PgConnection, new: &NewSchedule) -> sqlx::Result<(Uuid, bool)> {
     let row = sqlx::query(
-        "insert into schedules (id, project, name, operation, cron, time_zone, parameters, misfire, jitter_ms, from_file, next_run_unix_ms)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+        "insert into schedules (id, project, name, operation, cron, time_zone, parameters, misfire, jitter_ms, from_file, next_run_unix_ms,
+            ignores_windows, attempt_max, begin_within_ms)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
          on conflict (project, name) do update set
             next_run_unix_ms = case
                 when schedules.cron = excluded.cron and schedules.time_zone = excluded.time_zone then schedules.next_run_unix_ms
                 else excluded.next_run_unix_ms end,
             operation = excluded.operation, cron = excluded.cron, time_zone = excluded.time_zone,
             parameters = excluded.parameters, misfire = excluded.misfire, jitter_ms = excluded.jitter_ms,
-            from_file = excluded.from_file
+            from_file = excluded.from_file, ignores_windows = excluded.ignores_windows,
+            attempt_max = excluded.attempt_max, begin_within_ms = excluded.begin_within_ms
          returning id, xmax = 0 as created",
     )
     .bind(Uuid::now_v7())
@@ -82,6 +90,9 @@ pub(crate) async fn put_schedule(connection: &mut PgConnection, new: &NewSchedul
     .bind(new.jitter_ms)
     .bind(new.from_file)
     .bind(new.next_run_unix_ms)
+    .bind(new.ignores_windows)
+    .bind(new.attempt_max)
+    .bind(new.begin_within_ms)
     .fetch_one(connection)
     .await?;
     Ok((row.try_get("id")?, row.try_get("created")?))
@@ -96,9 +107,14 @@ pub(crate) async fn keep_only_from_file(connection: &mut PgConnection, kept: &[U
     Ok(done.rows_affected())
 }
 
-/// One schedule.
-pub(crate) async fn find_schedule(connection: &mut PgConnection, id: Uuid) -> sqlx::Result<Option<ScheduleRow>> {
-    sqlx::query_as("select * from schedules where id = $1")
+/// One schedule of a project.
+pub(crate) async fn find_schedule(
+    connection: &mut PgConnection,
+    project: &str,
+    id: Uuid,
+) -> sqlx::Result<Option<ScheduleRow>> {
+    sqlx::query_as("select * from schedules where project = $1 and id = $2")
+        .bind(project)
         .bind(id)
         .fetch_optional(connection)
         .await
@@ -123,9 +139,17 @@ pub(crate) async fn list_schedules(
     .await
 }
 
-/// Removes a schedule; its runs stay. False if there was none.
-pub(crate) async fn delete_schedule(connection: &mut PgConnection, id: Uuid) -> sqlx::Result<bool> {
-    let done = sqlx::query("delete from schedules where id = $1")
+/// Schedules that are not paused.
+pub(crate) async fn unpaused_schedules(connection: &mut PgConnection) -> sqlx::Result<Vec<ScheduleRow>> {
+    sqlx::query_as("select * from schedules where not paused")
+        .fetch_all(connection)
+        .await
+}
+
+/// Removes a schedule of a project; its runs stay. False if there was none.
+pub(crate) async fn delete_schedule(connection: &mut PgConnection, project: &str, id: Uuid) -> sqlx::Result<bool> {
+    let done = sqlx::query("delete from schedules where project = $1 and id = $2")
+        .bind(project)
         .bind(id)
         .execute(connection)
         .await?;
@@ -148,20 +172,16 @@ pub(crate) async fn set_paused(
     Ok(done.rows_affected() > 0)
 }
 
-/// Schedules whose time has come. A run that was requested before `begin_after_unix_ms` and not begun is never begun.
-pub(crate) async fn due_schedules(
-    connection: &mut PgConnection,
-    now_unix_ms: i64,
-    begin_after_unix_ms: i64,
-) -> sqlx::Result<Vec<DueRow>> {
+/// Schedules whose time has come. A run that was requested longer ago than it may wait, and not begun, is never begun; one
+/// that was requested in what is now the future does not count for longer either.
+pub(crate) async fn due_schedules(connection: &mut PgConnection, now_unix_ms: i64) -> sqlx::Result<Vec<DueRow>> {
     sqlx::query_as(
         "select s.*, exists (
             select 1 from runs r where r.schedule_id = s.id and r.state in ('requested', 'running')
-                and (r.state = 'running' or r.requested_unix_ms >= $2)) as running
+                and (r.state = 'running' or abs($1 - r.requested_unix_ms) <= s.begin_within_ms)) as running
          from schedules s where not paused and next_run_unix_ms <= $1 order by next_run_unix_ms, id",
     )
     .bind(now_unix_ms)
-    .bind(begin_after_unix_ms)
     .fetch_all(connection)
     .await
 }

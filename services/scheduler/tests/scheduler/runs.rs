@@ -1,6 +1,6 @@
 //! What is known of runs: reports of workers, late or doubled ones, pages.
 
-use crate::stage::{MORNING, SOON, Scheduler, Worker, bus, clock, fresh, of_shop, project, schedule};
+use crate::stage::{MORNING, SOON, Scheduler, Worker, bus, clock, fresh, of_shop, of_shops, project, schedule};
 use uuid::Uuid;
 use weir_events::jobs;
 use weir_model::Clock;
@@ -116,7 +116,7 @@ async fn reports_wait_for_a_store_that_is_away() {
     let start = jobs::started("w", &project("shop"), &started(&run.id, 1), &Clock::system());
     worker.report(start).await;
     worker.succeed("shop", &run.id).await;
-    let request = api::GetRunRequest { id: run.id.clone() };
+    let request = of_shops(&run.id);
     let away = scheduler.client.clone().get_run(request.clone()).await.unwrap_err();
     assert_eq!(away.code(), tonic::Code::Unavailable, "{away}");
     postgres.start_again().await;

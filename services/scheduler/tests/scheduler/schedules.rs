@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::stage::{
-    DAY, DAY_MS, MORNING, NEXT_THREE, SOON, Scheduler, Worker, clock, fresh, leader, of_shop, schedule,
+    DAY, DAY_MS, MORNING, NEXT_THREE, SOON, Scheduler, Worker, clock, fresh, leader, of_shop, of_shops, schedule,
 };
 use uuid::Uuid;
 use weir_model::Clock;
@@ -134,7 +134,10 @@ async fn two_schedulers_request_once_and_the_other_goes_on_when_the_leader_loses
     let id = one.schedules("shop").await[0].id.clone();
     one.client
         .clone()
-        .pause_schedule(api::PauseScheduleRequest { id })
+        .pause_schedule(api::PauseScheduleRequest {
+            id,
+            project: "shop".to_owned(),
+        })
         .await
         .unwrap();
     let runs = one.runs(of_shop()).await;
@@ -201,7 +204,10 @@ async fn a_paused_or_removed_schedule_requests_nothing() {
     let witness = worker.next_done().await;
     assert_eq!(witness.requested_by, "schedule witness");
     scheduler.run_in(&witness.job_id, JobState::Succeeded).await;
-    let pause = api::PauseScheduleRequest { id: paused.id.clone() };
+    let pause = api::PauseScheduleRequest {
+        id: paused.id.clone(),
+        project: "shop".to_owned(),
+    };
     for _ in 0..2 {
         let now = client.pause_schedule(pause.clone()).await.unwrap().into_inner();
         assert_eq!(
@@ -210,21 +216,22 @@ async fn a_paused_or_removed_schedule_requests_nothing() {
         );
     }
     let id = removed.id.clone();
-    client
-        .delete_schedule(api::DeleteScheduleRequest { id: id.clone() })
-        .await
-        .unwrap();
-    let gone = client
-        .delete_schedule(api::DeleteScheduleRequest { id })
-        .await
-        .unwrap_err();
+    let removal = api::DeleteScheduleRequest {
+        id,
+        project: "shop".to_owned(),
+    };
+    client.delete_schedule(removal.clone()).await.unwrap();
+    let gone = client.delete_schedule(removal).await.unwrap_err();
     assert_eq!(gone.code(), tonic::Code::NotFound);
 
     clock.advance(DAY);
     let witness = worker.next_done().await;
     assert_eq!(witness.requested_by, "schedule witness");
     scheduler.run_in(&witness.job_id, JobState::Succeeded).await;
-    let resume = api::ResumeScheduleRequest { id: paused.id.clone() };
+    let resume = api::ResumeScheduleRequest {
+        id: paused.id.clone(),
+        project: "shop".to_owned(),
+    };
     let resumed = client
         .resume_schedule(resume)
         .await
@@ -258,6 +265,7 @@ async fn a_run_by_hand_is_requested_with_everything_asked_for() {
         operation: "analyze".to_owned(),
         parameters_json: r#"{"table":"public.orders"}"#.to_owned(),
         dry_run: true,
+        force_window: false,
     };
     let run = scheduler
         .client
@@ -286,17 +294,9 @@ async fn a_run_by_hand_is_requested_with_everything_asked_for() {
     assert!(scheduler.runs(others).await.is_empty());
 
     let mut client = scheduler.client.clone();
-    let unknown = client
-        .get_run(api::GetRunRequest {
-            id: Uuid::nil().to_string(),
-        })
-        .await
-        .unwrap_err();
+    let unknown = client.get_run(of_shops(&Uuid::nil().to_string())).await.unwrap_err();
     assert_eq!(unknown.code(), tonic::Code::NotFound);
-    let strange = client
-        .get_run(api::GetRunRequest { id: "x".to_owned() })
-        .await
-        .unwrap_err();
+    let strange = client.get_run(of_shops("x")).await.unwrap_err();
     assert_eq!(strange.code(), tonic::Code::InvalidArgument);
     let list = api::RunNowRequest {
         parameters_json: "[]".to_owned(),

@@ -28,6 +28,8 @@ pub(crate) struct Scheduler {
     pub(crate) tasks: Tasks,
     pub(crate) ops_port: u16,
     pub(crate) client: SchedulerServiceClient<Channel>,
+    reload: watch::Sender<Sources>,
+    settings: Vec<(String, String)>,
 }
 
 pub(crate) fn bus() -> Bus {
@@ -45,17 +47,31 @@ pub(crate) fn project(name: &str) -> Project {
 impl Scheduler {
     /// A scheduler with these schedules in its settings.
     pub(crate) async fn start(store_url: &str, bus: &Bus, clock: &Clock, schedules: &str) -> Self {
+        let schedules = ("WEIR_SCHEDULER__SCHEDULES", schedules.to_owned());
+        Self::start_with(store_url, bus, clock, vec![schedules]).await
+    }
+
+    /// A scheduler with these settings beside those that every one has here.
+    pub(crate) async fn start_with(
+        store_url: &str,
+        bus: &Bus,
+        clock: &Clock,
+        more: Vec<(&'static str, String)>,
+    ) -> Self {
         let (port, ops_port) = (free_port(), free_port());
         let settings = [
             ("WEIR_STORE__URL", store_url.to_owned()),
             ("WEIR_STORE__ACQUIRE_TIMEOUT", "1s".to_owned()),
             ("WEIR_SCHEDULER__GRPC_LISTEN", format!("127.0.0.1:{port}")),
             ("WEIR_SCHEDULER__OPS_LISTEN", format!("127.0.0.1:{ops_port}")),
-            ("WEIR_SCHEDULER__SCHEDULES", schedules.to_owned()),
         ];
-        let settings = settings.map(|(name, value)| (name.to_owned(), value));
-        let sources = Sources::load(None, settings).unwrap();
-        let (_, reloaded) = watch::channel(sources.clone());
+        let settings: Vec<_> = settings
+            .into_iter()
+            .chain(more)
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect();
+        let sources = Sources::load(None, settings.clone()).unwrap();
+        let (reload, reloaded) = watch::channel(sources.clone());
         let tasks = Tasks::new();
         let ground = Ground::new(sources, reloaded, tasks.clone(), clock.clone());
         Box::pin(weir_scheduler::start(ground, bus.clone())).await.unwrap();
@@ -71,7 +87,16 @@ impl Scheduler {
             tasks,
             ops_port,
             client,
+            reload,
+            settings,
         }
+    }
+
+    /// Changes a setting while it runs.
+    pub(crate) fn set(&self, name: &str, value: &str) {
+        let kept = self.settings.iter().filter(|(one, _)| one != name).cloned();
+        let changed = kept.chain([(name.to_owned(), value.to_owned())]);
+        self.reload.send_replace(Sources::load(None, changed).unwrap());
     }
 
     pub(crate) async fn put(&self, schedule: api::Schedule) -> Result<api::PutScheduleResponse, tonic::Status> {
@@ -111,7 +136,7 @@ impl Scheduler {
     }
 
     pub(crate) async fn run(&self, id: &str) -> api::Run {
-        let request = api::GetRunRequest { id: id.to_owned() };
+        let request = of_shops(id);
         self.client
             .clone()
             .get_run(request)
@@ -211,6 +236,13 @@ pub(crate) fn schedule(name: &str, cron: &str) -> api::Schedule {
         operation: "analyze".to_owned(),
         cron: cron.to_owned(),
         ..api::Schedule::default()
+    }
+}
+
+pub(crate) fn of_shops(id: &str) -> api::GetRunRequest {
+    api::GetRunRequest {
+        id: id.to_owned(),
+        project: "shop".to_owned(),
     }
 }
 

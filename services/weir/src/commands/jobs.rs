@@ -47,6 +47,9 @@ enum Action {
         /// Only report what would be done.
         #[arg(long)]
         dry_run: bool,
+        /// Do it even if no maintenance window is open, and without regard to the end of one.
+        #[arg(long)]
+        force_window: bool,
         /// Wait for its end; the exit status says how it ended.
         #[arg(long)]
         wait: bool,
@@ -72,13 +75,16 @@ pub(super) async fn run(arguments: Arguments, sources: Sources) -> Result<(), Fa
             operation,
             parameters,
             dry_run,
+            force_window,
             wait,
         } => {
+            let project = arguments.project.clone();
             let request = RunNowRequest {
                 project: arguments.project,
                 operation,
                 parameters_json: parameters,
                 dry_run,
+                force_window,
             };
             let run = scheduler
                 .run_now(request)
@@ -88,14 +94,14 @@ pub(super) async fn run(arguments: Arguments, sources: Sources) -> Result<(), Fa
                 .run
                 .unwrap_or_default();
             let run = if wait {
-                follow(&mut scheduler, run.id).await?
+                follow(&mut scheduler, project, run.id).await?
             } else {
                 run
             };
             show(&run, arguments.json)?;
             verdict(&run)
         }
-        Action::Show { id } => show(&get(&mut scheduler, id).await?, arguments.json),
+        Action::Show { id } => show(&get(&mut scheduler, arguments.project, id).await?, arguments.json),
         Action::Cancel { id } => {
             services
                 .maintenance()
@@ -111,14 +117,17 @@ pub(super) async fn run(arguments: Arguments, sources: Sources) -> Result<(), Fa
     }
 }
 
-async fn get(scheduler: &mut SchedulerServiceClient<Channel>, id: String) -> Result<Run, Failure> {
-    let reply = scheduler.get_run(GetRunRequest { id }).await.map_err(refusal)?;
+async fn get(scheduler: &mut SchedulerServiceClient<Channel>, project: String, id: String) -> Result<Run, Failure> {
+    let reply = scheduler
+        .get_run(GetRunRequest { id, project })
+        .await
+        .map_err(refusal)?;
     Ok(reply.into_inner().run.unwrap_or_default())
 }
 
-async fn follow(scheduler: &mut SchedulerServiceClient<Channel>, id: String) -> Result<Run, Failure> {
+async fn follow(scheduler: &mut SchedulerServiceClient<Channel>, project: String, id: String) -> Result<Run, Failure> {
     loop {
-        let run = get(scheduler, id.clone()).await?;
+        let run = get(scheduler, project.clone(), id.clone()).await?;
         if !matches!(run.state(), JobState::Requested | JobState::Running) {
             return Ok(run);
         }
@@ -172,6 +181,11 @@ fn show(run: &Run, as_json_wanted: bool) -> Result<(), Failure> {
         return say_json(&as_json(run));
     }
     say(&format!("{} {} {}", run.id, run.operation, word(run)))?;
+    if run.outside_window {
+        say("window: none was open, so that only what cannot wait is done")?;
+    } else if run.window_ends_unix_ms > 0 {
+        say(&format!("window: until {}", moment(run.window_ends_unix_ms)))?;
+    }
     for (name, text) in [("error", &run.error), ("effect", &run.effect_json)] {
         if !text.is_empty() {
             say(&format!("{name}: {text}"))?;
@@ -211,6 +225,8 @@ fn as_json(run: &Run) -> Json {
         "started_unix_ms": run.started_unix_ms,
         "ended_unix_ms": run.ended_unix_ms,
         "attempts": run.attempts,
+        "window_ends_unix_ms": run.window_ends_unix_ms,
+        "outside_window": run.outside_window,
         "effect": parsed(&run.effect_json),
         "error": run.error,
     })

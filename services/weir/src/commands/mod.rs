@@ -14,6 +14,7 @@ mod queries;
 mod schedules;
 mod status;
 mod up;
+mod windows;
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -61,6 +62,8 @@ enum Action {
     Jobs(jobs::Arguments),
     /// List, make, change and remove schedules.
     Schedules(schedules::Arguments),
+    /// Look at maintenance windows, make, change and remove them.
+    Windows(windows::Arguments),
     /// Look at what maintenance would do.
     Maintenance(maintenance::Arguments),
     /// Follow events on the bus.
@@ -95,6 +98,7 @@ impl Command {
             Action::Alerts(arguments) => wait(alerts::run(arguments, sources)),
             Action::Jobs(arguments) => wait(jobs::run(arguments, sources)),
             Action::Schedules(arguments) => wait(schedules::run(arguments, sources)),
+            Action::Windows(arguments) => wait(windows::run(arguments, sources)),
             Action::Maintenance(arguments) => wait(maintenance::run(arguments, sources)),
             Action::Events(arguments) => wait(events::run(arguments, sources)),
             Action::Config(arguments) => finish(config::run(&arguments, &sources)),

@@ -45,6 +45,15 @@ enum Action {
         /// Make up for missed runs with one run.
         #[arg(long)]
         run_once: bool,
+        /// Its runs need no maintenance window.
+        #[arg(long)]
+        ignores_windows: bool,
+        /// Attempts of each run at most; 0 leaves that to the worker.
+        #[arg(long, default_value_t = 0)]
+        attempt_max: u32,
+        /// Minutes after which a run that has not begun is not begun any more; 0 means an hour.
+        #[arg(long, default_value_t = 0)]
+        begin_within_minutes: u32,
     },
     /// Stop a schedule from running for the time being.
     Pause {
@@ -85,6 +94,9 @@ pub(super) async fn run(arguments: Arguments, sources: Sources) -> Result<(), Fa
             time_zone,
             parameters,
             run_once,
+            ignores_windows,
+            attempt_max,
+            begin_within_minutes,
         } => {
             let misfire = if run_once {
                 MisfirePolicy::RunOnce
@@ -99,6 +111,9 @@ pub(super) async fn run(arguments: Arguments, sources: Sources) -> Result<(), Fa
                 time_zone,
                 parameters_json: parameters,
                 misfire: misfire.into(),
+                ignores_windows,
+                attempt_max,
+                begin_within_ms: begin_within_minutes.saturating_mul(60_000),
                 ..Schedule::default()
             };
             let request = PutScheduleRequest {
@@ -109,21 +124,30 @@ pub(super) async fn run(arguments: Arguments, sources: Sources) -> Result<(), Fa
         }
         Action::Pause { id } => {
             scheduler
-                .pause_schedule(PauseScheduleRequest { id: id.clone() })
+                .pause_schedule(PauseScheduleRequest {
+                    id: id.clone(),
+                    project: arguments.project,
+                })
                 .await
                 .map_err(refusal)?;
             say(&format!("{id} is paused"))
         }
         Action::Resume { id } => {
             scheduler
-                .resume_schedule(ResumeScheduleRequest { id: id.clone() })
+                .resume_schedule(ResumeScheduleRequest {
+                    id: id.clone(),
+                    project: arguments.project,
+                })
                 .await
                 .map_err(refusal)?;
             say(&format!("{id} runs again"))
         }
         Action::Delete { id } => {
             scheduler
-                .delete_schedule(DeleteScheduleRequest { id: id.clone() })
+                .delete_schedule(DeleteScheduleRequest {
+                    id: id.clone(),
+                    project: arguments.project,
+                })
                 .await
                 .map_err(refusal)?;
             say(&format!("{id} is removed"))
@@ -165,6 +189,9 @@ fn as_json(schedule: &Schedule) -> serde_json::Value {
         "cron": schedule.cron,
         "time_zone": schedule.time_zone,
         "paused": schedule.paused,
+        "ignores_windows": schedule.ignores_windows,
+        "attempt_max": schedule.attempt_max,
+        "begin_within_ms": schedule.begin_within_ms,
         "next_run_unix_ms": schedule.next_run_unix_ms,
     })
 }
