@@ -23,6 +23,7 @@ export_addresses() {
         [[ -z $wire ]] || default_setting "${section}__wire_listen" "127.0.0.1:$wire"
     done
     default_setting gateway__cache_url "http://$(reachable "$(address cache grpc)")"
+    default_setting scheduler__monitor_url "http://$(reachable "$(address monitor grpc)")"
 }
 
 # default_setting KEY VALUE: exports WEIR_KEY unless the caller has set it.
