@@ -83,9 +83,22 @@ fn reports(_: NaiveDate, hour: usize) -> f64 {
     }
 }
 
+/// A bakery: quieter from eight in the evening on, and quietest from two to five.
+fn bakery(_: NaiveDate, hour: usize) -> f64 {
+    match hour {
+        2..5 => 200.0,
+        20.. | ..8 => 280.0,
+        _ => 1_000.0,
+    }
+}
+
 #[test]
 fn what_is_chosen_of_thirty_days_is_within_the_quietest_fifth() {
-    for (name, load) in [("shop", shop as fn(NaiveDate, usize) -> f64), ("reports", reports)] {
+    for (name, load) in [
+        ("shop", shop as fn(NaiveDate, usize) -> f64),
+        ("reports", reports),
+        ("bakery", bakery),
+    ] {
         let (loads, hours) = trace(MONTH, load);
         let Quiet::Known(windows) = quiet_hours(&loads, VIENNA, now(), None) else {
             panic!("{name}: nothing was learned")
