@@ -86,8 +86,8 @@ fn reports(_: NaiveDate, hour: usize) -> f64 {
 /// A bakery: quieter from eight in the evening on, and quietest from two to five.
 fn bakery(_: NaiveDate, hour: usize) -> f64 {
     match hour {
-        2..5 => 200.0,
-        20.. | ..8 => 280.0,
+        2..5 => 110.0,
+        20.. | ..8 => 150.0,
         _ => 1_000.0,
     }
 }
