@@ -1,8 +1,7 @@
 //! The figures of one line in one span of time. Pure.
 
+use weir_model::{Sketch, varint};
 use weir_proto::events::v1::CacheOutcome;
-
-use super::sketch::{Sketch, varint};
 
 /// One statement that ended, as far as figures go. Borrows from the message that told of it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

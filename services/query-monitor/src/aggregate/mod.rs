@@ -11,7 +11,6 @@ mod level;
 mod names;
 mod peers;
 mod shapes;
-mod sketch;
 mod spans;
 
 use std::collections::{BTreeMap, HashMap};

@@ -2,8 +2,8 @@
 //!
 //! Counts of microseconds in classes, 64 to each power of two: the middle of a class is never further than 1/128 from
 //! anything in it, and up to 127 µs every value has a class of its own. Only classes that were met take room. Two
-//! sketches add up to exactly the one that would have seen everything, in whatever order, so it does not matter which
-//! monitor counted what. Why not one off the shelf: `docs/decisions/0014-own-sketch.md`.
+//! sketches add up to exactly the one that would have seen everything, in whatever order, so it does not matter who
+//! counted what. Why not one off the shelf: `docs/decisions/0014-own-sketch.md`.
 
 /// Bits of a value that its class keeps below the leading one.
 const KEPT_BITS: u32 = 6;
@@ -32,7 +32,7 @@ impl Bin {
 
 /// Counts by class.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Sketch {
+pub struct Sketch {
     bins: Vec<Bin>,
 }
 
@@ -53,7 +53,7 @@ fn middle_of(class: u16) -> f64 {
 
 impl Sketch {
     /// Counts one value.
-    pub(crate) fn add(&mut self, micros: u64) {
+    pub fn add(&mut self, micros: u64) {
         self.add_class(class_of(micros), 1);
     }
 
@@ -69,7 +69,7 @@ impl Sketch {
     }
 
     /// Adds everything that another has counted.
-    pub(crate) fn merge(&mut self, other: &Self) {
+    pub fn merge(&mut self, other: &Self) {
         if self.bins.is_empty() {
             self.bins.clone_from(&other.bins);
         } else if other.bins.len() < 8 {
@@ -83,12 +83,12 @@ impl Sketch {
     }
 
     /// How many values were counted.
-    pub(crate) fn count(&self) -> u64 {
+    pub fn count(&self) -> u64 {
         self.bins.iter().map(|bin| bin.count()).sum()
     }
 
     /// The value that this share of all did not exceed, within 1/128; 0 where nothing was counted.
-    pub(crate) fn quantile_us(&self, share: f64) -> f64 {
+    pub fn quantile_us(&self, share: f64) -> f64 {
         let count = self.count();
         // The smallest rank that leaves at most the rest above it, as a sorted list would be asked.
         let rank = ((share * count as f64).ceil() as u64).clamp(1, count.max(1));
@@ -101,14 +101,14 @@ impl Sketch {
     }
 
     /// How many values were above a bound, those of its own class left out.
-    pub(crate) fn above(&self, micros: u64) -> u64 {
+    pub fn above(&self, micros: u64) -> u64 {
         let class = class_of(micros);
         let first = self.bins.partition_point(|bin| bin.class() <= class);
         self.bins.iter().skip(first).map(|bin| bin.count()).sum()
     }
 
     /// Appends it to a row's bytes: how many bins, then for each the distance of its class and its count.
-    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+    pub fn encode(&self, out: &mut Vec<u8>) {
         varint::put(out, self.bins.len() as u64);
         let mut before = 0;
         for bin in &self.bins {
@@ -119,7 +119,7 @@ impl Sketch {
     }
 
     /// Reads what [`Sketch::encode`] wrote, and goes behind it. None where that is not what is there.
-    pub(crate) fn decode(bytes: &mut &[u8]) -> Option<Self> {
+    pub fn decode(bytes: &mut &[u8]) -> Option<Self> {
         let count = usize::try_from(varint::take(bytes)?).ok()?;
         // Each bin takes two bytes at least: a count beyond that is no count.
         let mut bins = Vec::with_capacity(count.min(bytes.len() / 2));
@@ -133,8 +133,7 @@ impl Sketch {
     }
 
     /// Bytes on the heap.
-    #[cfg(test)]
-    pub(crate) const fn heap_bytes(&self) -> usize {
+    pub const fn heap_bytes(&self) -> usize {
         self.bins.capacity() * size_of::<Bin>()
     }
 }
@@ -159,9 +158,9 @@ fn merged(left: &[Bin], right: &[Bin]) -> Vec<Bin> {
 }
 
 /// Numbers in seven bits a byte, the low ones first.
-pub(crate) mod varint {
+pub mod varint {
     /// Appends a number.
-    pub(crate) fn put(out: &mut Vec<u8>, mut value: u64) {
+    pub fn put(out: &mut Vec<u8>, mut value: u64) {
         while value >= 0x80 {
             out.push(value as u8 | 0x80);
             value >>= 7;
@@ -170,7 +169,7 @@ pub(crate) mod varint {
     }
 
     /// Takes a number from the front.
-    pub(crate) fn take(bytes: &mut &[u8]) -> Option<u64> {
+    pub fn take(bytes: &mut &[u8]) -> Option<u64> {
         let mut value = 0;
         for shift in (0..64).step_by(7) {
             let (byte, rest) = bytes.split_first()?;
