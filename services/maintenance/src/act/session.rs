@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use weir_upstream::{ConnectOptions, Connection, Row, ServerError, Target};
 
 use super::{Guard, Halt};
@@ -11,6 +11,8 @@ use crate::error::Error;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a cancelled statement may take to end; then the connection is given up.
 const END_WITHIN: Duration = Duration::from_secs(30);
+/// Time between two requests to cancel it.
+const CANCEL_EVERY: Duration = Duration::from_secs(1);
 
 /// How long statements of a session may wait and take.
 #[derive(Debug, Clone, Copy)]
@@ -52,18 +54,31 @@ impl Session {
     /// returns, unless the server is gone. What the server remarked is in [`Session::remarks`].
     pub(crate) async fn run(&mut self, sql: &str, guard: &Guard<'_>) -> Result<Vec<Row>, Halt> {
         let (pid, cancel) = (self.connection.process_id(), self.connection.cancel_token());
+        let mut trips = Box::pin(guard.trips(pid));
+        // What has a reason to end already is not begun.
+        tokio::select! {
+            biased;
+            halt = &mut trips => return Err(halt),
+            () = std::future::ready(()) => {}
+        }
         let mut statement = Box::pin(self.connection.simple_query(sql));
         let halt = tokio::select! {
             ended = &mut statement => return Ok(ended?),
-            halt = guard.trips(pid) => halt,
+            halt = trips => halt,
         };
-        // A server that cannot be reached has nothing to cancel.
-        let _ = cancel.cancel().await;
-        match timeout(END_WITHIN, statement).await {
-            // It was done before the cancel arrived.
-            Ok(Ok(rows)) => Ok(rows),
-            _ => Err(halt),
+        let begun = Instant::now();
+        while begun.elapsed() < END_WITHIN {
+            // A server that cannot be reached has nothing to cancel. One that has only just been sent the statement
+            // may not have begun with it, and cancels nothing, so it is asked again.
+            let _ = cancel.cancel().await;
+            match timeout(CANCEL_EVERY, &mut statement).await {
+                // It was done before the cancel arrived.
+                Ok(Ok(rows)) => return Ok(rows),
+                Ok(Err(_)) => break,
+                Err(_) => {}
+            }
         }
+        Err(halt)
     }
 
     /// Whether it is of no use any more.
