@@ -6,6 +6,7 @@
 mod act;
 mod error;
 mod grpc;
+mod latency;
 mod metrics;
 mod observe;
 mod places;
@@ -63,6 +64,7 @@ pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
         &bus,
     )?;
     weir_footing::show_bus(&ground, &bus);
+    let latency = latency::start(&ground, &bus).await?;
 
     let team = Arc::new(team(&ground, &tables, &settings, target, metrics));
     let jobs = Jobs::new(tables.store(), WORKER, ground.clock.clone());

@@ -7,5 +7,7 @@ weir_telemetry::metrics! {
         runs: Counters<2> = "weir_maintenance_runs_total" ["operation", "outcome"],
         /// How long one table took.
         duration_seconds: Histograms<1> = "weir_maintenance_duration_seconds" ["operation"],
+        /// Statements that the guard ended for the users' sake, by what it saw (latency, block, lag).
+        guard_halts: Counters<1> = "weir_maintenance_guard_halts_total" ["reason"],
     }
 }

@@ -7,6 +7,7 @@ use weir_config::{DatabaseSettings, Error, Origin, Sources, Tables};
 use weir_upstream::Target;
 
 use crate::places::{FilePlace, Places};
+use crate::plan::GuardRule;
 
 weir_config::section! {
     /// Upkeep of the user's tables.
@@ -43,6 +44,22 @@ weir_config::section! {
         concurrency: usize = "2",
         /// A job whose worker was silent for this long is given to another.
         heartbeat_dead_after: Duration = "30s",
+        /// Whether statements of maintenance are ended for the users' sake; docs/guides/maintenance-guard.md says when.
+        guard: bool = "true",
+        /// The p95 of users' statements may become so many times what it was before the work began.
+        guard_p95_factor: f64 = "1.5",
+        /// Or so much longer, whichever is more.
+        guard_p95_margin: Duration = "20ms",
+        /// So many times in a row, five seconds each, it has to be beyond that.
+        guard_p95_ticks: u32 = "3",
+        /// With fewer statements than so many in half a minute their time is not judged.
+        guard_calls_min: u64 = "20",
+        /// Longest wait of a client for a lock of maintenance's.
+        guard_block_limit: Duration = "1s",
+        /// Furthest that a replica may fall behind while work runs, in time; 0s: replicas are not looked at.
+        guard_lag_max: Duration = "30s",
+        /// The same in bytes of log.
+        guard_lag_bytes_max: u64 = "268435456",
     }
 }
 
@@ -88,6 +105,7 @@ pub fn check(sources: &Sources) -> Result<(MaintenanceSettings, Target), Error> 
             return wrong(key, format!("{limit:?} is not between 1 ms and 24 days"));
         }
     }
+    check_guard(&settings)?;
     let database: DatabaseSettings = sources.section()?;
     let Some(url) = database.url else {
         let reason = "maintenance needs a PostgreSQL; set DATABASE_URL";
@@ -100,5 +118,49 @@ pub fn check(sources: &Sources) -> Result<(MaintenanceSettings, Target), Error> 
             Ok((settings, target))
         }
         Err(error) => Err(Error::Refused(format!("setting database.url: {error}"))),
+    }
+}
+
+fn check_guard(settings: &MaintenanceSettings) -> Result<(), Error> {
+    let wrong = |key, reason: String| Err(Error::invalid(key, Origin::File, reason));
+    let factor = settings.guard_p95_factor;
+    if !(1.0..=1_000.0).contains(&factor) {
+        return wrong(
+            "maintenance.guard_p95_factor",
+            format!("{factor} is not between 1 and 1000"),
+        );
+    }
+    let ticks = settings.guard_p95_ticks;
+    if !(1..=60).contains(&ticks) {
+        return wrong(
+            "maintenance.guard_p95_ticks",
+            format!("{ticks} is not between 1 and 60"),
+        );
+    }
+    let calls = settings.guard_calls_min;
+    if calls < 20 {
+        let reason = format!("{calls} is less than 20, of which a p95 says nothing");
+        return wrong("maintenance.guard_calls_min", reason);
+    }
+    let limit = settings.guard_block_limit;
+    if limit < Duration::from_millis(100) {
+        let reason = format!("{limit:?} is less than 100ms: no lock is given back sooner than it is looked for");
+        return wrong("maintenance.guard_block_limit", reason);
+    }
+    Ok(())
+}
+
+impl MaintenanceSettings {
+    /// What users have to bear; none where nobody looks after them.
+    pub(crate) fn guard_rule(&self) -> Option<GuardRule> {
+        self.guard.then_some(GuardRule {
+            factor: self.guard_p95_factor,
+            margin: self.guard_p95_margin,
+            ticks: self.guard_p95_ticks,
+            calls_min: self.guard_calls_min,
+            block_limit: self.guard_block_limit,
+            lag_max: self.guard_lag_max,
+            lag_bytes_max: self.guard_lag_bytes_max,
+        })
     }
 }

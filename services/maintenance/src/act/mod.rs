@@ -13,7 +13,7 @@ use analyze::analyze;
 use deed::Deed;
 use turn::Turn;
 
-pub(crate) use guard::Guard;
+pub(crate) use guard::{Guard, Parts};
 pub(crate) use halt::Halt;
 pub(crate) use round::{OPERATIONS, Operation, kinds_of};
 pub(crate) use session::{Limits, Session};
