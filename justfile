@@ -78,3 +78,8 @@ soak-cache-faults *options:
 bench-cache *options:
     cargo build --quiet --locked --release -p weir-pool-gateway -p weir-cache
     cargo bench --locked -p weir-tests --bench cache -- {{ options }}
+
+# What users notice of maintenance: the same load with and without it, in alternating rounds; `just bench-maintenance --help` lists what it can be asked.
+bench-maintenance *options:
+    cargo build --quiet --locked --release --workspace --bins
+    cargo bench --locked -p weir-tests --bench maintenance -- {{ options }}

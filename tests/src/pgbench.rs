@@ -73,6 +73,8 @@ pub struct Measured {
     pub tps: f64,
     /// Mean time of a transaction.
     pub mean_ms: f64,
+    /// The time that 95 of 100 transactions stay within.
+    pub p95_ms: f64,
     /// The time that 99 of 100 transactions stay within.
     pub p99_ms: f64,
     /// The same for the transactions of the first script alone.
@@ -133,6 +135,18 @@ impl Run {
         variables: &[(&str, u64)],
         seconds: u32,
     ) -> Result<Self, Failure> {
+        Self::start_at(ground, address, load, variables, seconds, None)
+    }
+
+    /// The same at so many transactions a second, where that is said; their time then counts from when they were due.
+    pub fn start_at(
+        ground: &Ground,
+        address: &Address,
+        load: &Load,
+        variables: &[(&str, u64)],
+        seconds: u32,
+        rate: Option<u32>,
+    ) -> Result<Self, Failure> {
         let directory = tempfile::tempdir()?;
         let mut command = program(ground, address);
         command.args(["--no-vacuum", "--progress=1", "--log"]);
@@ -159,6 +173,9 @@ impl Run {
         if load.reconnects {
             command.arg("--connect");
         }
+        if let Some(rate) = rate {
+            command.arg(format!("--rate={rate}"));
+        }
         Ok(Self {
             child: command.spawn()?,
             directory,
@@ -168,12 +185,17 @@ impl Run {
 
     /// Calls `each` as every second of the run passes, then tells what pgbench measured.
     pub async fn follow(self, each: impl FnMut(Second)) -> Result<Measured, Failure> {
+        Ok(self.follow_all(each).await?.0)
+    }
+
+    /// The same, with every transaction that was sampled.
+    pub async fn follow_all(self, each: impl FnMut(Second)) -> Result<(Measured, Vec<Done>), Failure> {
         let limit = Duration::from_secs(self.seconds.into()) + GRACE;
         let followed = tokio::time::timeout(limit, self.follow_to_the_end(each)).await;
         followed.map_err(|_| format!("pgbench still ran after {} s", limit.as_secs()))?
     }
 
-    async fn follow_to_the_end(mut self, mut each: impl FnMut(Second)) -> Result<Measured, Failure> {
+    async fn follow_to_the_end(mut self, mut each: impl FnMut(Second)) -> Result<(Measured, Vec<Done>), Failure> {
         let mut lines = BufReader::new(self.child.stderr.take().ok_or("no standard error")?).lines();
         let (mut problems, mut before_s) = (Vec::new(), 0.0);
         while let Some(line) = lines.next_line().await? {
@@ -194,13 +216,16 @@ impl Run {
             return Err(format!("pgbench: {status}, {} problems, the first: {first}", problems.len()).into());
         }
         let measured = report(&text).ok_or_else(|| format!("pgbench's report is not understood:\n{text}"))?;
-        let times = times_us(self.directory.path())?;
-        let first = times.iter().filter(|(script, _)| *script == 0).map(|(_, us)| *us);
-        Ok(Measured {
-            p99_ms: p99_ms(times.iter().map(|(_, us)| *us).collect())?,
-            first_p99_ms: p99_ms(first.collect())?,
+        let done = done(self.directory.path())?;
+        let times = || done.iter().map(|done| done.took_us);
+        let first = done.iter().filter(|done| done.script == 0).map(|done| done.took_us);
+        let measured = Measured {
+            p95_ms: share_ms(times().collect(), 95)?,
+            p99_ms: share_ms(times().collect(), 99)?,
+            first_p99_ms: share_ms(first.collect(), 99)?,
             ..measured
-        })
+        };
+        Ok((measured, done))
     }
 }
 
@@ -229,35 +254,55 @@ fn report(text: &str) -> Option<Measured> {
         tps: number_after("tps = ")?,
         mean_ms: number_after("latency average = ")?,
         transactions: number_after("number of transactions actually processed: ")?,
+        p95_ms: 0.0,
         p99_ms: 0.0,
         first_p99_ms: 0.0,
     })
 }
 
-/// Number of the script and time in microseconds: the third and fourth column of the logs, one of each thread.
-fn times_us(directory: &Path) -> Result<Vec<(u32, u32)>, Failure> {
-    let mut times_us = Vec::new();
+/// One transaction that was sampled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Done {
+    /// Which script.
+    pub script: u32,
+    /// What it took.
+    pub took_us: u32,
+    /// When it ended, in milliseconds since 1970.
+    pub ended_unix_ms: i64,
+}
+
+/// What the logs say, one of each thread.
+fn done(directory: &Path) -> Result<Vec<Done>, Failure> {
+    let mut done = Vec::new();
     for entry in fs::read_dir(directory)? {
         let path = entry?.path();
         let is_log = path
             .file_name()
             .is_some_and(|name| name.to_string_lossy().starts_with("log"));
         if is_log {
-            times_us.extend(fs::read_to_string(path)?.lines().filter_map(logged));
+            done.extend(fs::read_to_string(path)?.lines().filter_map(logged));
         }
     }
-    Ok(times_us)
+    Ok(done)
 }
 
-fn logged(line: &str) -> Option<(u32, u32)> {
+/// Client, number, time in microseconds, script, and the end in seconds and microseconds.
+fn logged(line: &str) -> Option<Done> {
     let mut columns = line.split(' ').skip(2);
-    let us = columns.next()?.parse().ok()?;
-    Some((columns.next()?.parse().ok()?, us))
+    let took_us = columns.next()?.parse().ok()?;
+    let script = columns.next()?.parse().ok()?;
+    let (seconds, us): (i64, i64) = (columns.next()?.parse().ok()?, columns.next()?.parse().ok()?);
+    Some(Done {
+        script,
+        took_us,
+        ended_unix_ms: seconds * 1_000 + us / 1_000,
+    })
 }
 
-fn p99_ms(mut times_us: Vec<u32>) -> Result<f64, Failure> {
+/// The time that so many of a hundred stay within.
+pub fn share_ms(mut times_us: Vec<u32>, per_cent: usize) -> Result<f64, Failure> {
     times_us.sort_unstable();
-    let time_us = times_us.get(times_us.len() * 99 / 100);
+    let time_us = times_us.get(times_us.len() * per_cent / 100);
     Ok(f64::from(*time_us.ok_or("too few transactions were sampled")?) / 1000.0)
 }
 
@@ -268,9 +313,16 @@ mod tests {
     #[test]
     fn scripts_and_times_are_read_from_the_log() {
         let line = "0 199 2241 1 1175850568 995598";
-        assert_eq!(logged(line), Some((1, 2241)));
-        assert_eq!(logged("0 1"), None);
-        let ms = p99_ms((1..=200).map(|ms| ms * 1000).collect()).unwrap();
-        assert!((ms - 199.0).abs() < 1e-9 && p99_ms(Vec::new()).is_err());
+        let done = Done {
+            script: 1,
+            took_us: 2_241,
+            ended_unix_ms: 1_175_850_568_995,
+        };
+        assert_eq!((logged(line), logged("0 1")), (Some(done), None));
+        // With a rate, the time behind it stands last.
+        assert_eq!(logged(&format!("{line} 77")), Some(done));
+        let ms = |per_cent| share_ms((1..=200).map(|ms| ms * 1000).collect(), per_cent).unwrap();
+        assert!((ms(99) - 199.0).abs() < 1e-9 && (ms(95) - 191.0).abs() < 1e-9);
+        assert!(share_ms(Vec::new(), 99).is_err());
     }
 }
