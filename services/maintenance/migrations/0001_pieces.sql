@@ -22,6 +22,10 @@ create table pieces (
     p95_during_ms    double precision,
     started_at       timestamptz not null,
     ended_at         timestamptz,
+    -- When the window ends in which it was done. Null: there was none.
+    window_ends      timestamptz,
+    -- It was halted because users suffered.
+    for_users        boolean not null default false,
     outcome          text not null default 'running'
                      check (outcome in ('running', 'done', 'left', 'halted', 'failed')),
     -- Why it was left or halted, or what it remarked: one line.

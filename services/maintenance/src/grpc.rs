@@ -2,6 +2,7 @@
 
 mod candidate;
 mod history;
+mod wraparound;
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -26,6 +27,7 @@ use candidate::candidate;
 pub(crate) struct Desk {
     pub(crate) team: Arc<Team>,
     pub(crate) jobs: Jobs,
+    pub(crate) wraparound: crate::wraparound::Wraparound,
 }
 
 type Answer<T> = Result<Response<T>, Status>;
@@ -90,6 +92,17 @@ impl MaintenanceService for Desk {
         history::calibration(&self.team.pieces, request.into_inner())
             .await
             .map(Response::new)
+    }
+
+    async fn get_wraparound(&self, request: Request<api::GetWraparoundRequest>) -> Answer<api::GetWraparoundResponse> {
+        let request = request.into_inner();
+        let places = self.team.places.of(&project_of(&request.project)?);
+        let places = places.map_err(|error| status(&error))?;
+        Ok(Response::new(wraparound::answer(
+            &self.wraparound,
+            &places,
+            request.tables_max,
+        )))
     }
 }
 

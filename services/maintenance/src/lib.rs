@@ -6,6 +6,8 @@
 mod act;
 mod error;
 mod grpc;
+#[cfg(test)]
+mod in_job;
 mod latency;
 mod metrics;
 mod observe;
@@ -13,6 +15,7 @@ mod places;
 mod plan;
 mod settings;
 mod store;
+mod wraparound;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,10 +32,12 @@ use weir_upstream::Target;
 
 use act::{Limits, OPERATIONS, Operation, Switches, Team};
 use grpc::Desk;
+use latency::Latency;
 use metrics::Metrics;
 use places::Places;
 use plan::{Rules, Worth};
 use store::Pieces;
+use wraparound::Wraparound;
 
 pub use settings::{MaintenanceSettings, check};
 
@@ -66,12 +71,16 @@ pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
     weir_footing::show_bus(&ground, &bus);
     let latency = latency::start(&ground, &bus).await?;
 
-    let team = Arc::new(team(&ground, &tables, &settings, target, metrics));
+    // They were read when the settings were checked.
+    let places = Places::read(&target, &settings.databases.0).unwrap_or_default();
+    let wraparound = wraparound::start(&ground, &tables, places.targets(), &settings, metrics.clone());
+    let watched = (latency, wraparound.clone());
+    let team = Arc::new(team(&ground, &tables, &settings, (target, places), watched, metrics));
     let jobs = Jobs::new(tables.store(), WORKER, ground.clock.clone());
     work(&ground, &tables, &jobs, &bus, &settings, works(&team))?;
 
     serve_ops(&ground, ops);
-    let desk = Desk { team, jobs };
+    let desk = Desk { team, jobs, wraparound };
     GrpcDoor::new(grpc, GRPC_NAME).serve(&ground, |routes| {
         routes.add_service(MaintenanceServiceServer::new(desk));
     })
@@ -81,13 +90,16 @@ fn team(
     ground: &Ground,
     tables: &Tables,
     settings: &MaintenanceSettings,
-    target: Target,
+    (target, places): (Target, Places),
+    (latency, wraparound): (Latency, Wraparound),
     metrics: Arc<Metrics>,
 ) -> Team {
     Team {
-        // They were read when the settings were checked.
-        places: Places::read(&target, &settings.databases.0).unwrap_or_default(),
+        places,
         target,
+        latency,
+        wraparound,
+        guard: settings.guard_rule(),
         rules: rules(settings),
         switches: Switches {
             vacuum: settings.auto_vacuum,

@@ -1,5 +1,7 @@
 //! Whose tables are where: a project's operators see and work on its own, and on no other's.
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 use weir_model::Project;
 use weir_upstream::Target;
@@ -88,9 +90,11 @@ impl Places {
         Ok(places)
     }
 
-    /// Every place.
-    pub(crate) fn all(&self) -> impl Iterator<Item = &Place> {
-        self.0.iter()
+    /// Every database, once.
+    pub(crate) fn targets(&self) -> Vec<Target> {
+        let mut seen = HashSet::new();
+        let places = self.0.iter().filter(|place| seen.insert(place.database()));
+        places.map(|place| place.target.clone()).collect()
     }
 }
 
@@ -160,7 +164,7 @@ mod tests {
         };
         let shared = places.of(&Project::parse("a").unwrap()).unwrap()[0];
         assert!(shared.has(&table("a_x")) && !shared.has(&table("b")) && !shared.has(&table("a")));
-        assert_eq!(places.all().count(), 3);
+        assert_eq!(places.targets().len(), 2);
     }
 
     #[test]

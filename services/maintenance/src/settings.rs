@@ -60,6 +60,12 @@ weir_config::section! {
         guard_lag_max: Duration = "30s",
         /// The same in bytes of log.
         guard_lag_bytes_max: u64 = "268435456",
+        /// How often it is asked how old the oldest rows are, and how fast ids are used up.
+        ages_every: Duration = "1m",
+        /// A table is frozen from this share, in per cent, of the age on at which autovacuum would start without asking.
+        freeze_age_percent: f64 = "80",
+        /// Or when that age is reached within this time.
+        freeze_within: Duration = "7d",
     }
 }
 
@@ -88,6 +94,18 @@ pub fn check(sources: &Sources) -> Result<(MaintenanceSettings, Target), Error> 
         if !(0.0..=100.0).contains(&percent) {
             return wrong(key, format!("{percent} is not between 0 and 100"));
         }
+    }
+    if !(1.0..=100.0).contains(&settings.freeze_age_percent) {
+        return wrong(
+            "maintenance.freeze_age_percent",
+            format!("{} is not between 1 and 100", settings.freeze_age_percent),
+        );
+    }
+    if settings.ages_every < Duration::from_millis(100) {
+        return wrong(
+            "maintenance.ages_every",
+            format!("{:?} is less than 100 ms", settings.ages_every),
+        );
     }
     if settings.concurrency == 0 {
         return wrong(

@@ -2,12 +2,14 @@
 
 mod analyze;
 mod deed;
+mod freezing;
 mod guard;
 mod halt;
 mod round;
 mod session;
 mod team;
 mod turn;
+pub(crate) mod vacuum;
 
 use analyze::analyze;
 use deed::Deed;

@@ -8,11 +8,12 @@ use tokio::time::Instant;
 use weir_jobs::{JobContext, JobError, Work};
 use weir_model::Coded;
 
-use super::team::{BUSY_SLUG, found, room};
+use super::freezing::clean;
+use super::team::{BUSY_SLUG, found, room, session_name};
 use super::{Deed, Guard, Halt, Session, Team, Turn};
 use crate::error::Error;
 use crate::places::Place;
-use crate::plan::{Candidate, Kind, Wanted};
+use crate::plan::{Candidate, Kind, Urgency, Wanted};
 use crate::store::{After, NewPiece};
 
 /// An effect names so many planned pieces; the others are counted.
@@ -80,7 +81,6 @@ impl Work for Operation {
             team: &self.team,
             job,
             wanted,
-            guard: Guard::new(job, &self.team.clock),
             told: Told::default(),
         };
         round.run(self.name == "auto").await
@@ -116,7 +116,6 @@ struct Round<'a> {
     team: &'a Team,
     job: &'a JobContext,
     wanted: Wanted,
-    guard: Guard<'a>,
     told: Told,
 }
 
@@ -129,6 +128,7 @@ struct Told {
     pieces: Vec<Json>,
     reclaimed: i64,
     halted: Option<String>,
+    guard: Json,
 }
 
 impl Round<'_> {
@@ -180,7 +180,7 @@ impl Round<'_> {
     }
 
     async fn turn(&self) -> Result<Option<Turn>, Error> {
-        let name = format!("weir-maint/{}/turn", self.job.id());
+        let name = format!("{}/turn", session_name(self.job));
         let turn = Turn::take(&self.team.target, &name, self.team.limits).await?;
         if turn.is_some() {
             self.team.pieces.settle().await?;
@@ -197,8 +197,7 @@ impl Round<'_> {
     }
 
     async fn at(&mut self, place: &Place) -> Result<(), JobError> {
-        let name = format!("weir-maint/{}", self.job.id());
-        let session = Session::open(&place.target, &name, self.team.limits).await;
+        let session = Session::open(&place.target, &session_name(self.job), self.team.limits).await;
         let mut session = session.map_err(|error| outcome(&error))?;
         let room = room(self.job.window(), &self.team.clock);
         let plan = self.team.plan_at(&mut session, place, &self.wanted, room).await;
@@ -212,12 +211,22 @@ impl Round<'_> {
     }
 
     async fn carry_out(&mut self, session: &mut Session, place: &Place, plan: &[Candidate]) -> Result<(), JobError> {
+        let pace = self.team.pace(place).await.map_err(|error| outcome(&error))?;
+        let (usual, urgent) = (Urgency::Ordinary, Urgency::Emergency);
+        let guards = [usual, urgent].map(|urgency| (urgency, self.team.guard(self.job, place, urgency)));
         let selected: Vec<&Candidate> = plan.iter().filter(|candidate| candidate.selected).collect();
         let total = selected.len() as u64;
         for (index, candidate) in selected.into_iter().enumerate() {
             let note = format!("{} {}", candidate.kind.as_str(), candidate.subject);
             self.job.progress(index as u64, total, &note);
-            self.piece(session, place, candidate).await?;
+            let guard = guards.iter().find(|(urgency, _)| *urgency == candidate.urgency);
+            let Some((_, guard)) = guard else { continue };
+            let how = How {
+                guard,
+                cost_limit: pace.cost_limit,
+            };
+            self.piece(session, place, candidate, &how).await?;
+            self.told.guard = guard.account();
             if self.told.halted.is_some() {
                 return Ok(());
             }
@@ -228,14 +237,22 @@ impl Round<'_> {
 
     /// One piece, from its first to its last written word. A relation that is locked or gone is left; a connection that
     /// is lost ends the attempt.
-    async fn piece(&mut self, session: &mut Session, place: &Place, candidate: &Candidate) -> Result<(), JobError> {
+    async fn piece(
+        &mut self,
+        session: &mut Session,
+        place: &Place,
+        candidate: &Candidate,
+        how: &How<'_>,
+    ) -> Result<(), JobError> {
+        let (p95_before_ms, _) = self.team.p95(place);
         let new = NewPiece {
             job_id: self.job.id(),
             project: self.job.project().as_str(),
             database: place.database(),
             candidate,
             bytes_before: None,
-            p95_before_ms: None,
+            p95_before_ms,
+            window_ends: self.job.window().ends,
         };
         let id = self
             .team
@@ -244,18 +261,15 @@ impl Round<'_> {
             .await
             .map_err(|error| outcome(&error.into()))?;
         let begun = Instant::now();
-        let ended = self.act(session, candidate).await;
-        let after = self.tell(candidate, &ended, begun.elapsed());
+        let ended = act(session, candidate, how).await;
+        let (_, p95_during_ms) = self.team.p95(place);
+        let after = After {
+            p95_during_ms,
+            ..self.tell(candidate, &ended, begun.elapsed())
+        };
         let written = self.team.pieces.end(id, &after).await;
         self.consequence(session, ended)?;
         written.map_err(|error| outcome(&error.into()))
-    }
-
-    async fn act(&self, session: &mut Session, candidate: &Candidate) -> Result<Deed, Halt> {
-        match (candidate.kind, &candidate.facts) {
-            (Kind::Analyze, Some(facts)) => super::analyze(session, &self.guard, facts).await,
-            (kind, _) => Ok(Deed::left(format!("{} is not there", kind.as_str()))),
-        }
     }
 
     fn tell(&mut self, candidate: &Candidate, ended: &Result<Deed, Halt>, took: Duration) -> After {
@@ -278,6 +292,7 @@ impl Round<'_> {
             outcome,
             reason,
             effect,
+            for_users: matches!(ended, Err(Halt::UsersSuffer(_) | Halt::Blocks(_))),
             ..After::default()
         }
     }
@@ -303,6 +318,20 @@ impl Round<'_> {
             Some(reason) if !is_whole => Err(JobError::retry("maintenance-backed-off", reason)),
             _ => Ok(self.told.effect(self.job.dry_run())),
         }
+    }
+}
+
+/// How a piece is worked on.
+struct How<'a> {
+    guard: &'a Guard<'a>,
+    cost_limit: u32,
+}
+
+async fn act(session: &mut Session, candidate: &Candidate, how: &How<'_>) -> Result<Deed, Halt> {
+    match (candidate.kind, &candidate.facts) {
+        (Kind::Analyze, Some(facts)) => super::analyze(session, how.guard, facts).await,
+        (Kind::Vacuum | Kind::Freeze, _) => clean(session, how.guard, candidate, how.cost_limit).await,
+        (kind, _) => Ok(Deed::left(format!("{} is not there", kind.as_str()))),
     }
 }
 
@@ -353,6 +382,7 @@ impl Told {
             "left": self.left,
             "reclaimed_bytes": self.reclaimed,
             "halted": self.halted,
+            "guard": self.guard,
         })
     }
 }

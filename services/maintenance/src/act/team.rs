@@ -1,18 +1,21 @@
 //! What every run of maintenance has at hand.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use weir_model::{Clock, Project};
+use weir_jobs::JobContext;
+use weir_model::{Clock, Project, Sketch};
 use weir_upstream::Target;
 
-use super::{Limits, Session};
+use super::{Guard, Limits, Parts, Session, freezing};
 use crate::error::Error;
+use crate::latency::Latency;
 use crate::metrics::Metrics;
 use crate::observe::survey;
 use crate::places::{Place, Places};
-use crate::plan::{Candidate, History, Kind, Room, Rules, Wanted, draft};
+use crate::plan::{Candidate, GuardRule, History, Kind, Pace, Room, Rules, Urgency, Users, Wanted, draft, pace};
 use crate::store::Pieces;
+use crate::wraparound::Wraparound;
 
 /// What every run has at hand.
 #[derive(Debug)]
@@ -22,6 +25,10 @@ pub(crate) struct Team {
     pub(crate) rules: Rules,
     pub(crate) switches: Switches,
     pub(crate) limits: Limits,
+    pub(crate) wraparound: Wraparound,
+    pub(crate) latency: Latency,
+    /// What users have to bear. None: nobody looks.
+    pub(crate) guard: Option<GuardRule>,
     pub(crate) pieces: Pieces,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) clock: Clock,
@@ -71,8 +78,70 @@ impl Team {
         room: Room,
     ) -> Result<Vec<Candidate>, Error> {
         let history = History::of(self.pieces.learned(place.database()).await?);
-        let survey = survey(session.connection(), place, wanted, &self.rules).await?;
-        Ok(draft(survey, wanted, &self.rules, &history, room))
+        let mut survey = survey(session.connection(), place, wanted, &self.rules).await?;
+        if wanted.has(Kind::Freeze) && wanted.index.is_empty() {
+            let lines = freezing::lines(self, session.connection(), &survey.tables, wanted, room).await?;
+            survey.more.extend(lines);
+        }
+        let mut plan = draft(survey, wanted, &self.rules, &history, room);
+        let pace = self.pace(place).await?;
+        rest(&mut plan, &pace, self.clock.now());
+        Ok(plan)
+    }
+
+    /// How hard to work on a database, after what came of the work before.
+    pub(crate) async fn pace(&self, place: &Place) -> Result<Pace, Error> {
+        let outcomes = self.pieces.outcomes(place.database()).await?;
+        Ok(pace(&outcomes, self.clock.now()))
+    }
+
+    /// A guard for one piece of work, that looks after users where that is wanted.
+    pub(crate) fn guard<'a>(&'a self, job: &'a JobContext, place: &Place, urgency: Urgency) -> Guard<'a> {
+        let guard = Guard::new(job, &self.clock);
+        let Some(rule) = self.guard else { return guard };
+        guard.watching(Parts {
+            rule,
+            target: place.target.clone(),
+            name: session_name(job),
+            latency: self.latency.clone(),
+            emergency: urgency == Urgency::Emergency,
+            metrics: self.metrics.clone(),
+        })
+    }
+
+    /// What 95 of 100 calls on a database kept to before work began, and what they keep to now, in milliseconds; of the
+    /// project that calls most.
+    pub(crate) fn p95(&self, place: &Place) -> (Option<f64>, Option<f64>) {
+        let ms = |sketch: &Sketch| (sketch.count() > 0).then(|| sketch.quantile_us(0.95) / 1_000.0);
+        let users = self.latency.users(place.database());
+        let busiest = users.into_iter().max_by_key(calls);
+        busiest.map_or((None, None), |users| {
+            let before = users.before.as_ref().and_then(|before| ms(&before.sketch));
+            (before, users.live.as_ref().and_then(|live| ms(&live.span)))
+        })
+    }
+}
+
+fn calls(users: &Users) -> u64 {
+    users.before.as_ref().map_or(0, |before| before.sketch.count())
+}
+
+/// What sessions of a job are called in `pg_stat_activity`.
+pub(crate) fn session_name(job: &JobContext) -> String {
+    format!("weir-maint/{}", job.id())
+}
+
+/// Leaves what users would notice while a rest is due. What is small or cannot wait goes on.
+fn rest(plan: &mut [Candidate], pace: &Pace, now: SystemTime) {
+    if pace.not_before.is_none_or(|until| until <= now) {
+        return;
+    }
+    let rests = |candidate: &&mut Candidate| {
+        let is_heavy = !matches!(candidate.kind, Kind::Sweep | Kind::Analyze);
+        candidate.selected && is_heavy && candidate.urgency != Urgency::Emergency
+    };
+    for candidate in plan.iter_mut().filter(rests) {
+        candidate.leave(format!("{}; {}", candidate.reason, pace.reason));
     }
 }
 

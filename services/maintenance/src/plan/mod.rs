@@ -1,15 +1,18 @@
 //! Facts to a plan. Pure: it says what is to be done and why, and touches nothing.
 
+pub(crate) mod ages;
 mod analyze;
 mod bloat;
 mod candidate;
 mod draft;
 mod earlier;
 pub(crate) mod facts;
+pub(crate) mod freeze;
 mod guard;
 mod kind;
 mod order;
 mod pace;
+pub(crate) mod rate;
 mod rewrite;
 mod traffic;
 mod vacuum;

@@ -1,5 +1,6 @@
 //! Maintenance's own tables.
 
+pub(crate) mod ages;
 mod pieces;
 
 pub(crate) use pieces::{After, Calibration, NewPiece, PieceRow, Pieces};

@@ -1,16 +1,21 @@
 //! Rows of `pieces`: what was done to relations, what was expected of it and what came of it.
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use serde_json::Value as Json;
 use sqlx::Row as _;
+use sqlx::postgres::PgRow;
 use uuid::Uuid;
 use weir_store::{Store, StoreError};
 
-use crate::plan::{Candidate, Kind, Piece, Subject, TableName};
+use crate::plan::{Candidate, Ended, Kind, Piece, PieceOutcome, Subject, TableName};
 
 /// How far back earlier work teaches anything.
 const TEACHES_DAYS: i32 = 35;
 /// So many of the latest pieces of a database are enough to learn from.
 const LEARN_FROM: i64 = 5_000;
+/// So many of the latest pieces of a database say how hard to work.
+const PACE_FROM: i64 = 100;
 /// How long records are kept.
 const KEPT_DAYS: i32 = 365;
 
@@ -23,6 +28,7 @@ pub(crate) struct NewPiece<'a> {
     pub(crate) candidate: &'a Candidate,
     pub(crate) bytes_before: Option<u64>,
     pub(crate) p95_before_ms: Option<f64>,
+    pub(crate) window_ends: Option<SystemTime>,
 }
 
 /// What came of a piece.
@@ -33,6 +39,8 @@ pub(crate) struct After {
     pub(crate) reason: String,
     pub(crate) bytes_after: Option<u64>,
     pub(crate) p95_during_ms: Option<f64>,
+    /// It was halted because users suffered.
+    pub(crate) for_users: bool,
     pub(crate) effect: Json,
 }
 
@@ -90,8 +98,9 @@ impl Pieces {
         let (id, expected) = (Uuid::now_v7(), new.candidate.expected);
         sqlx::query(
             "insert into pieces (id, job_id, project, kind, database, relation, index_name, reclaim_low, reclaim_likely,
-                reclaim_high, cost_bytes, predicted_ms, bytes_before, p95_before_ms, started_at)
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, clock_timestamp())",
+                reclaim_high, cost_bytes, predicted_ms, bytes_before, p95_before_ms, window_ends, started_at)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14,
+                to_timestamp($15 / 1000.0), clock_timestamp())",
         )
         .bind(id)
         .bind(new.job_id)
@@ -107,6 +116,7 @@ impl Pieces {
         .bind(i64::try_from(expected.takes.as_millis()).unwrap_or(i64::MAX))
         .bind(new.bytes_before.map(signed))
         .bind(new.p95_before_ms)
+        .bind(new.window_ends.map(unix_ms))
         .execute(self.0.pool())
         .await
         .map_err(|error| self.0.error(error))?;
@@ -116,7 +126,7 @@ impl Pieces {
     /// Writes down what came of it.
     pub(crate) async fn end(&self, id: Uuid, after: &After) -> Result<(), StoreError> {
         sqlx::query(
-            "update pieces set outcome = $2, reason = $3, bytes_after = $4, p95_during_ms = $5, effect = $6,
+            "update pieces set outcome = $2, reason = $3, bytes_after = $4, p95_during_ms = $5, effect = $6, for_users = $7,
                 ended_at = clock_timestamp()
              where id = $1 and outcome = 'running'",
         )
@@ -126,6 +136,7 @@ impl Pieces {
         .bind(after.bytes_after.map(signed))
         .bind(after.p95_during_ms)
         .bind(&after.effect)
+        .bind(after.for_users)
         .execute(self.0.pool())
         .await
         .map_err(|error| self.0.error(error))?;
@@ -166,6 +177,23 @@ impl Pieces {
         let pieces: Result<Vec<Option<Piece>>, sqlx::Error> = rows.iter().rev().map(piece).collect();
         let pieces = pieces.map_err(|error| self.0.error(error))?;
         Ok(pieces.into_iter().flatten().collect())
+    }
+
+    /// How the last pieces of work on a database ended, as far as users go.
+    pub(crate) async fn outcomes(&self, database: &str) -> Result<Vec<PieceOutcome>, StoreError> {
+        let rows = sqlx::query(
+            "select outcome, for_users, (extract(epoch from ended_at) * 1000)::bigint as ended_unix_ms,
+                (extract(epoch from window_ends) * 1000)::bigint as window_unix_ms
+             from pieces where database = $1 and ended_at is not null and kind in ('vacuum', 'freeze', 'reindex', 'reorganize')
+             order by ended_at desc limit $2",
+        )
+        .bind(database)
+        .bind(PACE_FROM)
+        .fetch_all(self.0.pool())
+        .await
+        .map_err(|error| self.0.error(error))?;
+        let outcomes: Result<Vec<PieceOutcome>, sqlx::Error> = rows.iter().map(outcome).collect();
+        outcomes.map_err(|error| self.0.error(error))
     }
 
     /// Pieces of a project, the latest first.
@@ -216,7 +244,7 @@ impl Pieces {
 }
 
 /// A piece as far as it teaches something; none where it is of a kind that is not known any more.
-fn piece(row: &sqlx::postgres::PgRow) -> Result<Option<Piece>, sqlx::Error> {
+fn piece(row: &PgRow) -> Result<Option<Piece>, sqlx::Error> {
     let word: String = row.try_get("kind")?;
     let Some(kind) = Kind::ALL.into_iter().find(|kind| kind.as_str() == word) else {
         return Ok(None);
@@ -225,7 +253,7 @@ fn piece(row: &sqlx::postgres::PgRow) -> Result<Option<Piece>, sqlx::Error> {
     let index: String = row.try_get("index_name")?;
     let seconds = |column| {
         let seconds: f64 = row.try_get(column)?;
-        Ok::<_, sqlx::Error>(std::time::Duration::from_secs_f64(seconds.max(0.0)))
+        Ok::<_, sqlx::Error>(Duration::from_secs_f64(seconds.max(0.0)))
     };
     let cost: i64 = row.try_get("cost_bytes")?;
     let outcome: String = row.try_get("outcome")?;
@@ -246,6 +274,26 @@ fn piece(row: &sqlx::postgres::PgRow) -> Result<Option<Piece>, sqlx::Error> {
         cost_bytes: u64::try_from(cost).unwrap_or_default(),
         took: seconds("took")?,
     }))
+}
+
+fn outcome(row: &PgRow) -> Result<PieceOutcome, sqlx::Error> {
+    let (word, for_users): (String, bool) = (row.try_get("outcome")?, row.try_get("for_users")?);
+    let moment = |unix_ms: i64| UNIX_EPOCH + Duration::from_millis(u64::try_from(unix_ms).unwrap_or_default());
+    let window: Option<i64> = row.try_get("window_unix_ms")?;
+    Ok(PieceOutcome {
+        at: moment(row.try_get("ended_unix_ms")?),
+        ended: match word.as_str() {
+            _ if for_users => Ended::ForUsers,
+            "done" => Ended::Clean,
+            _ => Ended::Otherwise,
+        },
+        window_ends: window.map(moment),
+    })
+}
+
+fn unix_ms(moment: SystemTime) -> i64 {
+    let since = moment.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 fn signed(bytes: u64) -> i64 {

@@ -1,5 +1,7 @@
 //! `weir maintenance`: what would be done and why, what was done, and how well it was foretold.
 
+mod wraparound;
+
 use clap::{Args, Subcommand};
 use serde_json::{Value as Json, json};
 use tonic::transport::Channel;
@@ -52,6 +54,8 @@ enum Action {
     },
     /// Show how well work was foretold, kind by kind.
     Calibration,
+    /// Show how old the oldest rows are, when that matters, and what would be frozen.
+    Wraparound(wraparound::Arguments),
 }
 
 pub(super) async fn run(arguments: Arguments, sources: Sources) -> Result<(), Failure> {
@@ -74,6 +78,7 @@ pub(super) async fn run(arguments: Arguments, sources: Sources) -> Result<(), Fa
         }
         Action::History { job, limit } => history(&mut maintenance, project, job, limit, json).await,
         Action::Calibration => calibration(&mut maintenance, project, json).await,
+        Action::Wraparound(arguments) => wraparound::run(&mut maintenance, arguments, project, json).await,
     }
 }
 
