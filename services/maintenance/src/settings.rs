@@ -182,3 +182,34 @@ impl MaintenanceSettings {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checked(name: &str, value: &str) -> Result<Option<GuardRule>, String> {
+        let settings = [("DATABASE_URL", "postgres://app@127.0.0.1:1/shop"), (name, value)];
+        let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let sources = Sources::load(None, settings).map_err(|error| error.to_string())?;
+        let checked = check(&sources).map_err(|error| error.to_string());
+        checked.map(|(settings, _)| settings.guard_rule())
+    }
+
+    #[test]
+    fn a_guard_that_could_not_guard_is_refused_by_its_name() {
+        for (name, value) in [
+            ("guard_p95_factor", "0.9"),
+            ("guard_p95_factor", "NaN"),
+            ("guard_p95_ticks", "0"),
+            ("guard_calls_min", "19"),
+            ("guard_block_limit", "50ms"),
+        ] {
+            let variable = format!("WEIR_MAINTENANCE__{}", name.to_uppercase());
+            let error = checked(&variable, value).unwrap_err();
+            assert!(error.contains(&format!("maintenance.{name}")), "{error}");
+        }
+        let rule = checked("WEIR_MAINTENANCE__GUARD_P95_TICKS", "4").unwrap().unwrap();
+        assert_eq!((rule.ticks, rule.block_limit), (4, Duration::from_secs(1)));
+        assert_eq!(checked("WEIR_MAINTENANCE__GUARD", "false").unwrap(), None);
+    }
+}

@@ -276,15 +276,12 @@ impl Watch {
                 worst,
                 ..
             } = &seen.streaks;
-            let mut account = json!({
+            json!({
                 "latency": self.judged(seen), "latency_looks": looks, "latency_judged": judged, "latency_over": over,
+                "worst_p95_ms": worst.map(|worst| ms(worst.p95_us)),
+                "usual_p95_ms": worst.map(|worst| ms(worst.usual_us)),
                 "lock_looks": seen.looks, "lock_looks_unanswered": seen.unanswered,
-            });
-            if let Some(worst) = worst {
-                account["worst_p95_ms"] = json!(ms(worst.p95_us));
-                account["usual_p95_ms"] = json!(ms(worst.usual_us));
-            }
-            account
+            })
         })
     }
 

@@ -314,7 +314,7 @@ async fn it_goes_on_when_its_connection_is_killed() {
                 .await;
             seen.insert(pid);
         }
-        std::future::pending::<()>().await
+        std::future::pending::<()>().await;
     };
     let (ended, took) = tokio::select! {
         ran = scene.run(HOLD, &guard) => ran,
@@ -348,7 +348,7 @@ async fn a_server_that_does_not_answer_is_no_trouble_and_is_asked_again() {
         })
         .await;
         postgres.resume();
-        std::future::pending::<()>().await
+        std::future::pending::<()>().await;
     };
     let (ended, _) = tokio::select! {
         ran = scene.run(HOLD, &guard) => ran,
@@ -371,7 +371,7 @@ async fn a_replica_that_falls_behind_ends_the_statement() {
         standby.pause();
         let sql = "insert into t select generate_series(1, 50000)";
         scene.database.psql(sql).await;
-        std::future::pending::<()>().await
+        std::future::pending::<()>().await;
     };
     let (ended, _) = tokio::select! {
         ran = scene.run(SLEEP, &guard) => ran,
@@ -430,7 +430,7 @@ async fn a_statement_that_was_only_just_sent_is_cancelled_all_the_same() {
         let trips = async {
             sleep(Duration::from_micros(after_us)).await;
             token.cancel();
-            std::future::pending::<()>().await
+            std::future::pending::<()>().await;
         };
         let (ended, took) = tokio::select! {
             ran = scene.run(SLEEP, &guard) => ran,
