@@ -15,6 +15,7 @@ mod dial;
 mod error;
 mod forward;
 mod inbox;
+mod libpq;
 mod pipeline;
 mod prepared;
 mod query;
