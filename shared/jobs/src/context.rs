@@ -31,6 +31,14 @@ impl JobContext {
         }
     }
 
+    /// A job that no runner runs, for tests of what works under one: it ends with its window, or by the token.
+    #[cfg(any(test, feature = "detached"))]
+    pub fn detached(project: Project, operation: &str, window: Window) -> (Self, CancellationToken) {
+        let context = Self::new(Claim::detached(project, operation, window));
+        let stop = context.stop.clone();
+        (context, stop)
+    }
+
     /// The job's id.
     pub const fn id(&self) -> Uuid {
         self.claim.job.id

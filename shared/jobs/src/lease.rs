@@ -86,6 +86,27 @@ const END: &str = "
     returning state = 'cancelled'";
 
 impl Claim {
+    /// A claim that no row stands for.
+    #[cfg(any(test, feature = "detached"))]
+    pub(crate) fn detached(project: weir_model::Project, operation: &str, window: Window) -> Self {
+        let job = Named {
+            id: uuid::Uuid::now_v7(),
+            project,
+            operation: operation.to_owned(),
+            attempt: 1,
+            traceparent: None,
+        };
+        Self {
+            job,
+            parameters: Value::Object(serde_json::Map::new()),
+            requested_by: "a test".to_owned(),
+            dry_run: false,
+            attempt_max: 1,
+            window,
+            worker: "a test".to_owned(),
+        }
+    }
+
     /// The next job that may run now, if there is one.
     pub(crate) async fn next(
         transaction: &mut PgConnection,
