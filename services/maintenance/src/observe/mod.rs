@@ -1,8 +1,13 @@
 //! Facts in: what PostgreSQL itself knows of its tables. Reads the user's database, changes nothing.
 
 pub(crate) mod ages;
+pub(crate) mod gates;
 pub(crate) mod harm;
+pub(crate) mod horizon;
+pub(crate) mod index;
 mod indexes;
+pub(crate) mod leftovers;
+pub(crate) mod repack;
 mod survey;
 mod tables;
 
@@ -38,4 +43,15 @@ fn name(row: &Row) -> Result<TableName, Error> {
 /// A number that may be missing.
 fn number(row: &Row, column: &str) -> Option<i64> {
     row.get(column).and_then(|text| text.parse().ok())
+}
+
+/// A text as it stands in a statement.
+pub(crate) fn literal(text: &str) -> String {
+    let quoted = text.replace('\'', "''");
+    // Read alike whatever standard_conforming_strings is set to.
+    if quoted.contains('\\') {
+        format!("E'{}'", quoted.replace('\\', "\\\\"))
+    } else {
+        format!("'{quoted}'")
+    }
 }
