@@ -62,6 +62,14 @@ need_postgres_contrib() {
         need postgresql-contrib "extensions that the tests use"
 }
 
+# pg_repack's program and its extension, of the server that the tests find: the newest.
+need_pg_repack() {
+    find_postgres "" || return 0
+    local version
+    version=$(major "$pg_bin")
+    [[ -x $pg_bin/pg_repack ]] || need "postgresql-$version-repack" "reorganizes tables beside their use"
+}
+
 need_nats() {
     has_nats || need nats-server "the event bus"
 }

@@ -40,6 +40,9 @@ stage_packages() {
     need_redis
     need_alertmanager
     install_missing
+    # Which package it is, the server tells; there may have been none before.
+    need_pg_repack
+    install_missing
     choose_linker
     local component
     for component in fmt clippy; do
