@@ -1,4 +1,5 @@
 //! A cluster near its limits: when they are reached is known before, and what is frozen is frozen before.
+#![expect(clippy::print_stderr, reason = "how far off a forecast was is what a run is for")]
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,7 +57,7 @@ impl Watching {
         Self {
             tasks,
             wraparound,
-            metrics: ground.registry.clone(),
+            metrics: ground.registry,
             store: tables.store().clone(),
         }
     }

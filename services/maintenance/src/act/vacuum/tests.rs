@@ -1,6 +1,6 @@
 //! VACUUM of real tables: what is done, what is left, and what ends it early.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use sqlx::{Connection as _, Executor as _, PgConnection};
@@ -273,10 +273,10 @@ async fn a_window_that_ends_ends_the_vacuum() {
     database
         .psql("insert into t select 100000 + g, repeat('y', 500) from generate_series(1, 60000) g")
         .await;
-    let begun = SystemTime::now();
+    let begun = Instant::now();
     let ended = vacuumed(&database.url(), named("public", "t"), order, window).await;
     assert!(matches!(ended, Err(Halt::WindowEnded)), "{ended:?}");
-    assert!(begun.elapsed().unwrap() < Duration::from_secs(10));
+    assert!(begun.elapsed() < Duration::from_secs(10));
     let left = "select count(*) from pg_stat_progress_vacuum where datname = current_database()";
     assert_eq!(database.psql(left).await, "0");
 }
