@@ -19,6 +19,9 @@ pub(crate) enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// Advice that is not carried out, or not taken back.
+    #[error(transparent)]
+    Advice(#[from] crate::act::AdviceError),
     /// No job of that id.
     #[error("there is no job {0}")]
     NoJob(String),
@@ -29,6 +32,7 @@ impl Coded for Error {
         match self {
             Self::Upstream(error) => error.class(),
             Self::Store(error) => error.class(),
+            Self::Advice(error) => error.class(),
             Self::Field { .. } => ErrorClass::InvalidInput,
             Self::NoJob(_) => ErrorClass::NotFound,
         }
@@ -38,6 +42,7 @@ impl Coded for Error {
         match self {
             Self::Upstream(error) => error.slug(),
             Self::Store(error) => error.slug(),
+            Self::Advice(error) => error.slug(),
             Self::Field { .. } => "maintenance-field",
             Self::NoJob(_) => "job-not-found",
         }

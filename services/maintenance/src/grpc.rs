@@ -1,5 +1,6 @@
 //! `weir.maintenance.v1` to plans and jobs, and back. Translates, decides nothing.
 
+mod advice;
 mod candidate;
 mod history;
 mod wraparound;
@@ -17,7 +18,7 @@ use weir_proto::maintenance::v1::maintenance_service_server::MaintenanceService;
 use weir_proto::page::Page;
 use weir_proto::status::status;
 
-use crate::act::{OPERATIONS, Team, kinds_of};
+use crate::act::{Adviser, OPERATIONS, Team, kinds_of};
 use crate::error::Error;
 use crate::plan::Wanted;
 use candidate::candidate;
@@ -28,6 +29,7 @@ pub(crate) struct Desk {
     pub(crate) team: Arc<Team>,
     pub(crate) jobs: Jobs,
     pub(crate) wraparound: crate::wraparound::Wraparound,
+    pub(crate) adviser: Adviser,
 }
 
 type Answer<T> = Result<Response<T>, Status>;
@@ -103,6 +105,22 @@ impl MaintenanceService for Desk {
             &places,
             request.tables_max,
         )))
+    }
+
+    async fn list_advice(&self, request: Request<api::ListAdviceRequest>) -> Answer<api::ListAdviceResponse> {
+        advice::list(&self.adviser, request.into_inner()).await
+    }
+
+    async fn apply_advice(&self, request: Request<api::ApplyAdviceRequest>) -> Answer<api::ApplyAdviceResponse> {
+        advice::apply(&self.adviser, request.into_inner()).await
+    }
+
+    async fn revert_advice(&self, request: Request<api::RevertAdviceRequest>) -> Answer<api::RevertAdviceResponse> {
+        advice::revert(&self.adviser, request.into_inner()).await
+    }
+
+    async fn list_changes(&self, request: Request<api::ListChangesRequest>) -> Answer<api::ListChangesResponse> {
+        advice::changes(&self.adviser, request.into_inner()).await
     }
 }
 

@@ -4,6 +4,7 @@
 //! only; nothing here decides when.
 
 mod act;
+mod advise;
 mod error;
 mod grpc;
 #[cfg(test)]
@@ -30,7 +31,7 @@ use weir_runtime::{Ground, GrpcDoor, Service, Stage, StartError, bind, serve_ops
 use weir_store::{Migrations, outbox};
 use weir_upstream::Target;
 
-use act::{Limits, OPERATIONS, Operation, Switches, Team};
+use act::{Adviser, Limits, OPERATIONS, Operation, Switches, Team};
 use grpc::Desk;
 use latency::Latency;
 use metrics::Metrics;
@@ -69,10 +70,20 @@ pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
         &bus,
     )?;
     weir_footing::show_bus(&ground, &bus);
-    let latency = latency::start(&ground, &bus).await?;
-
     // They were read when the settings were checked.
     let places = Places::read(&target, &settings.databases.0).unwrap_or_default();
+    let adviser = Adviser {
+        target: target.clone(),
+        places: places.clone(),
+        store: tables.store().clone(),
+        clock: ground.clock.clone(),
+        machine: settings::machine(&settings),
+        lock_timeout: settings.lock_timeout,
+        unused_after: settings.unused_index_after,
+    };
+    adviser.start(&ground, &tables);
+    let latency = latency::start(&ground, &bus).await?;
+
     let wraparound = wraparound::start(&ground, &tables, places.targets(), &settings, metrics.clone());
     let watched = (latency, wraparound.clone());
     let team = Arc::new(team(&ground, &tables, &settings, (target, places), watched, metrics));
@@ -80,7 +91,12 @@ pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
     work(&ground, &tables, &jobs, &bus, &settings, works(&team))?;
 
     serve_ops(&ground, ops);
-    let desk = Desk { team, jobs, wraparound };
+    let desk = Desk {
+        team,
+        jobs,
+        adviser,
+        wraparound,
+    };
     GrpcDoor::new(grpc, GRPC_NAME).serve(&ground, |routes| {
         routes.add_service(MaintenanceServiceServer::new(desk));
     })

@@ -90,6 +90,16 @@ impl Places {
         Ok(places)
     }
 
+    /// Those of a project in one database.
+    pub(crate) fn in_database<'a>(
+        &'a self,
+        project: &'a Project,
+        database: &'a str,
+    ) -> impl Iterator<Item = &'a Place> {
+        let here = move |place: &&Place| place.project == *project && place.database() == database;
+        self.0.iter().filter(here)
+    }
+
     /// Every database, once.
     pub(crate) fn targets(&self) -> Vec<Target> {
         let mut seen = HashSet::new();

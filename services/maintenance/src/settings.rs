@@ -3,11 +3,22 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use weir_config::{DatabaseSettings, Error, Origin, Sources, Tables};
+use weir_config::{DatabaseSettings, Error, Origin, Sources, Tables, unset};
 use weir_upstream::Target;
 
+use crate::advise::{Machine, Storage};
 use crate::places::{FilePlace, Places};
 use crate::plan::GuardRule;
+
+weir_config::choice! {
+    /// What files lie on.
+    pub enum ServerStorage {
+        /// No part of it moves.
+        Ssd = "ssd",
+        /// Disks that turn.
+        Hdd = "hdd",
+    }
+}
 
 weir_config::section! {
     /// Upkeep of the user's tables.
@@ -66,6 +77,14 @@ weir_config::section! {
         freeze_age_percent: f64 = "80",
         /// Or when that age is reached within this time.
         freeze_within: Duration = "7d",
+        /// Memory of the server's machine, for advice. Without it: of this machine, if the server runs here.
+        server_memory_bytes: Option<u64> = unset(),
+        /// Cores of the server's machine, for advice. Without it: of this machine, if the server runs here.
+        server_cores: Option<u32> = unset(),
+        /// What the server's files lie on, for advice. Without it: as this machine tells, if the server runs here.
+        server_storage: Option<ServerStorage> = unset(),
+        /// An index that no statement scanned for this long counts as unused.
+        unused_index_after: Duration = "30d",
     }
 }
 
@@ -180,6 +199,18 @@ impl MaintenanceSettings {
             lag_max: self.guard_lag_max,
             lag_bytes_max: self.guard_lag_bytes_max,
         })
+    }
+}
+
+/// What the settings say of the server's machine.
+pub(crate) fn machine(settings: &MaintenanceSettings) -> Machine {
+    Machine {
+        memory_bytes: settings.server_memory_bytes.map(|bytes| bytes as f64),
+        cores: settings.server_cores.map(f64::from),
+        storage: settings.server_storage.map(|storage| match storage {
+            ServerStorage::Ssd => Storage::Ssd,
+            ServerStorage::Hdd => Storage::Hdd,
+        }),
     }
 }
 

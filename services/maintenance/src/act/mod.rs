@@ -1,5 +1,6 @@
 //! Plans carried out. The only place of this service that changes anything in the user's database.
 
+mod advice;
 mod analyze;
 mod child;
 mod deed;
@@ -25,6 +26,7 @@ use analyze::analyze;
 use deed::Deed;
 use turn::Turn;
 
+pub(crate) use advice::{AdviceError, Adviser, Change};
 pub(crate) use door::Door;
 pub(crate) use guard::{Guard, Parts};
 pub(crate) use halt::Halt;

@@ -1,5 +1,6 @@
 //! Facts in: what PostgreSQL itself knows of its tables. Reads the user's database, changes nothing.
 
+pub(crate) mod advice;
 pub(crate) mod ages;
 pub(crate) mod gates;
 pub(crate) mod harm;

@@ -1,5 +1,6 @@
 //! Maintenance's own tables.
 
+pub(crate) mod advice;
 pub(crate) mod ages;
 mod pieces;
 

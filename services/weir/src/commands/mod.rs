@@ -1,5 +1,6 @@
 //! The command line.
 
+mod advice;
 mod alerts;
 mod cache;
 mod config;
@@ -66,6 +67,8 @@ enum Action {
     Windows(windows::Arguments),
     /// Look at what maintenance would do.
     Maintenance(maintenance::Arguments),
+    /// List what would serve the server and its tables better; set it, and take it back.
+    Advice(advice::Arguments),
     /// Follow events on the bus.
     Events(events::Arguments),
     /// Validate the settings, and show what is in force and why.
@@ -100,6 +103,7 @@ impl Command {
             Action::Schedules(arguments) => wait(schedules::run(arguments, sources)),
             Action::Windows(arguments) => wait(windows::run(arguments, sources)),
             Action::Maintenance(arguments) => wait(maintenance::run(arguments, sources)),
+            Action::Advice(arguments) => wait(advice::run(arguments, sources)),
             Action::Events(arguments) => wait(events::run(arguments, sources)),
             Action::Config(arguments) => finish(config::run(&arguments, &sources)),
             Action::Demo(arguments) => wait(demo::run(arguments, sources)),
