@@ -328,6 +328,26 @@ fn what_a_start_fixed_is_told_with_the_reason_why_weir_cannot_change_it() {
 }
 
 #[test]
+fn a_value_that_weir_set_is_not_taken_for_an_operators() {
+    let mut cost = setting("random_page_cost", "3", "", "real");
+    cost.boot_value = "4".to_owned();
+    cost.source = "configuration file".to_owned();
+    let mut facts = facts(vec![cost]);
+    assert_eq!(proposed(&facts), []);
+    assert_eq!(
+        advise(&facts, &ALL).left[0].reason,
+        "3 was set by hand; for an SSD 1.1 is usual"
+    );
+    facts.changes = vec![KnownChange {
+        object: "server".to_owned(),
+        option: "random_page_cost".to_owned(),
+        new_value: Some("3".to_owned()),
+        evidence: None,
+    }];
+    assert_eq!(proposed(&facts), said("random-page-cost", "1.1"));
+}
+
+#[test]
 fn nobody_hears_of_what_is_not_his() {
     let mut facts = facts(vec![setting("fsync", "off", "", "bool")]);
     let mut mine = table("mine", 0.0);

@@ -7,7 +7,7 @@ use weir_proto::page::Page;
 use weir_proto::status::status;
 
 use super::{Answer, parsed, project_of};
-use crate::act::{Adviser, Change};
+use crate::act::{AdviceError, Adviser, Change};
 use crate::advise::{Activation, Advice, Confidence, Impact, Scope, State};
 use crate::error::Error;
 
@@ -31,6 +31,12 @@ pub(super) async fn list(adviser: &Adviser, request: api::ListAdviceRequest) -> 
 
 pub(super) async fn apply(adviser: &Adviser, request: api::ApplyAdviceRequest) -> Answer<api::ApplyAdviceResponse> {
     let project = project_of(&request.project)?;
+    if request.id.contains('\0') {
+        // No text in PostgreSQL has it.
+        return Err(status(&Error::from(AdviceError::NoAdvice(
+            request.id.replace('\0', "?"),
+        ))));
+    }
     let by: String = request
         .by
         .chars()

@@ -320,11 +320,24 @@ async fn a_locked_table_is_waited_for_two_seconds_and_left_as_it_is() {
             (locks != "0").then_some(()).ok_or(locks)
         })
         .await;
-        refused(stage.try_apply(&id).await)
+        // While the change waits, nobody takes it for one that was cut off.
+        let look = async {
+            eventually("the change to be seen", Duration::from_secs(2), || async {
+                let state = stage.changes().await.first().map(|change| change.state());
+                (state == Some(ChangeState::Applying))
+                    .then_some(())
+                    .ok_or_else(|| format!("{state:?}"))
+            })
+            .await;
+        };
+        let (outcome, ()) = tokio::join!(stage.try_apply(&id), look);
+        refused(outcome)
     };
     let (_, (code, slug, text)) = tokio::join!(hold, attempt);
     assert_eq!((code, slug.as_str()), (Code::FailedPrecondition, "advice-refused"));
     assert!(text.contains("somebody holds the table"), "{text}");
+    let note = stage.changes().await[0].note.clone();
+    assert!(note.contains("somebody holds the table"), "{note}");
     assert_eq!(stage.apply(&id).await.state(), ChangeState::Applied);
     stage.stop().await;
 }

@@ -29,7 +29,24 @@ pub(crate) async fn server(settings: &[(&str, &str)]) -> (Postgres, Database) {
     let all: Vec<(&str, &str)> = quiet.into_iter().chain(settings.iter().copied()).collect();
     let postgres = Postgres::start_with(&all).await;
     let database = postgres.database().await;
+    count_anew(&database).await;
     (postgres, database)
+}
+
+/// A database of the shared server.
+pub(crate) async fn database(sql: &str) -> Database {
+    let database = Postgres::shared().await.database().await;
+    count_anew(&database).await;
+    database.psql(sql).await;
+    database
+}
+
+/// A server is copied from one that was made earlier, and its counters with it.
+async fn count_anew(database: &Database) {
+    let counters =
+        "select pg_stat_reset_shared(name) from unnest(array['bgwriter', 'archiver', 'wal', 'checkpointer']) name
+        where name <> 'checkpointer' or current_setting('server_version_num')::int >= 170000";
+    database.psql(counters).await;
 }
 
 pub(crate) struct Stage {

@@ -2,13 +2,7 @@
 
 use weir_testkit::{Database, Postgres};
 
-use crate::stage::{DAY, Stage};
-
-async fn database(sql: &str) -> Database {
-    let database = Postgres::shared().await.database().await;
-    database.psql(sql).await;
-    database
-}
+use crate::stage::{DAY, Stage, database};
 
 /// Ids of advice about objects, without the name of the database.
 async fn ids(stage: &Stage, database: &Database) -> Vec<String> {
@@ -91,7 +85,9 @@ async fn an_index_that_something_needs_is_no_duplicate_to_drop() {
          create unique index r_k_identity on r (k);
          alter table r replica identity using index r_k_identity;
          create table c (id int primary key);
-         alter table c add constraint c_again unique (id)",
+         alter table c add constraint c_again unique (id);
+         create table two (id int primary key); create unique index two_id on two (id);
+         alter table two replica identity using index two_id",
     )
     .await;
     let needed = database

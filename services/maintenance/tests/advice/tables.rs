@@ -1,14 +1,8 @@
 //! Options of tables.
 
-use weir_testkit::{Database, Postgres};
+use weir_testkit::Database;
 
-use crate::stage::{DAY, Stage};
-
-async fn database(sql: &str) -> Database {
-    let database = Postgres::shared().await.database().await;
-    database.psql(sql).await;
-    database
-}
+use crate::stage::{DAY, Stage, database};
 
 fn id(kind: &str, database: &Database, table: &str) -> String {
     format!("{kind}:{}.public.{table}", database.name())

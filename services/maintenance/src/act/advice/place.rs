@@ -47,6 +47,13 @@ pub(super) async fn try_lock(connection: &mut Connection) -> Result<bool, Error>
     Ok(rows.first().and_then(|row| row.get("free")) == Some("t"))
 }
 
+/// For a session that goes on to do other things.
+pub(super) async fn unlock(connection: &mut Connection) -> Result<(), Error> {
+    let sql = format!("select pg_catalog.pg_advisory_unlock({LOCK})");
+    connection.simple_query(&sql).await?;
+    Ok(())
+}
+
 impl Place {
     pub(super) fn of(object: &Object, option: &str) -> Self {
         Self {

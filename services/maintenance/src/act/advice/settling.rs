@@ -27,6 +27,7 @@ impl Adviser {
     pub(super) async fn settle_if_free(&self, connection: &mut Connection) -> Result<(), Error> {
         if place::try_lock(connection).await? {
             self.settle(connection).await?;
+            place::unlock(connection).await?;
         }
         Ok(())
     }
