@@ -6,6 +6,7 @@ mod bloat;
 mod candidate;
 mod draft;
 mod earlier;
+pub(crate) mod estimate;
 pub(crate) mod facts;
 pub(crate) mod freeze;
 pub(crate) mod gates;
