@@ -2,6 +2,7 @@
 
 pub(crate) mod advice;
 pub(crate) mod ages;
+pub(crate) mod bloat;
 pub(crate) mod gates;
 pub(crate) mod harm;
 pub(crate) mod horizon;

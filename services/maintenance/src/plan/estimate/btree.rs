@@ -41,7 +41,17 @@ pub(crate) struct Leaf {
     pub bound: Option<u32>,
     /// Its keys.
     pub runs: Vec<Run>,
+    /// Whether its last key is also the first of the next leaf.
+    pub goes_on: bool,
 }
+
+/// Behind the last leaf.
+static NONE: Leaf = Leaf {
+    used: 0.0,
+    bound: None,
+    runs: Vec::new(),
+    goes_on: false,
+};
 
 /// One entry as it will be written.
 #[derive(Debug, Clone, Copy)]
@@ -68,12 +78,21 @@ impl LeafShape {
         (largest / MAX_ALIGN * MAX_ALIGN).saturating_sub(key) / TID
     }
 
+    /// How many rows of a key make one entry.
+    fn list(self, key: u32) -> u32 {
+        if self.merges { self.list_rows_max(key).max(1) } else { 1 }
+    }
+
     fn entries(self, run: Run) -> impl Iterator<Item = Entry> {
-        let most = if self.merges { self.list_rows_max(run.key).max(1) } else { 1 };
+        let most = self.list(run.key);
         let lists = run.rows / most;
         let rest = run.rows % most;
         let entry = move |rows: u32| {
-            let size = if rows == 1 { run.key } else { align(run.key + rows * TID, MAX_ALIGN) };
+            let size = if rows == 1 {
+                run.key
+            } else {
+                align(run.key + rows * TID, MAX_ALIGN)
+            };
             Entry {
                 size,
                 list: size - run.key,
@@ -100,8 +119,7 @@ impl Filling {
     fn is_full_for(&self, entry: Entry, shape: LeafShape) -> bool {
         let free = self.free - i64::from(POINTER);
         let list = self.entries.last().map_or(0, |(_, last)| i64::from(last.list));
-        free < i64::from(entry.size + MAX_ALIGN)
-            || (free + list < i64::from(shape.reserve()) && self.entries.len() > 1)
+        free < i64::from(entry.size + MAX_ALIGN) || (free + list < i64::from(shape.reserve()) && self.entries.len() > 1)
     }
 
     fn put(&mut self, from: usize, entry: Entry) {
@@ -110,7 +128,10 @@ impl Filling {
     }
 
     fn used(&self) -> f64 {
-        self.entries.iter().map(|(_, entry)| f64::from(entry.size + POINTER)).sum()
+        self.entries
+            .iter()
+            .map(|(_, entry)| f64::from(entry.size + POINTER))
+            .sum()
     }
 
     fn settle(&self, cost: f64, costs: &mut [f64]) {
@@ -125,14 +146,19 @@ impl Filling {
 
 /// The leaves that the entries of each leaf need in an index that is built anew; the last one counts as far as it is
 /// filled.
-pub(crate) fn leaves_needed<'a>(leaves: impl Iterator<Item = &'a [Run]>, shape: LeafShape) -> Vec<f64> {
+pub(crate) fn leaves_needed<'a>(leaves: impl Iterator<Item = &'a Leaf>, shape: LeafShape) -> Vec<f64> {
     let mut costs = Vec::new();
     let (mut filling, mut used, mut full) = (Filling::new(shape), 0.0, 0.0);
-    for (from, runs) in leaves.enumerate() {
+    let mut left = None;
+    for (from, leaf) in leaves.chain(std::iter::once(&NONE)).enumerate() {
         costs.push(0.0);
-        for entry in runs.iter().flat_map(|run| shape.entries(*run)) {
+        for entry in joined(&mut left, leaf).into_iter().flat_map(|run| shape.entries(run)) {
             if filling.is_full_for(entry, shape) {
-                let carried = if filling.entries.len() > 1 { filling.entries.pop() } else { None };
+                let carried = if filling.entries.len() > 1 {
+                    filling.entries.pop()
+                } else {
+                    None
+                };
                 used += filling.used();
                 full += 1.0;
                 filling.settle(1.0, &mut costs);
@@ -151,12 +177,33 @@ pub(crate) fn leaves_needed<'a>(leaves: impl Iterator<Item = &'a [Run]>, shape: 
     };
     let rest = (filling.used() / usual).min(1.0);
     filling.settle(rest, &mut costs);
+    // What was left behind the last leaf is the last leaf's.
+    let behind = costs.pop().unwrap_or(0.0);
+    if let Some(last) = costs.last_mut() {
+        *last += behind;
+    }
     costs
+}
+
+/// The keys of a leaf, of which the last may go on: then it is counted with the first of the next one.
+fn joined(left: &mut Option<Run>, leaf: &Leaf) -> Vec<Run> {
+    let mut runs = leaf.runs.clone();
+    if let Some(left) = left.take() {
+        match runs.first_mut().filter(|first| first.key == left.key) {
+            Some(first) => first.rows = first.rows.saturating_add(left.rows),
+            None => runs.insert(0, left),
+        }
+    }
+    if leaf.goes_on {
+        *left = runs.pop();
+    }
+    runs
 }
 
 /// The pages above so many leaves, whose bounds have so many bytes.
 pub(crate) fn inner_pages(leaves: f64, bound: f64, shape: LeafShape) -> f64 {
-    let room = f64::from(shape.room()) - f64::from(2 * POINTER) - f64::from(shape.block * (100 - INNER_FILLFACTOR) / 100);
+    let room =
+        f64::from(shape.room()) - f64::from(2 * POINTER) - f64::from(shape.block * (100 - INNER_FILLFACTOR) / 100);
     let fan = (room / (bound + f64::from(POINTER))).floor().max(2.0);
     let (mut level, mut inner) = (leaves.ceil(), 0.0);
     while level > 1.0 {
@@ -178,7 +225,11 @@ mod tests {
     const MERGING: LeafShape = LeafShape { merges: true, ..UNIQUE };
 
     fn needed(runs: Vec<Run>, shape: LeafShape) -> f64 {
-        leaves_needed([runs.as_slice()].into_iter(), shape).iter().sum()
+        let leaf = Leaf {
+            runs,
+            ..Leaf::default()
+        };
+        leaves_needed(std::iter::once(&leaf), shape).iter().sum()
     }
 
     /// A million bigints: PostgreSQL needs 2733 leaves, 10 pages above and one of its own, 21.4 MB (366 a leaf).
@@ -201,13 +252,42 @@ mod tests {
     #[test]
     fn a_list_is_never_longer_than_a_build_makes_it() {
         assert_eq!(MERGING.list_rows_max(16), 132);
-        let sizes: Vec<u32> = MERGING.entries(Run { key: 16, rows: 265 }).map(|entry| entry.size).collect();
+        let sizes: Vec<u32> = MERGING
+            .entries(Run { key: 16, rows: 265 })
+            .map(|entry| entry.size)
+            .collect();
         assert_eq!(sizes, vec![808, 808, 16]);
     }
 
     #[test]
+    fn a_key_that_goes_on_from_leaf_to_leaf_has_no_short_lists_between_them() {
+        let leaf = Leaf {
+            runs: vec![Run { key: 160, rows: 110 }],
+            goes_on: true,
+            ..Leaf::default()
+        };
+        let apart: f64 = leaves_needed(std::iter::repeat_n(&leaf, 1_080), MERGING).iter().sum();
+        let whole = needed(
+            vec![Run {
+                key: 160,
+                rows: 118_800,
+            }],
+            MERGING,
+        );
+        assert!((apart - whole).abs() < 1e-6, "{apart} {whole}");
+        let ends = Leaf { goes_on: false, ..leaf };
+        let shorter: f64 = leaves_needed(std::iter::repeat_n(&ends, 1_080), MERGING).iter().sum();
+        assert!(shorter > whole * 1.1, "{shorter} {whole}");
+    }
+
+    #[test]
     fn fillfactor_of_the_index_counts() {
-        let at = |fillfactor| needed(vec![Run { key: 16, rows: 1 }; 100_000], LeafShape { fillfactor, ..UNIQUE });
+        let at = |fillfactor| {
+            needed(
+                vec![Run { key: 16, rows: 1 }; 100_000],
+                LeafShape { fillfactor, ..UNIQUE },
+            )
+        };
         assert!((at(90) / at(45) - 0.5).abs() < 0.01);
         assert!((at(100) / at(90) - 0.9).abs() < 0.01);
     }

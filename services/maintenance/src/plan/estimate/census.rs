@@ -48,15 +48,25 @@ impl HeapCount {
         let mean = self.bytes / self.rows;
         let is_exact = mean.fract() < 1e-9;
         let aligned = if is_exact {
-            f64::from(align(u32::try_from(whole(mean)).unwrap_or(u32::MAX - MAX_ALIGN), MAX_ALIGN))
+            f64::from(align(
+                u32::try_from(whole(mean)).unwrap_or(u32::MAX - MAX_ALIGN),
+                MAX_ALIGN,
+            ))
         } else {
             mean + f64::from(MAX_ALIGN - 1) / 2.0
         };
-        let width = Width { bytes: aligned, is_exact };
+        let width = Width {
+            bytes: aligned,
+            is_exact,
+        };
         let likely = (self.rows / rows_a_page(width, self.shape)).ceil() * block;
         // The ends of pages are anything between nothing and a row.
         let ends = aligned / f64::from(self.shape.room());
-        let half = if is_exact { likely * 0.01 } else { likely * (0.02 + ends) };
+        let half = if is_exact {
+            likely * 0.01
+        } else {
+            likely * (0.03 + ends)
+        };
         Figure { likely, half }
     }
 }
@@ -75,10 +85,21 @@ pub(crate) fn index_from_census(count: LeafCount) -> Bloat {
     let leaves = count.leaves * count.density.clamp(0.0, 100.0) / fill;
     let need = |leaves: f64| (leaves.ceil() + inner_pages(leaves, 24.0, shape) + 1.0) * f64::from(shape.block);
     // How far equal keys will be put together anew is not counted.
-    let (fewer, more) = if shape.merges { (0.85, 1.06) } else { (0.96, 1.03) };
+    let (fewer, more) = if shape.merges { (0.5, 1.08) } else { (0.95, 1.03) };
     let dies = count.survival < 0.999;
     let dead = if dies { count.survival * 0.8 } else { 1.0 };
-    let at = |need: f64| bloat(size, Figure { likely: need, half: 0.0 }, 0.0, Method::Census).likely;
+    let at = |need: f64| {
+        bloat(
+            size,
+            Figure {
+                likely: need,
+                half: 0.0,
+            },
+            0.0,
+            Method::Census,
+        )
+        .likely
+    };
     Bloat {
         size: count.size,
         low: at(need(leaves * more) + size * 0.01),
@@ -94,7 +115,10 @@ mod tests {
 
     fn heap(fillfactor: u32, size: u64, rows: f64, width: f64) -> HeapCount {
         HeapCount {
-            shape: HeapShape { block: 8192, fillfactor },
+            shape: HeapShape {
+                block: 8192,
+                fillfactor,
+            },
             size,
             rows,
             bytes: rows * width,

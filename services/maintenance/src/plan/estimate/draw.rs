@@ -33,7 +33,10 @@ mod tests {
             let blocks = draw(0, 103, 10, &mut Rng::with_seed(seed));
             assert_eq!(blocks.len(), 10);
             for (stretch, block) in (0u32..).zip(&blocks) {
-                assert!((stretch * 103 / 10..(stretch + 1) * 103 / 10).contains(block), "{blocks:?}");
+                assert!(
+                    (stretch * 103 / 10..(stretch + 1) * 103 / 10).contains(block),
+                    "{blocks:?}"
+                );
             }
             met.extend(blocks);
         }

@@ -53,7 +53,10 @@ pub(crate) fn total(found: &[f64], all: f64, largest: f64) -> Figure {
 
 /// From the differences of neighbours.
 pub(crate) fn variance(found: &[f64]) -> f64 {
-    let differences = found.iter().zip(found.iter().skip(1)).map(|(one, next)| (next - one).powi(2));
+    let differences = found
+        .iter()
+        .zip(found.iter().skip(1))
+        .map(|(one, next)| (next - one).powi(2));
     let pairs = found.len().saturating_sub(1).max(1) as f64;
     differences.sum::<f64>() / (2.0 * pairs)
 }
@@ -112,7 +115,11 @@ mod tests {
     #[test]
     fn few_degrees_of_freedom_ask_for_more() {
         for (degrees, quantile) in [(2.0, 4.30), (5.0, 2.57), (10.0, 2.23), (30.0, 2.04), (1000.0, 1.96)] {
-            assert!((student(degrees) - quantile).abs() / quantile < 0.06, "{degrees}: {}", student(degrees));
+            assert!(
+                (student(degrees) - quantile).abs() / quantile < 0.06,
+                "{degrees}: {}",
+                student(degrees)
+            );
         }
     }
 }

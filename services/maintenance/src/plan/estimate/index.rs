@@ -29,8 +29,8 @@ pub(crate) struct IndexSample {
     pub blocks: u32,
     /// What pages hold, in their order.
     pub stats: Vec<Stat>,
-    /// What is on some of the leaves.
-    pub leaves: Vec<Leaf>,
+    /// What is on some of the leaves: of each stretch of leaves that follow each other.
+    pub leaves: Vec<Vec<Leaf>>,
     /// The share of its entries that have a row.
     pub survival: Figure,
 }
@@ -49,7 +49,8 @@ impl IndexSample {
         f64::from(self.blocks.saturating_sub(1))
     }
 
-    fn is_whole(&self) -> bool {
+    /// Whether every page was looked at.
+    pub(crate) fn is_whole(&self) -> bool {
         self.stats.len() as f64 >= self.population()
     }
 
@@ -64,19 +65,29 @@ impl IndexSample {
         leaves * self.population() / (self.stats.len().max(1) as f64)
     }
 
+    fn leaves_seen(&self) -> f64 {
+        self.leaves.iter().map(Vec::len).sum::<usize>() as f64
+    }
+
     /// New leaves for each byte in use now.
     fn ratio(&self) -> Figure {
-        let costs = leaves_needed(self.leaves.iter().map(|leaf| leaf.runs.as_slice()), self.shape);
-        let used: f64 = self.leaves.iter().map(|leaf| leaf.used).sum();
+        let costs = leaves_needed(self.leaves.iter().flatten(), self.shape);
+        let mut costs = costs.iter();
+        let stretch = |leaves: &Vec<Leaf>| {
+            let cost: f64 = costs.by_ref().take(leaves.len()).sum();
+            (cost, leaves.iter().map(|leaf| leaf.used).sum::<f64>())
+        };
+        let stretches: Vec<(f64, f64)> = self.leaves.iter().map(stretch).collect();
+        let used: f64 = stretches.iter().map(|(_, used)| used).sum();
         if used <= 0.0 {
             return Figure::default();
         }
-        let ratio = costs.iter().sum::<f64>() / used;
-        let off: Vec<f64> = costs.iter().zip(&self.leaves).map(|(cost, leaf)| cost - ratio * leaf.used).collect();
+        let ratio = stretches.iter().map(|(cost, _)| cost).sum::<f64>() / used;
+        let off: Vec<f64> = stretches.iter().map(|(cost, used)| cost - ratio * used).collect();
         let count = off.len() as f64;
-        let unseen = (1.0 - count / self.leaves_there()).max(0.0);
+        let unseen = (1.0 - self.leaves_seen() / self.leaves_there()).max(0.0);
         let error = (variance(&off) * count * unseen).sqrt() / used;
-        let unmet = 0.5 / count * unseen * ratio;
+        let unmet = 0.5 / self.leaves_seen() * unseen * ratio;
         Figure {
             likely: ratio,
             half: student(count - 1.0) * error + unmet,
@@ -85,7 +96,13 @@ impl IndexSample {
 
     /// The usual length of a leaf's upper bound, which inner pages repeat.
     fn bound(&self) -> f64 {
-        let bounds: Vec<f64> = self.leaves.iter().filter_map(|leaf| leaf.bound).map(f64::from).collect();
+        let bounds: Vec<f64> = self
+            .leaves
+            .iter()
+            .flatten()
+            .filter_map(|leaf| leaf.bound)
+            .map(f64::from)
+            .collect();
         if bounds.is_empty() {
             return 24.0;
         }
@@ -114,8 +131,8 @@ pub(crate) fn index_from_sample(sample: &IndexSample) -> ChosenIndex {
     ChosenIndex {
         bloat,
         stats_wanted: more(sample.stats.len(), from_stats).filter(|_| !sample.is_whole()),
-        leaves_wanted: more(sample.leaves.len(), from_leaves)
-            .filter(|_| (sample.leaves.len() as f64) < sample.leaves_there()),
+        leaves_wanted: more(sample.leaves.iter().map(Vec::len).sum(), from_leaves)
+            .filter(|_| sample.leaves_seen() < sample.leaves_there()),
     }
 }
 
@@ -126,15 +143,31 @@ fn of_leaves(sample: &IndexSample, leaves: Figure) -> Bloat {
     let size = f64::from(sample.blocks) * block;
     let survival = sample.survival;
     let dies = survival.likely < 0.999;
-    let fewest = if dies { (survival.likely - survival.half) * 0.8 } else { 1.0 };
+    let fewest = if dies {
+        (survival.likely - survival.half) * 0.8
+    } else {
+        1.0
+    };
     let need = |leaves: f64| sample.pages(leaves) * block;
     let likely = need(leaves.likely * if dies { survival.likely } else { 1.0 });
-    let doubt = size * MODEL_SIZE + likely * MODEL_NEED;
+    // Where equal keys go on over pages, the last page of a level may be one more or less.
+    let doubt = size * MODEL_SIZE + likely * MODEL_NEED + if sample.shape.merges { block } else { 0.0 };
     let most = need(leaves.likely + leaves.half) + doubt;
     let least = need((leaves.likely - leaves.half) * fewest) - doubt;
-    let is_census = sample.is_whole() && sample.leaves.len() as f64 >= sample.leaves_there();
+    let is_census = sample.is_whole() && sample.leaves_seen() >= sample.leaves_there();
     let method = if is_census { Method::Census } else { Method::Sample };
-    let at = |need: f64| bloat(size, Figure { likely: need, half: 0.0 }, 0.0, method).likely;
+    let at = |need: f64| {
+        bloat(
+            size,
+            Figure {
+                likely: need,
+                half: 0.0,
+            },
+            0.0,
+            method,
+        )
+        .likely
+    };
     Bloat {
         size: whole(size),
         low: at(most),
@@ -154,6 +187,7 @@ mod tests {
             used: f64::from(entries * 20),
             bound: Some(16),
             runs: vec![Run { key: 16, rows: 1 }; entries as usize],
+            goes_on: false,
         };
         let stat = |(block, entries): (u32, &u32)| Stat {
             block,
@@ -167,7 +201,11 @@ mod tests {
             },
             blocks,
             stats: (1..).zip(held).map(stat).collect(),
-            leaves: held.iter().filter(|entries| **entries > 0).map(|entries| leaf(*entries)).collect(),
+            leaves: held
+                .iter()
+                .filter(|entries| **entries > 0)
+                .map(|entries| vec![leaf(*entries)])
+                .collect(),
             survival: Figure { likely: 1.0, half: 0.0 },
         }
     }
@@ -198,7 +236,10 @@ mod tests {
     #[test]
     fn entries_without_rows_are_no_sure_waste() {
         let mut dead = sample(10_001, &[366; 200]);
-        dead.survival = Figure { likely: 0.5, half: 0.02 };
+        dead.survival = Figure {
+            likely: 0.5,
+            half: 0.02,
+        };
         let bloat = index_from_sample(&dead).bloat;
         assert!(bloat.low_percent() < 1.0, "{bloat:?}");
         assert!((bloat.likely_percent() - 50.0).abs() < 1.0, "{bloat:?}");
@@ -210,6 +251,10 @@ mod tests {
         let even = index_from_sample(&sample(10_001, &[300; 200]));
         assert_eq!((even.stats_wanted, even.leaves_wanted), (None, None));
         let held: Vec<u32> = (0..200).map(|page| if page % 2 == 0 { 0 } else { 366 }).collect();
-        assert!(index_from_sample(&sample(10_001, &held)).stats_wanted.is_some_and(|wanted| wanted > 1_000));
+        assert!(
+            index_from_sample(&sample(10_001, &held))
+                .stats_wanted
+                .is_some_and(|wanted| wanted > 1_000)
+        );
     }
 }

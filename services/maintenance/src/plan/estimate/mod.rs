@@ -20,7 +20,7 @@ pub(crate) use heap::HeapShape;
 pub(crate) use index::{IndexSample, Stat, index_from_sample};
 pub(crate) use row::{Column, columns};
 pub(crate) use screen::{IndexFacts, TableStatistics, screen_index, screen_table};
-pub(crate) use table::{Chosen, Page, TableSample, survival, table_from_sample};
+pub(crate) use table::{Chosen, Page, TableSample, chunks, survival, table_from_sample};
 pub(crate) use tuple::{Attribute, Field, Rewritten, rewritten};
 
 /// What PostgreSQL aligns rows and index entries to.
@@ -36,7 +36,11 @@ pub(crate) const fn align(length: u32, to: u32) -> u32 {
 }
 
 /// Bytes as a whole number; what is below nothing is nothing.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to what a relation can have")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "clamped to what a relation can have"
+)]
 pub(crate) fn whole(bytes: f64) -> u64 {
     bytes.round().clamp(0.0, 1e18) as u64
 }

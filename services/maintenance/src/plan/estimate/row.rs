@@ -23,13 +23,25 @@ pub(crate) struct Column {
 impl Column {
     /// Its width as far as anything is known of it.
     fn bytes(self) -> Option<f64> {
-        if self.length > 0 { Some(f64::from(self.length)) } else { self.width }
+        if self.length > 0 {
+            Some(f64::from(self.length))
+        } else {
+            self.width
+        }
     }
 
     /// Different values among so many.
     pub(crate) fn values(self, rows: f64) -> f64 {
-        let values = if self.distinct < 0.0 { -self.distinct * rows } else { self.distinct };
-        if values < 1.0 { rows.max(1.0) } else { values.min(rows.max(1.0)) }
+        let values = if self.distinct < 0.0 {
+            -self.distinct * rows
+        } else {
+            self.distinct
+        };
+        if values < 1.0 {
+            rows.max(1.0)
+        } else {
+            values.min(rows.max(1.0))
+        }
     }
 }
 
@@ -171,7 +183,13 @@ mod tests {
 
     #[test]
     fn different_values_are_a_number_or_a_share() {
-        let of = |distinct| Column { length: 4, align: 4, width: None, nulls: 0.0, distinct };
+        let of = |distinct| Column {
+            length: 4,
+            align: 4,
+            width: None,
+            nulls: 0.0,
+            distinct,
+        };
         assert!((of(-0.5).values(100.0) - 50.0).abs() < 1e-9);
         assert!((of(7.0).values(100.0) - 7.0).abs() < 1e-9);
         assert!((of(700.0).values(100.0) - 100.0).abs() < 1e-9);

@@ -1,7 +1,7 @@
 //! Waste by what the catalogue and the planner's statistics say: cheap enough for every relation, and unsure. Pure.
 
 use super::MAX_ALIGN;
-use super::btree::{LeafShape, Run, inner_pages, leaves_needed};
+use super::btree::{Leaf, LeafShape, Run, inner_pages, leaves_needed};
 use super::heap::HeapShape;
 use super::row::{Column, Width, key_width, row_width};
 use super::whole;
@@ -91,15 +91,23 @@ fn heap_need(facts: &TableStatistics) -> Option<[f64; 3]> {
     let need = pages * f64::from(facts.shape.block);
     // What was changed may have become wider or narrower, and counts of rows drift.
     let stale = (facts.changed / live.max(1.0)).min(1.0);
-    let doubt = need * (0.06 + 0.3 * stale) + f64::from(facts.shape.block);
-    Some([need - doubt, need, need + doubt])
+    let doubt = facts.heap as f64 * 0.03 + f64::from(facts.shape.block);
+    Some([
+        need * (0.92 - 0.4 * stale) - doubt,
+        need,
+        need * (1.08 + 0.9 * stale) + doubt,
+    ])
 }
 
 /// Rows that a page takes: whole ones, and of rows that vary the last one is half a row short on average.
 pub(crate) fn rows_a_page(width: Width, shape: HeapShape) -> f64 {
     let room = f64::from(shape.room().saturating_sub(shape.reserve()));
     let rows = room / (width.bytes + f64::from(super::POINTER));
-    let rows = if width.is_exact { (rows + 1e-9).floor() } else { rows - 0.5 };
+    let rows = if width.is_exact {
+        (rows + 1e-9).floor()
+    } else {
+        rows - 0.5
+    };
     rows.clamp(1.0, f64::from(shape.rows_max()))
 }
 
@@ -111,7 +119,7 @@ fn toast_need(facts: &TableStatistics) -> Option<[f64; 3]> {
     let most = (facts.chunks? / 4.0).ceil() * f64::from(facts.shape.block);
     let most = most.max(facts.chunks? * CHUNK_MAX);
     let stale = 0.1 * (facts.changed / facts.live.unwrap_or(0.0).max(1.0)).min(1.0);
-    Some([most * (0.3 - stale), most * 0.8, most * (1.02 + stale)])
+    Some([most * (0.3 - stale), most * 0.92, most * (1.02 + 5.0 * stale)])
 }
 
 /// The waste of an index.
@@ -132,7 +140,11 @@ fn index_need(facts: &IndexFacts, entries: f64, columns: &[Column]) -> Option<[f
     let nulls = columns.iter().map(|column| column.nulls).product::<f64>();
     // Columns may depend on each other, and samples see too few of the values that are rare.
     let need = |values: f64, factor: f64| build(facts.shape, entries, nulls, values.min(entries), width.bytes * factor);
-    let doubt = if columns.iter().any(|column| column.length == -2) { 0.5 } else { 0.1 };
+    let doubt = if columns.iter().any(|column| column.length == -2) {
+        0.5
+    } else {
+        0.1
+    };
     let doubt = doubt + 0.3 * facts.changed.min(1.0);
     let slack = f64::from(facts.shape.block) * 2.0;
     Some([
@@ -154,7 +166,11 @@ fn build(shape: LeafShape, entries: f64, nulls: f64, values: f64, width: f64) ->
         }
         let runs = runs(key, each, entries, KEYS);
         let rows: f64 = runs.iter().map(|run| f64::from(run.rows)).sum();
-        leaves_needed(std::iter::once(runs.as_slice()), shape).iter().sum::<f64>() * entries / rows.max(1.0)
+        let leaf = Leaf {
+            runs,
+            ..Leaf::default()
+        };
+        leaves_needed(std::iter::once(&leaf), shape).iter().sum::<f64>() * entries / rows.max(1.0)
     };
     let leaves = (leaves(key, keyed, each) + leaves(16, entries * nulls, entries * nulls)).ceil();
     (leaves + inner_pages(leaves, width, shape) + 1.0) * f64::from(shape.block)
@@ -205,7 +221,10 @@ mod tests {
     #[test]
     fn nothing_is_claimed_of_what_is_not_known() {
         let never = TableStatistics { live: None, ..table() };
-        let unread = TableStatistics { columns: columns("-1,i,,,"), ..table() };
+        let unread = TableStatistics {
+            columns: columns("-1,i,,,"),
+            ..table()
+        };
         let toast = TableStatistics { toast: 8192, ..table() };
         for facts in [never, unread, toast] {
             let bloat = screen_table(&facts);
@@ -215,13 +234,20 @@ mod tests {
 
     #[test]
     fn what_changed_since_is_a_doubt() {
-        let stale = TableStatistics { changed: 1e6, ..table() };
+        let stale = TableStatistics {
+            changed: 1e6,
+            ..table()
+        };
         assert!(screen_table(&stale).low < screen_table(&table()).low);
     }
 
     #[test]
     fn an_empty_table_needs_nothing() {
-        let empty = TableStatistics { heap: 0, live: Some(0.0), ..table() };
+        let empty = TableStatistics {
+            heap: 0,
+            live: Some(0.0),
+            ..table()
+        };
         assert_eq!(screen_table(&empty).size, 0);
     }
 
@@ -244,14 +270,20 @@ mod tests {
     fn an_index_is_held_against_one_built_anew() {
         let healthy = screen_index(&index());
         assert!(healthy.likely_percent() < 0.5 && healthy.low == 0, "{healthy:?}");
-        let large = screen_index(&IndexFacts { size: 2 * 2_745 * 8192, ..index() });
+        let large = screen_index(&IndexFacts {
+            size: 2 * 2_745 * 8192,
+            ..index()
+        });
         assert!((large.likely_percent() - 50.0).abs() < 0.5, "{large:?}");
         assert!(large.low_percent() > 30.0, "{large:?}");
     }
 
     #[test]
     fn equal_values_are_put_together() {
-        let mut few = IndexFacts { columns: columns("8,d,8,0,10"), ..index() };
+        let mut few = IndexFacts {
+            columns: columns("8,d,8,0,10"),
+            ..index()
+        };
         few.shape.merges = true;
         let bloat = screen_index(&few);
         assert!((bloat.likely_percent() - 69.0).abs() < 1.0, "{bloat:?}");
@@ -259,13 +291,21 @@ mod tests {
 
     #[test]
     fn other_kinds_of_indexes_are_not_guessed_at() {
-        let gin = screen_index(&IndexFacts { is_btree: false, ..index() });
+        let gin = screen_index(&IndexFacts {
+            is_btree: false,
+            ..index()
+        });
         assert_eq!((gin.low, gin.likely, gin.high), (0, 0, gin.size));
     }
 
     #[test]
     fn an_enormous_index_is_screened_in_no_time() {
-        let huge = IndexFacts { entries: Some(1e12), size: 1 << 50, columns: columns("8,d,8,0.5,3"), ..index() };
+        let huge = IndexFacts {
+            entries: Some(1e12),
+            size: 1 << 50,
+            columns: columns("8,d,8,0.5,3"),
+            ..index()
+        };
         assert!(screen_index(&huge).likely > 0);
     }
 }

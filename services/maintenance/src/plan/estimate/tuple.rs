@@ -13,6 +13,8 @@ pub(crate) struct Attribute {
     pub align: u32,
     /// Whether it is of variable length.
     pub varies: bool,
+    /// Whether its values may have a short head.
+    pub shortens: bool,
     /// Whether it is gone, so that its values are as well.
     pub is_dropped: bool,
     /// Bytes of what rows have that are older than the column; none where they have null.
@@ -26,17 +28,19 @@ pub(crate) struct Field {
     pub bytes: u32,
     /// Whether it stands at any place: a short value of variable length, or one that is kept elsewhere.
     pub is_unaligned: bool,
+    /// Whether it has a long head and is not compressed.
+    pub is_plain: bool,
     /// Bytes of it that are kept elsewhere.
     pub elsewhere: u64,
 }
 
 /// What became of a row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Rewritten {
     /// Bytes of the row.
     pub bytes: u32,
-    /// Bytes kept elsewhere for columns that are there.
-    pub kept: u64,
+    /// Bytes kept elsewhere for each column that is there.
+    pub kept: Vec<u64>,
     /// Bytes kept elsewhere for columns that are gone.
     pub freed: u64,
 }
@@ -45,7 +49,7 @@ pub(crate) struct Rewritten {
 pub(crate) fn rewritten(attributes: &[Attribute], fields: &[Option<Field>]) -> Rewritten {
     let mut row = Rewritten {
         bytes: 0,
-        kept: 0,
+        kept: Vec::new(),
         freed: 0,
     };
     let mut has_null = false;
@@ -54,7 +58,7 @@ pub(crate) fn rewritten(attributes: &[Attribute], fields: &[Option<Field>]) -> R
             Some(field) => {
                 let to = if field.is_unaligned { 1 } else { attribute.align };
                 row.bytes = align(row.bytes, to) + field.bytes;
-                row.kept += field.elsewhere;
+                row.kept.extend((field.elsewhere > 0).then_some(field.elsewhere));
             }
             None => has_null = true,
         }
@@ -62,7 +66,11 @@ pub(crate) fn rewritten(attributes: &[Attribute], fields: &[Option<Field>]) -> R
             row.freed += field.elsewhere;
         }
     }
-    let map = if has_null { u32::try_from(attributes.len().div_ceil(8)).unwrap_or(u32::MAX) } else { 0 };
+    let map = if has_null {
+        u32::try_from(attributes.len().div_ceil(8)).unwrap_or(u32::MAX)
+    } else {
+        0
+    };
     row.bytes += align(HEAD.saturating_add(map), MAX_ALIGN);
     row
 }
@@ -75,9 +83,28 @@ fn value(attribute: Attribute, field: Option<Option<Field>>) -> Option<Field> {
     let later = |bytes: u32| Field {
         bytes,
         is_unaligned: attribute.varies && bytes < 128,
+        is_plain: false,
         elsewhere: 0,
     };
-    field.unwrap_or_else(|| attribute.later.map(later))
+    field.map_or_else(
+        || attribute.later.map(later),
+        |field| field.map(|field| shortened(attribute, field)),
+    )
+}
+
+/// A value that was computed may have a long head where a short one would do; formed anew it has that.
+fn shortened(attribute: Attribute, field: Field) -> Field {
+    const LONG_HEAD: u32 = 4;
+    const SHORT_MAX: u32 = 127;
+    let bytes = (field.bytes + 1).saturating_sub(LONG_HEAD);
+    if field.is_unaligned || !field.is_plain || !attribute.shortens || bytes > SHORT_MAX {
+        return field;
+    }
+    Field {
+        bytes,
+        is_unaligned: true,
+        ..field
+    }
 }
 
 #[cfg(test)]
@@ -88,6 +115,7 @@ mod tests {
         Attribute {
             align,
             varies,
+            shortens: varies,
             is_dropped: false,
             later: None,
         }
@@ -97,6 +125,7 @@ mod tests {
         Some(Field {
             bytes,
             is_unaligned,
+            is_plain: !is_unaligned,
             elsewhere: 0,
         })
     }
@@ -132,10 +161,31 @@ mod tests {
         let away = Some(Field {
             bytes: 18,
             is_unaligned: true,
+            is_plain: false,
             elsewhere: 5000,
         });
         let row = rewritten(&attributes, &[field(8, false), away, away]);
-        assert_eq!(row, Rewritten { bytes: 24 + 8 + 18, kept: 5000, freed: 5000 });
+        assert_eq!(
+            row,
+            Rewritten {
+                bytes: 24 + 8 + 18,
+                kept: vec![5000],
+                freed: 5000
+            }
+        );
+    }
+
+    #[test]
+    fn a_long_head_becomes_a_short_one_where_it_can() {
+        let mut attributes = [attribute(4, false), attribute(4, true)];
+        // 24 + 4 + 60 become 24 + 4 + 57
+        assert_eq!(rewritten(&attributes, &[field(4, false), field(60, false)]).bytes, 85);
+        assert_eq!(
+            rewritten(&attributes, &[field(4, false), field(131, false)]).bytes,
+            24 + 4 + 131
+        );
+        attributes[1].shortens = false;
+        assert_eq!(rewritten(&attributes, &[field(4, false), field(60, false)]).bytes, 88);
     }
 
     #[test]
