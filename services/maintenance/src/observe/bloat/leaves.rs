@@ -19,7 +19,7 @@ const STATS_WHOLE: u32 = 1_000;
 /// go on from leaf to leaf, so single ones would not tell how long their lists will be.
 const LEAVES: u32 = 120;
 const LEAVES_MAX: u32 = 480;
-const LEAVES_WHOLE: u32 = 180;
+const LEAVES_WHOLE: u32 = 240;
 const STRETCH: u32 = 8;
 /// Pages a statement.
 const STATS_A_STATEMENT: usize = 1_000;
@@ -115,7 +115,7 @@ async fn leaves_of(
         .map(|stat| stat.block)
         .collect();
     let count = u32::try_from(there.len()).unwrap_or(u32::MAX);
-    if sample.is_whole() && count <= LEAVES_WHOLE {
+    if sample.is_whole() && (count <= LEAVES_WHOLE || wanted >= count / 2) {
         return all_leaves(connection, schema, index, &there).await;
     }
     let chosen = draw(0, count, (wanted / STRETCH).max(1), &mut Rng::new());
@@ -134,7 +134,15 @@ async fn leaves_of(
             }
         }
     }
-    Ok(stretches.into_iter().map(|(_, leaves)| leaves).collect())
+    Ok(stretches.into_iter().map(|(_, leaves)| alone(leaves)).collect())
+}
+
+/// What follows a stretch is in no other one.
+fn alone(mut leaves: Vec<Leaf>) -> Vec<Leaf> {
+    if let Some(last) = leaves.last_mut() {
+        last.goes_on = false;
+    }
+    leaves
 }
 
 /// Every leaf, in the order of the keys: each tells its right neighbour.

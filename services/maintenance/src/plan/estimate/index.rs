@@ -69,6 +69,20 @@ impl IndexSample {
         self.leaves.iter().map(Vec::len).sum::<usize>() as f64
     }
 
+    /// Whether what is on every leaf is known: then they are one stretch.
+    fn has_all_leaves(&self) -> bool {
+        self.is_whole() && self.leaves.len() <= 1 && self.leaves_seen() >= self.leaves_there()
+    }
+
+    /// The share of leaves that nothing is known of. Stretches overlap, so it is never small.
+    fn leaves_unseen(&self) -> f64 {
+        if self.has_all_leaves() {
+            0.0
+        } else {
+            (1.0 - self.leaves_seen() / self.leaves_there()).max(0.5)
+        }
+    }
+
     /// New leaves for each byte in use now.
     fn ratio(&self) -> Figure {
         let costs = leaves_needed(self.leaves.iter().flatten(), self.shape);
@@ -85,7 +99,7 @@ impl IndexSample {
         let ratio = stretches.iter().map(|(cost, _)| cost).sum::<f64>() / used;
         let off: Vec<f64> = stretches.iter().map(|(cost, used)| cost - ratio * used).collect();
         let count = off.len() as f64;
-        let unseen = (1.0 - self.leaves_seen() / self.leaves_there()).max(0.0);
+        let unseen = self.leaves_unseen();
         let error = (variance(&off) * count * unseen).sqrt() / used;
         let unmet = 0.5 / self.leaves_seen() * unseen * ratio;
         Figure {
@@ -131,8 +145,7 @@ pub(crate) fn index_from_sample(sample: &IndexSample) -> ChosenIndex {
     ChosenIndex {
         bloat,
         stats_wanted: more(sample.stats.len(), from_stats).filter(|_| !sample.is_whole()),
-        leaves_wanted: more(sample.leaves.iter().map(Vec::len).sum(), from_leaves)
-            .filter(|_| sample.leaves_seen() < sample.leaves_there()),
+        leaves_wanted: more(sample.leaves.iter().map(Vec::len).sum(), from_leaves).filter(|_| !sample.has_all_leaves()),
     }
 }
 
@@ -154,7 +167,7 @@ fn of_leaves(sample: &IndexSample, leaves: Figure) -> Bloat {
     let doubt = size * MODEL_SIZE + likely * MODEL_NEED + if sample.shape.merges { block } else { 0.0 };
     let most = need(leaves.likely + leaves.half) + doubt;
     let least = need((leaves.likely - leaves.half) * fewest) - doubt;
-    let is_census = sample.is_whole() && sample.leaves_seen() >= sample.leaves_there();
+    let is_census = sample.has_all_leaves();
     let method = if is_census { Method::Census } else { Method::Sample };
     let at = |need: f64| {
         bloat(

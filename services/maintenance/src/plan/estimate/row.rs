@@ -94,7 +94,16 @@ pub(crate) fn row_width(columns: &[Column]) -> Option<Width> {
 
 /// The usual width of an entry of an index with its head, aligned. `None` where a column is unknown.
 pub(crate) fn key_width(columns: &[Column]) -> Option<Width> {
-    let data = data_width(columns, 0.0)?;
+    // Entries of null alone are counted apart.
+    let single = columns.len() == 1;
+    let columns: Vec<Column> = columns
+        .iter()
+        .map(|column| Column {
+            nulls: if single { 0.0 } else { column.nulls },
+            ..*column
+        })
+        .collect();
+    let data = data_width(&columns, 0.0)?;
     let without = columns.iter().map(|column| 1.0 - column.nulls).product::<f64>();
     Some(aligned(8.0 + 8.0 * (1.0 - without), data))
 }

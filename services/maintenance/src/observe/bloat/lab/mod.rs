@@ -1,5 +1,6 @@
 //! The estimators against the truth: tables and indexes of many shapes are built and worn, estimated, and then written
-//! anew by VACUUM FULL and REINDEX, which tells what was waste.
+//! anew by VACUUM FULL and REINDEX, which tells what was waste. Each lab has a cluster of its own: a transaction that is
+//! open in any of its databases has VACUUM FULL keep what is dead.
 #![expect(clippy::print_stdout, reason = "figures are what it is for")]
 
 mod hazards;
@@ -126,7 +127,8 @@ fn score(case: &str, sizes: [u64; 2], bloats: [Bloat; 3], took: Duration) -> Sco
 /// A dozen tables: enough to see that something broke.
 #[tokio::test]
 async fn tables_are_estimated_as_vacuum_full_finds_them() {
-    let mut lab = Lab::open(Postgres::shared().await).await;
+    let own = Postgres::start().await;
+    let mut lab = Lab::open(&own).await;
     let cases = tables::cases(0.3);
     let mut scores = Vec::new();
     for case in cases.iter().step_by(cases.len().div_ceil(12)) {
@@ -139,7 +141,8 @@ async fn tables_are_estimated_as_vacuum_full_finds_them() {
 /// A dozen indexes.
 #[tokio::test]
 async fn indexes_are_estimated_as_reindex_finds_them() {
-    let mut lab = Lab::open(Postgres::shared().await).await;
+    let own = Postgres::start().await;
+    let mut lab = Lab::open(&own).await;
     let scores = indexes::run(&mut lab, "deleted half", 40_000, &indexes::INDEXES[..12]).await;
     score::report("indexes", &scores);
     score::accept(&scores, 1.5, 1);
@@ -149,7 +152,8 @@ async fn indexes_are_estimated_as_reindex_finds_them() {
 #[tokio::test]
 #[ignore = "it takes many minutes: just soak-estimators"]
 async fn all_tables() {
-    let mut lab = Lab::open(Postgres::shared().await).await;
+    let own = Postgres::start().await;
+    let mut lab = Lab::open(&own).await;
     let mut scores = Vec::new();
     for case in tables::cases(1.0) {
         scores.push(tables::run(&mut lab, &case).await);
@@ -163,7 +167,8 @@ async fn all_tables() {
 #[tokio::test]
 #[ignore = "it takes many minutes: just soak-estimators"]
 async fn all_indexes() {
-    let mut lab = Lab::open(Postgres::shared().await).await;
+    let own = Postgres::start().await;
+    let mut lab = Lab::open(&own).await;
     let (mut vacuumed, mut others) = (Vec::new(), Vec::new());
     for wear in indexes::WEARS {
         let scores = indexes::run(&mut lab, wear.name, 120_000, &indexes::INDEXES).await;

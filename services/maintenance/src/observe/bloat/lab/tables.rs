@@ -37,8 +37,12 @@ const KINDS: [[&str; 6]; 22] = [
         "true, i, false, i, true, i, null, i", "i4 = i4 + 1", "", "120000"],
     ["two kilobytes", "(id bigint, t text)", "i, noise(1400 + (random() * 500)::int)", "t = noise(1700)",
         "", "8000"],
-    ["four kilobytes inline", "(id bigint, t text)", "i, noise(100 + (i % 9) * 450)", "t = noise(1700)",
-        "alter table $T alter t set storage plain", "8000"],
+    ["four kilobytes inline",
+        "(id bigint, t text); alter table $T alter t set storage plain",
+        "i, noise(100 + (i % 9) * 450)",
+        "t = noise(1700)",
+        "",
+        "8000"],
     ["jsonb", "(id bigint, j jsonb)", "i, jsonb_build_object('a', noise(1500 + (random() * 6000)::int), 'b', i)",
         "j = jsonb_build_object('a', noise(3000))", "", "4000"],
     ["compressible", "(id bigint, t text)", "i, repeat(md5(i::text), 50 + i % 1500)", "t = repeat(md5(id::text), 90)", "", "12000"],
@@ -199,7 +203,7 @@ fn case(kind: &Kind, [wear, statements]: [&str; 2], number: usize, scale: f64) -
     let build = format!(
         "select setseed(0.{number}); drop table if exists {table}; create {unlogged}table {table} {};
         insert into {table} select {} from generate_series(1, {rows}) i; {};",
-        kind.columns,
+        kind.columns.replace("$T", &table),
         kind.values,
         kind.then.replace("$T", &table)
     );
