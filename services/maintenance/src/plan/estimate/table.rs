@@ -65,7 +65,7 @@ impl TableSample {
         let order = self.order(costs.iter().sum());
         let mut pages = total(&costs, f64::from(self.among), 1.0).times(order);
         // How values follow each other is seen in some only.
-        pages.half += pages.likely * ((order - 1.0).abs() * 0.5 + if self.has_values() { 0.01 } else { 0.0 });
+        pages.half += pages.likely * ((order - 1.0).abs() * 0.5 + if self.has_values() { 0.02 } else { 0.0 });
         pages.half += pages.likely * self.ends();
         if self.is_whole() {
             // What the arithmetic of shares leaves behind the comma is no page.
