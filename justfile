@@ -87,9 +87,11 @@ bench-maintenance *options:
 # A cluster brought to its limits for minutes: tables are frozen before, and the forecasts are right.
 soak-wraparound:
     cargo test --locked -p weir-maintenance --lib -- --ignored --nocapture for_minutes_a_table_is_frozen
+
 # Rewrites cut off at so many random moments, while clients write: nothing is left, nothing of a user is touched.
 soak-rewrites moments="64":
     WEIR_SOAK_MOMENTS={{ moments }} cargo test --locked -p weir-maintenance --lib -- --ignored --exact --nocapture act::rewrites::campaign::as_many_as_asked
-# Estimates of bloat against what VACUUM FULL and REINDEX find: 180 tables and 198 indexes; takes a quarter of an hour.
+
+# Estimates of bloat against what VACUUM FULL and REINDEX find: 180 tables and 198 indexes; takes a half an hour.
 soak-estimators:
     cargo test --locked -p weir-maintenance --lib -- --ignored --nocapture --test-threads 1 lab::all_

@@ -29,7 +29,7 @@ pub(super) async fn table(connection: &mut Connection, schema: &str, table: &Kno
         chunks: toast.map(|toast| toast.rows),
         ..table.statistics.clone()
     });
-    if !table.has_changed && screened.likely.abs_diff(counted.likely) < counted.size / 10 {
+    if !table.reforms && screened.likely.abs_diff(counted.likely) < counted.size / 10 {
         return Ok(counted);
     }
     Ok(Bloat {
