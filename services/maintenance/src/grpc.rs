@@ -150,6 +150,7 @@ fn wanted(request: api::PlanRequest) -> Result<Wanted, Error> {
         kinds: kinds.to_vec(),
         table: request.table,
         index: request.index,
+        full: false,
     })
 }
 

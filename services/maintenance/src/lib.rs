@@ -18,6 +18,7 @@ mod settings;
 mod store;
 mod wraparound;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,6 +45,8 @@ pub use settings::{MaintenanceSettings, check};
 
 /// The full name of the gRPC service, for health.
 const GRPC_NAME: &str = "weir.maintenance.v1.MaintenanceService";
+/// How long a job that was cancelled may tidy up. One that is cut off then leaves the rest to the next sweep.
+const CANCEL_WITHIN: Duration = Duration::from_secs(120);
 /// The schema of its tables.
 const SCHEMA: &str = "weir_maintenance";
 /// The name under which its instances share requests, and by which they tell of jobs.
@@ -116,6 +119,7 @@ fn team(
         latency,
         wraparound,
         guard: settings.guard_rule(),
+        repack: repack_program(settings),
         rules: rules(settings),
         switches: Switches {
             vacuum: settings.auto_vacuum,
@@ -130,6 +134,16 @@ fn team(
         metrics,
         clock: ground.clock.clone(),
     }
+}
+
+/// Packages put pg_repack beside the server it goes with, out of the way of a shell.
+fn repack_program(settings: &MaintenanceSettings) -> PathBuf {
+    if !settings.repack_program.as_os_str().is_empty() {
+        return settings.repack_program.clone();
+    }
+    let named = |version: u32| PathBuf::from(format!("/usr/lib/postgresql/{version}/bin/pg_repack"));
+    let packaged = (15..=25).rev().map(named).find(|path| path.exists());
+    packaged.unwrap_or_else(|| PathBuf::from("pg_repack"))
 }
 
 const fn rules(settings: &MaintenanceSettings) -> Rules {
@@ -166,6 +180,8 @@ fn work(
         concurrency: settings.concurrency,
         heartbeat_dead_after,
         heartbeat_every: (heartbeat_dead_after / 6).max(Duration::from_millis(100)),
+        // What a rewrite began is removed before it ends.
+        cancel_within: CANCEL_WITHIN,
         ..RunnerOptions::default()
     };
     let runner = Runner::new(jobs, works.clone(), options);

@@ -49,7 +49,12 @@ impl Place {
 
     /// Whether a table there is the project's.
     pub(crate) fn has(&self, table: &TableName) -> bool {
-        self.schemas.iter().any(|pattern| fits(&table.schema, pattern))
+        self.has_schema(&table.schema)
+    }
+
+    /// Whether a schema is the project's.
+    pub(crate) fn has_schema(&self, schema: &str) -> bool {
+        self.schemas.iter().any(|pattern| fits(schema, pattern))
     }
 }
 

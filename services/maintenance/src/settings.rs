@@ -1,6 +1,7 @@
 //! The `[maintenance]` section.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use weir_config::{DatabaseSettings, Error, Origin, Sources, Tables, unset};
@@ -47,6 +48,8 @@ weir_config::section! {
         reorganize_threshold_percent: f64 = "30",
         /// And surely so many bytes of it are.
         reorganize_waste_bytes: u64 = "1073741824",
+        /// The program of pg_repack, which has to be of the version of the extension in the database. Empty: the one that is found.
+        repack_program: PathBuf = "",
         /// Longest wait for a table's lock; the table is then left for the next run.
         lock_timeout: Duration = "2s",
         /// Longest time for one table.

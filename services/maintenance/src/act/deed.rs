@@ -11,6 +11,8 @@ pub(crate) struct Deed {
     pub before: Json,
     /// What was measured after.
     pub after: Json,
+    /// Bytes of the relation before and after, where both were measured.
+    pub bytes: Option<(u64, u64)>,
     /// What people should know of it: one line. Empty: nothing.
     pub remark: String,
 }
@@ -30,6 +32,21 @@ impl Deed {
             before,
             after,
             ..Self::default()
+        }
+    }
+
+    /// Adds what people should know besides.
+    pub(crate) fn remark_also(&mut self, remarks: Vec<String>) {
+        let own = std::mem::take(&mut self.remark);
+        let all = remarks.into_iter().chain([own]).filter(|remark| !remark.is_empty());
+        self.remark = all.collect::<Vec<_>>().join("; ");
+    }
+
+    /// It was done; the relation had so many bytes before and has so many now.
+    pub(crate) fn rewritten(before: u64, after: u64) -> Self {
+        Self {
+            bytes: Some((before, after)),
+            ..Self::done(json!({ "size_bytes": before }), json!({ "size_bytes": after }))
         }
     }
 

@@ -9,8 +9,10 @@ use super::vacuum::{Figures, Outcome, VacuumOrder, vacuum};
 use super::{Deed, Guard, Halt, Session, Team};
 use crate::error::Error;
 use crate::observe::ages::ages;
+use crate::observe::horizon::holders;
 use crate::plan::ages::PerIds;
 use crate::plan::freeze::{Circumstances, Freeze, Occasion, Urgency as Due, plan_freeze};
+use crate::plan::gates::horizon_holder;
 use crate::plan::{Candidate, Expected, Kind, Room, Subject, TableFacts, TableName, Urgency, Wanted};
 
 /// Tables that are looked at, the worst first.
@@ -25,6 +27,7 @@ pub(super) async fn lines(
     room: Room,
 ) -> Result<Vec<Candidate>, Error> {
     let census = ages(connection, TABLES_MAX).await?;
+    let holder = horizon_holder(&holders(connection, None).await?);
     let paces = team.wraparound.paces(&census.server.cluster);
     let circumstances = Circumstances {
         server: &census.server,
@@ -32,7 +35,7 @@ pub(super) async fn lines(
             transactions: &paces.transactions,
             multixacts: &paces.multixacts,
         },
-        holder: None,
+        holder: holder.as_deref(),
         occasion: Occasion {
             is_closed: room == Room::Closed,
             ..Occasion::open()

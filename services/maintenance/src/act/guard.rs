@@ -68,8 +68,6 @@ struct Watch {
 /// What was found so far.
 #[derive(Debug, Default)]
 struct Seen {
-    /// Further processes of ours.
-    company: BTreeSet<i32>,
     streaks: Streaks,
     late: Late,
     /// The step that was looked at last, of statements and of replicas.
@@ -98,13 +96,6 @@ impl<'a> Guard<'a> {
     pub(crate) fn watching(mut self, parts: Parts) -> Self {
         self.watch = Some(Watch::new(parts));
         self
-    }
-
-    /// A further server process that works for us: a lock that it holds counts as ours.
-    pub(crate) fn also(&self, pid: i32) {
-        if let Some(watch) = &self.watch {
-            watch.with(|seen| seen.company.insert(pid));
-        }
     }
 
     /// Waits for a reason to end the statement that the backend `pid` runs. Safe to drop at any time.
@@ -204,8 +195,7 @@ impl Watch {
         self.with(|seen| {
             let due = judges_lag && (seen.replicas_step < steps);
             seen.replicas_step = steps;
-            let mut pids = seen.company.clone();
-            pids.insert(pid);
+            let pids = BTreeSet::from([pid]);
             let name = self.parts.name.clone();
             (Ours { pids, name }, due)
         })

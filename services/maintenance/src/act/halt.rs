@@ -13,6 +13,8 @@ pub(crate) enum Halt {
     UsersSuffer(String),
     /// It holds a lock that a user waits for: which.
     Blocks(String),
+    /// What was checked is damaged: how.
+    Corrupt(String),
     /// The server said no, or is gone.
     Failed(weir_upstream::Error),
 }
@@ -23,6 +25,7 @@ impl fmt::Display for Halt {
             Self::Cancelled => f.write_str("it was cancelled"),
             Self::WindowEnded => f.write_str("the window ended"),
             Self::UsersSuffer(how) => write!(f, "users suffer: {how}"),
+            Self::Corrupt(how) => write!(f, "it is corrupt: {how}"),
             Self::Blocks(whom) => write!(f, "it blocks {whom}"),
             Self::Failed(error) => error.fmt(f),
         }

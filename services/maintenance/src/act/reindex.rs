@@ -41,12 +41,6 @@ pub(crate) struct Stopped {
     pub swept: Swept,
 }
 
-impl From<Stopped> for Halt {
-    fn from(stopped: Stopped) -> Self {
-        stopped.halt
-    }
-}
-
 impl Stopped {
     fn early(halt: Halt) -> Self {
         Self {
@@ -188,6 +182,7 @@ async fn tidy_after(
     let mut known: Vec<u32> = now.into_iter().filter(|oid| !before.contains(oid)).collect();
     known.push(facts.oid);
     let scope = Scope {
+        place: None,
         table: Some(facts.table_oid),
         known: &known,
     };

@@ -267,6 +267,7 @@ async fn seen(session: &mut Session, name: &str) -> Vec<i32> {
 /// Ends sessions that it left, and removes what it made.
 async fn tidy_after(door: &Door<'_>, session: &mut Session, facts: &RepackTable) -> Swept {
     let scope = Scope {
+        place: None,
         table: Some(facts.oid),
         known: &[],
     };

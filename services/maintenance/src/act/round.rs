@@ -1,5 +1,6 @@
 //! One run: plan, then piece by piece, each under watch and each written down.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,9 +11,10 @@ use weir_model::Coded;
 
 use super::freezing::clean;
 use super::team::{BUSY_SLUG, found, room, session_name};
-use super::{Deed, Guard, Halt, Session, Team, Turn};
+use super::{Deed, Door, Guard, Halt, Session, Team, Turn, gates, upkeep};
 use crate::error::Error;
 use crate::places::Place;
+use crate::plan::gates::Engine;
 use crate::plan::{Candidate, Kind, Urgency, Wanted};
 use crate::store::{After, NewPiece};
 
@@ -101,7 +103,29 @@ pub(crate) fn wanted(kinds: &[Kind], parameters: &Json) -> Result<Wanted, Error>
         kinds: kinds.to_vec(),
         table: text("table")?,
         index: text("index")?,
+        full: full(parameters)?,
     })
+}
+
+/// A table that nobody can use while it is written anew has to be named by whoever wants that.
+fn full(parameters: &Json) -> Result<bool, Error> {
+    let field = "full";
+    let is_named = parameters
+        .get("table")
+        .and_then(Json::as_str)
+        .is_some_and(|table| !table.is_empty() && !table.contains('*'));
+    match parameters.get(field) {
+        None | Some(Json::Bool(false)) => Ok(false),
+        Some(Json::Bool(true)) if is_named => Ok(true),
+        Some(Json::Bool(true)) => Err(Error::Field {
+            field,
+            reason: "it shuts everybody out of a table, so that table has to be named".to_owned(),
+        }),
+        Some(other) => Err(Error::Field {
+            field,
+            reason: format!("{other} is not true or false"),
+        }),
+    }
 }
 
 /// What cannot get better by itself fails; the rest is tried again.
@@ -224,6 +248,8 @@ impl Round<'_> {
             let how = How {
                 guard,
                 cost_limit: pace.cost_limit,
+                full: self.wanted.full,
+                repack: &self.team.repack,
             };
             self.piece(session, place, candidate, &how).await?;
             self.told.guard = guard.account();
@@ -250,7 +276,6 @@ impl Round<'_> {
             project: self.job.project().as_str(),
             database: place.database(),
             candidate,
-            bytes_before: None,
             p95_before_ms,
             window_ends: self.job.window().ends,
         };
@@ -261,7 +286,7 @@ impl Round<'_> {
             .await
             .map_err(|error| outcome(&error.into()))?;
         let begun = Instant::now();
-        let ended = act(session, candidate, how).await;
+        let ended = self.try_one(session, place, candidate, how).await;
         let (_, p95_during_ms) = self.team.p95(place);
         let after = After {
             p95_during_ms,
@@ -272,11 +297,41 @@ impl Round<'_> {
         written.map_err(|error| outcome(&error.into()))
     }
 
+    /// What the server cannot bear now is not begun.
+    async fn try_one(
+        &self,
+        session: &mut Session,
+        place: &Place,
+        candidate: &Candidate,
+        how: &How<'_>,
+    ) -> Result<Deed, Halt> {
+        let engine = if self.wanted.full {
+            Engine::Rewrite
+        } else {
+            Engine::Copy
+        };
+        let remarks = match gates::open(session.connection(), &place.target, candidate, engine).await {
+            Ok(Ok(remarks)) => remarks,
+            Ok(Err(reason)) => return Ok(Deed::left(reason)),
+            Err(Error::Upstream(error)) => return Err(Halt::Failed(error)),
+            Err(error) => return Ok(Deed::left(error)),
+        };
+        let name = session_name(self.job);
+        let door = Door {
+            target: &place.target,
+            name: &name,
+            limits: self.team.limits,
+        };
+        let mut deed = act(session, &door, place, candidate, how).await?;
+        deed.remark_also(remarks);
+        Ok(deed)
+    }
+
     fn tell(&mut self, candidate: &Candidate, ended: &Result<Deed, Halt>, took: Duration) -> After {
         let (outcome, reason) = match ended {
             Ok(Deed { left: None, remark, .. }) => ("done", remark.clone()),
             Ok(Deed { left: Some(reason), .. }) => ("left", reason.clone()),
-            Err(Halt::Failed(error)) => ("failed", error.to_string()),
+            Err(halt @ (Halt::Failed(_) | Halt::Corrupt(_))) => ("failed", halt.to_string()),
             Err(halt) => ("halted", halt.to_string()),
         };
         let kind = candidate.kind.as_str();
@@ -286,12 +341,21 @@ impl Round<'_> {
             .duration_seconds
             .with([kind])
             .observe(took.as_secs_f64());
+        if let Ok(Deed {
+            bytes: Some((before, after)),
+            ..
+        }) = ended
+        {
+            let signed = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+            self.told.reclaimed += signed(*before) - signed(*after);
+        }
         let effect = ended.as_ref().map_or(Json::Null, Deed::effect);
         self.told.piece(candidate, outcome, &reason, &effect, took);
         After {
             outcome,
             reason,
             effect,
+            bytes: ended.as_ref().ok().and_then(|deed| deed.bytes),
             for_users: matches!(ended, Err(Halt::UsersSuffer(_) | Halt::Blocks(_))),
             ..After::default()
         }
@@ -303,6 +367,7 @@ impl Round<'_> {
             Ok(_) => Ok(()),
             Err(Halt::Cancelled) => Err(JobError::fail("job-cancelled", "it was cancelled")),
             Err(Halt::Failed(error)) if session.is_broken() => Err(JobError::retry(error.slug(), error)),
+            Err(halt @ Halt::Corrupt(_)) => Err(JobError::fail("maintenance-corrupt", halt)),
             // The server said no to this piece, and not to others.
             Err(Halt::Failed(_)) => Ok(()),
             Err(halt) => {
@@ -325,13 +390,27 @@ impl Round<'_> {
 struct How<'a> {
     guard: &'a Guard<'a>,
     cost_limit: u32,
+    full: bool,
+    repack: &'a Path,
 }
 
-async fn act(session: &mut Session, candidate: &Candidate, how: &How<'_>) -> Result<Deed, Halt> {
+async fn act(
+    session: &mut Session,
+    door: &Door<'_>,
+    place: &Place,
+    candidate: &Candidate,
+    how: &How<'_>,
+) -> Result<Deed, Halt> {
+    let (guard, table) = (how.guard, &candidate.subject.table);
     match (candidate.kind, &candidate.facts) {
-        (Kind::Analyze, Some(facts)) => super::analyze(session, how.guard, facts).await,
-        (Kind::Vacuum | Kind::Freeze, _) => clean(session, how.guard, candidate, how.cost_limit).await,
-        (kind, _) => Ok(Deed::left(format!("{} is not there", kind.as_str()))),
+        (Kind::Analyze, Some(facts)) => super::analyze(session, guard, facts).await,
+        (Kind::Vacuum | Kind::Freeze, _) => clean(session, guard, candidate, how.cost_limit).await,
+        (Kind::Sweep, _) => upkeep::sweep(door, session, guard, place).await,
+        (Kind::Reindex, _) => upkeep::reindex(door, session, guard, candidate).await,
+        (Kind::Reorganize, _) if how.full => upkeep::write_anew(session, guard, table).await,
+        (Kind::Reorganize, _) => upkeep::reorganize(door, session, guard, how.repack, table).await,
+        (Kind::Verify, _) => upkeep::verify(session, guard, candidate).await,
+        (Kind::Analyze, None) => Ok(Deed::left("it is gone")),
     }
 }
 

@@ -8,6 +8,7 @@ use super::retry::{Tries, is_gone, is_locked};
 use super::{Guard, Halt, Session};
 use crate::error::Error;
 use crate::observe::leftovers;
+use crate::places::Place;
 use crate::plan::leftovers::{IndexFacts, RepackFacts, Verdict, judge_index, judge_repack, repack_removal};
 
 /// The longest wait between two tries to remove one thing: others are waiting to be removed as well.
@@ -27,6 +28,8 @@ pub(crate) struct Swept {
 /// What a sweep looks for.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Scope<'a> {
+    /// Whose tables they are. None: anybody's.
+    pub place: Option<&'a Place>,
     /// The table by its number, if it is about one alone; also that of its TOAST table.
     pub table: Option<u32>,
     /// Indexes that this process saw come into being.
@@ -34,20 +37,28 @@ pub(crate) struct Scope<'a> {
 }
 
 /// Looks at what is there, and changes nothing: what would be removed is in `removed`.
-pub(crate) async fn survey(session: &mut Session) -> Result<Swept, Error> {
+pub(crate) async fn survey(session: &mut Session, scope: Scope<'_>) -> Result<Swept, Error> {
     let mut found = Swept::default();
-    for (index, verdict) in judged_indexes(session, Scope::default()).await? {
+    for (index, verdict) in judged_indexes(session, scope).await? {
         found.note(format!("index {}.{}", index.schema, index.name), verdict);
     }
     for facts in leftovers::repacks(session.connection()).await? {
+        if !scope.has_repack(&facts) {
+            continue;
+        }
         found.note(repack_name(&facts), judge_repack(&facts));
     }
     Ok(found)
 }
 
-/// Removes everything that was left behind in the database.
-pub(crate) async fn sweep(door: &Door<'_>, session: &mut Session, guard: &Guard<'_>) -> Result<Swept, Halt> {
-    tidy(door, session, Leash::Guard(guard), Scope::default()).await
+/// Removes everything that was left behind within the scope.
+pub(crate) async fn sweep(
+    door: &Door<'_>,
+    session: &mut Session,
+    guard: &Guard<'_>,
+    scope: Scope<'_>,
+) -> Result<Swept, Halt> {
+    tidy(door, session, Leash::Guard(guard), scope).await
 }
 
 /// The same within what is asked for, for as long as the leash allows.
@@ -66,7 +77,7 @@ pub(crate) async fn tidy(
         }
     }
     for facts in leftovers::repacks(session.connection()).await.map_err(halt)? {
-        if scope.table.is_some_and(|table| table != facts.oid) {
+        if !scope.has_repack(&facts) {
             continue;
         }
         match judge_repack(&facts) {
@@ -83,6 +94,23 @@ pub(crate) fn halt(error: Error) -> Halt {
         Error::Upstream(error) => Halt::Failed(error),
         // Nothing else is asked there.
         _ => Halt::Cancelled,
+    }
+}
+
+impl Scope<'_> {
+    fn has_index(&self, index: &IndexFacts) -> bool {
+        self.table.is_none_or(|table| table == index.table_oid) && self.is_mine(&index.schema)
+    }
+
+    /// What belongs to a table that is gone is anybody's.
+    fn has_repack(&self, facts: &RepackFacts) -> bool {
+        let is_mine = facts.table.as_ref().is_none_or(|(schema, _)| self.is_mine(schema));
+        self.table.is_none_or(|table| table == facts.oid) && is_mine
+    }
+
+    /// An index of a TOAST table is in the server's own schema; it goes with whoever has all schemas.
+    fn is_mine(&self, schema: &str) -> bool {
+        self.place.is_none_or(|place| place.has_schema(schema))
     }
 }
 
@@ -103,7 +131,7 @@ fn repack_name(facts: &RepackFacts) -> String {
 /// Every invalid index within the scope, judged.
 async fn judged_indexes(session: &mut Session, scope: Scope<'_>) -> Result<Vec<(IndexFacts, Verdict)>, Error> {
     let all = leftovers::indexes(session.connection()).await?;
-    let here = |index: &&IndexFacts| !index.is_valid && scope.table.is_none_or(|table| table == index.table_oid);
+    let here = |index: &&IndexFacts| !index.is_valid && scope.has_index(index);
     let judged = all.iter().filter(here);
     Ok(judged
         .map(|index| (index.clone(), judge_index(index, &all, scope.known)))

@@ -1,5 +1,6 @@
 //! What every run of maintenance has at hand.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -7,7 +8,7 @@ use weir_jobs::JobContext;
 use weir_model::{Clock, Project, Sketch};
 use weir_upstream::Target;
 
-use super::{Guard, Limits, Parts, Session, freezing};
+use super::{Guard, Limits, Parts, Session, freezing, lines};
 use crate::error::Error;
 use crate::latency::Latency;
 use crate::metrics::Metrics;
@@ -25,6 +26,8 @@ pub(crate) struct Team {
     pub(crate) rules: Rules,
     pub(crate) switches: Switches,
     pub(crate) limits: Limits,
+    /// pg_repack's program.
+    pub(crate) repack: PathBuf,
     pub(crate) wraparound: Wraparound,
     pub(crate) latency: Latency,
     /// What users have to bear. None: nobody looks.
@@ -82,6 +85,13 @@ impl Team {
         if wanted.has(Kind::Freeze) && wanted.index.is_empty() {
             let lines = freezing::lines(self, session.connection(), &survey.tables, wanted, room).await?;
             survey.more.extend(lines);
+        }
+        if wanted.has(Kind::Sweep) && wanted.table.is_empty() && wanted.index.is_empty() {
+            survey.more.push(lines::leftovers(session, place).await?);
+        }
+        if wanted.has(Kind::Verify) {
+            let checks = lines::checks(session.connection(), &survey.indexes, wanted, &history).await?;
+            survey.more.extend(checks);
         }
         let mut plan = draft(survey, wanted, &self.rules, &history, room);
         let pace = self.pace(place).await?;

@@ -26,6 +26,8 @@ pub(crate) struct Expected {
     pub saved_reads_per_day: u64,
     /// Bytes that are read and written for it.
     pub cost_bytes: u64,
+    /// Bytes that lie beside what is there while it is done.
+    pub needs_bytes: u64,
     /// How long it takes.
     pub takes: Duration,
 }
@@ -75,17 +77,26 @@ pub(crate) struct Candidate {
 }
 
 impl Candidate {
-    /// A line about a table.
-    pub(crate) fn of_table(kind: Kind, facts: TableFacts, selected: bool, reason: String) -> Self {
+    /// A line with nothing measured.
+    pub(crate) fn bare(kind: Kind, subject: Subject, selected: bool, reason: String) -> Self {
         Self {
             kind,
-            subject: Subject::table(facts.table.clone()),
-            oid: facts.oid,
+            subject,
+            oid: 0,
             selected,
             urgency: Urgency::Ordinary,
             reason,
             expected: Expected::default(),
-            facts: Some(facts),
+            facts: None,
+        }
+    }
+
+    /// A line about a table.
+    pub(crate) fn of_table(kind: Kind, facts: TableFacts, selected: bool, reason: String) -> Self {
+        Self {
+            oid: facts.oid,
+            facts: Some(facts.clone()),
+            ..Self::bare(kind, Subject::table(facts.table), selected, reason)
         }
     }
 

@@ -29,6 +29,8 @@ pub(crate) struct Wanted {
     pub table: String,
     /// Only this index; empty for all.
     pub index: String,
+    /// Tables are written anew while nobody can use them, because somebody said so.
+    pub full: bool,
 }
 
 impl Wanted {
@@ -63,6 +65,8 @@ pub(crate) struct Survey {
     pub indexes: Vec<IndexFacts>,
     /// How much of them is waste, by their number in the catalogue, where it is known.
     pub bloat: HashMap<u32, Bloat>,
+    /// The extension without which that is not known as well as it could be.
+    pub missing: Option<&'static str>,
     /// Lines that other rooms of the plan have made: leftovers, tables to freeze, indexes to check.
     pub more: Vec<Candidate>,
 }
@@ -77,9 +81,30 @@ impl Survey {
     }
 }
 
+/// Says of what might be worth it, but is not known well enough, what would help.
+fn name_missing(plan: &mut [Candidate], bloat: &HashMap<u32, Bloat>, missing: Option<&str>, rules: &Rules) {
+    let Some(missing) = missing else { return };
+    for line in plan.iter_mut().filter(|line| !line.selected) {
+        let worth = match line.kind {
+            Kind::Reindex => rules.reindex,
+            Kind::Reorganize => rules.reorganize,
+            _ => continue,
+        };
+        if bloat.get(&line.oid).is_some_and(|known| worth.may_be_reached(known)) {
+            line.reason = format!("{}; with the extension {missing} it would be known better", line.reason);
+        }
+    }
+}
+
 /// The plan: every relation and kind of work with its verdict, in the order in which it is done.
-pub(crate) fn draft(survey: Survey, wanted: &Wanted, rules: &Rules, history: &History, room: Room) -> Vec<Candidate> {
-    let mut plan = survey.more;
+pub(crate) fn draft(
+    mut survey: Survey,
+    wanted: &Wanted,
+    rules: &Rules,
+    history: &History,
+    room: Room,
+) -> Vec<Candidate> {
+    let mut plan = std::mem::take(&mut survey.more);
     let earlier = |kind, subject: &Subject| history.earlier(kind, subject);
     if wanted.has(Kind::Reindex) {
         let tables: HashMap<u32, &TableFacts> = survey.tables.iter().map(|table| (table.oid, table)).collect();
@@ -97,7 +122,7 @@ pub(crate) fn draft(survey: Survey, wanted: &Wanted, rules: &Rules, history: &Hi
             )
         }));
     }
-    for table in survey.tables {
+    for table in std::mem::take(&mut survey.tables) {
         let subject = Subject::table(table.table.clone());
         let is_named = wanted.names(&subject) && wanted.index.is_empty();
         if wanted.has(Kind::Vacuum) {
@@ -112,6 +137,7 @@ pub(crate) fn draft(survey: Survey, wanted: &Wanted, rules: &Rules, history: &Hi
             plan.push(reorganize(table, bloat, rules.reorganize, &before, is_named));
         }
     }
+    name_missing(&mut plan, &survey.bloat, survey.missing, rules);
     for candidate in &mut plan {
         candidate.expected.takes = history.takes(candidate.kind, candidate.expected.cost_bytes);
     }
@@ -142,6 +168,7 @@ mod tests {
             kinds: kinds.to_vec(),
             table: table.to_owned(),
             index: String::new(),
+            full: false,
         }
     }
 

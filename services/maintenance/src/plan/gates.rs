@@ -256,6 +256,13 @@ fn horizon(kind: Kind, engine: Engine, gates: &Gates, limits: Limits) -> Result<
     }
 }
 
+/// Who keeps most old rows from being removed in this database, in words.
+pub(crate) fn horizon_holder(holders: &[Holder]) -> Option<String> {
+    let here: Vec<Holder> = holders.iter().filter(|holder| holder.is_here).cloned().collect();
+    let held = |holder: &Holder| holder.xmin_age.max(holder.xid_age);
+    furthest(&here, held).map(|(holder, _)| holder.describe())
+}
+
 /// The one who holds most.
 fn furthest(holders: &[Holder], holds: impl Fn(&Holder) -> Option<u64>) -> Option<(&Holder, u64)> {
     let holding = holders.iter().filter_map(|holder| Some((holder, holds(holder)?)));

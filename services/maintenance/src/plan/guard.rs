@@ -274,10 +274,7 @@ mod tests {
     fn users(before: &[(usize, f64)], live: &[(usize, f64)]) -> Users {
         Users {
             project: "shop".to_owned(),
-            before: Some(Before {
-                sketch: calls(before),
-                age: STEP,
-            }),
+            before: Some(Before { sketch: calls(before) }),
             live: Some(Live {
                 span: calls(live),
                 newest: calls(live),

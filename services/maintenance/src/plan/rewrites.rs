@@ -1,7 +1,5 @@
 //! Which relations can be written anew beside their use, and which index is checked next. Pure.
 
-use std::collections::BTreeMap;
-
 use super::leftovers::quote;
 
 /// An index by its name.
@@ -70,15 +68,6 @@ pub(crate) fn is_systems(schema: &str) -> bool {
     schema.starts_with("pg_") || schema.starts_with("weir_") || schema == "information_schema"
 }
 
-/// The index whose turn it is to be checked: the one that was checked longest ago, those that never were first. The
-/// moments are milliseconds since 1970.
-pub(crate) fn next_to_verify<'a>(
-    indexes: &'a [IndexName],
-    last_verified: &BTreeMap<IndexName, i64>,
-) -> Option<&'a IndexName> {
-    indexes.iter().min_by_key(|index| (last_verified.get(index), *index))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -141,21 +130,5 @@ mod tests {
             let said = refusal(schema, facts);
             assert!(said.contains(expected), "{said}");
         }
-    }
-
-    #[test]
-    fn every_index_has_its_turn() {
-        let all: Vec<IndexName> = ["c", "a", "b"].map(|index| name("public", index)).into();
-        let mut last = BTreeMap::new();
-        let mut order = Vec::new();
-        for moment in 0..6 {
-            let next = next_to_verify(&all, &last).unwrap().clone();
-            order.push(next.name.clone());
-            last.insert(next, moment);
-        }
-        assert_eq!(order, ["a", "b", "c", "a", "b", "c"]);
-        last.remove(&name("public", "c"));
-        assert_eq!(next_to_verify(&all, &last).unwrap().name, "c");
-        assert_eq!(next_to_verify(&[], &last), None);
     }
 }

@@ -19,7 +19,7 @@ const BLOCKS: usize = 15;
 const CALM_AGE_STEPS: u64 = 17_280;
 /// Steps with calls that it takes to know what is usual.
 const CALM_STEPS_MIN: u32 = 6;
-/// Pairs of database and project; what comes beyond is counted as left out.
+/// Pairs of database and project; what comes beyond is left out.
 const USERS_MAX: usize = 2_000;
 
 /// What is known of the users of every database.
@@ -34,7 +34,6 @@ pub(crate) struct Traffic {
     worked: Option<u64>,
     /// By database, by project.
     users: BTreeMap<String, BTreeMap<String, Kept>>,
-    left_out: u64,
 }
 
 #[derive(Debug, Default)]
@@ -68,8 +67,6 @@ pub(crate) struct Users {
 pub(crate) struct Before {
     /// All calls of it.
     pub sketch: Sketch,
-    /// How long ago the latest of them were.
-    pub age: Duration,
 }
 
 /// What was called lately.
@@ -90,7 +87,6 @@ impl Traffic {
             works: 0,
             worked: None,
             users: BTreeMap::new(),
-            left_out: 0,
         }
     }
 
@@ -112,7 +108,6 @@ impl Traffic {
     /// Counts statements by what they took.
     pub(crate) fn count(&mut self, project: &str, database: &str, micros: impl Iterator<Item = u64>) {
         let Some(kept) = self.kept(project, database) else {
-            self.left_out += micros.count() as u64;
             return;
         };
         micros.for_each(|micros| kept.open.add(micros));
@@ -151,17 +146,12 @@ impl Traffic {
         self.step
     }
 
-    /// Statements that were not counted because there were too many projects and databases.
-    pub(crate) const fn left_out(&self) -> u64 {
-        self.left_out
-    }
-
     /// The users of a database.
     pub(crate) fn users(&self, database: &str) -> Vec<Users> {
         let projects = self.users.get(database).into_iter().flatten();
         let users = |(project, kept): (&String, &Kept)| Users {
             project: project.clone(),
-            before: kept.before(self.now, self.step),
+            before: kept.before(),
             live: kept.lately(self.now),
         };
         projects.map(users).collect()
@@ -205,15 +195,13 @@ impl Kept {
         }
     }
 
-    fn before(&self, now: u64, step: Duration) -> Option<Before> {
+    fn before(&self) -> Option<Before> {
         if self.calm.iter().map(|block| block.steps).sum::<u32>() < CALM_STEPS_MIN {
             return None;
         }
         let mut sketch = Sketch::default();
         self.calm.iter().for_each(|block| sketch.merge(&block.sketch));
-        let steps_ago = now.saturating_sub(self.calm.back()?.last_step + 1);
-        let age = step.saturating_mul(u32::try_from(steps_ago).unwrap_or(u32::MAX));
-        Some(Before { sketch, age })
+        Some(Before { sketch })
     }
 
     /// The shortest time up to the end of the last step in which enough was called, or all of it.
@@ -286,7 +274,6 @@ mod tests {
         pass(&mut traffic, 1, 10, 90);
         let before = shop(&traffic).before.unwrap();
         assert_eq!((before.sketch.count(), before.sketch.above(5_000)), (100, 0));
-        assert_eq!(before.age, STEP * 101);
         pass(&mut traffic, 1, 10, 8);
         assert_eq!(shop(&traffic).before.unwrap().sketch.count(), 110);
     }
@@ -341,6 +328,6 @@ mod tests {
         for number in 0..USERS_MAX {
             traffic.count(&format!("p{number}"), "many", [1].into_iter());
         }
-        assert_eq!((traffic.left_out(), traffic.users("many").len()), (3, USERS_MAX - 3));
+        assert_eq!(traffic.users("many").len(), USERS_MAX - 3);
     }
 }

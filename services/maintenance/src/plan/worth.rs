@@ -54,6 +54,7 @@ pub(crate) fn reindex(
         let kept = bloat.size.saturating_sub(bloat.likely) as f64;
         Expected {
             cost_bytes: heap.saturating_mul(2).saturating_add(whole(2.0 * INDEX_SLACK * kept)),
+            needs_bytes: whole(INDEX_SLACK * kept),
             ..Expected::of_waste(bloat, index.touched_bytes_per_day)
         }
     });
@@ -93,6 +94,7 @@ pub(crate) fn reorganize(
         let written = kept.saturating_add(indexes).saturating_mul(2);
         Expected {
             cost_bytes: bloat.size.saturating_add(written),
+            needs_bytes: kept.saturating_add(indexes),
             ..Expected::of_waste(bloat, facts.touched_bytes_per_day)
         }
     });

@@ -26,7 +26,6 @@ pub(crate) struct NewPiece<'a> {
     pub(crate) project: &'a str,
     pub(crate) database: &'a str,
     pub(crate) candidate: &'a Candidate,
-    pub(crate) bytes_before: Option<u64>,
     pub(crate) p95_before_ms: Option<f64>,
     pub(crate) window_ends: Option<SystemTime>,
 }
@@ -37,7 +36,8 @@ pub(crate) struct After {
     /// `done`, `left`, `halted` or `failed`.
     pub(crate) outcome: &'static str,
     pub(crate) reason: String,
-    pub(crate) bytes_after: Option<u64>,
+    /// Bytes of the relation before and after, where both were measured.
+    pub(crate) bytes: Option<(u64, u64)>,
     pub(crate) p95_during_ms: Option<f64>,
     /// It was halted because users suffered.
     pub(crate) for_users: bool,
@@ -98,9 +98,9 @@ impl Pieces {
         let (id, expected) = (Uuid::now_v7(), new.candidate.expected);
         sqlx::query(
             "insert into pieces (id, job_id, project, kind, database, relation, index_name, reclaim_low, reclaim_likely,
-                reclaim_high, cost_bytes, predicted_ms, bytes_before, p95_before_ms, window_ends, started_at)
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14,
-                to_timestamp($15 / 1000.0), clock_timestamp())",
+                reclaim_high, cost_bytes, predicted_ms, p95_before_ms, window_ends, started_at)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,
+                to_timestamp($14 / 1000.0), clock_timestamp())",
         )
         .bind(id)
         .bind(new.job_id)
@@ -114,7 +114,6 @@ impl Pieces {
         .bind(signed(expected.reclaim_high))
         .bind(signed(expected.cost_bytes))
         .bind(i64::try_from(expected.takes.as_millis()).unwrap_or(i64::MAX))
-        .bind(new.bytes_before.map(signed))
         .bind(new.p95_before_ms)
         .bind(new.window_ends.map(unix_ms))
         .execute(self.0.pool())
@@ -126,14 +125,16 @@ impl Pieces {
     /// Writes down what came of it.
     pub(crate) async fn end(&self, id: Uuid, after: &After) -> Result<(), StoreError> {
         sqlx::query(
-            "update pieces set outcome = $2, reason = $3, bytes_after = $4, p95_during_ms = $5, effect = $6, for_users = $7,
+            "update pieces set outcome = $2, reason = $3, bytes_before = $4, bytes_after = $5, p95_during_ms = $6,
+                effect = $7, for_users = $8,
                 ended_at = clock_timestamp()
              where id = $1 and outcome = 'running'",
         )
         .bind(id)
         .bind(after.outcome)
         .bind(&after.reason)
-        .bind(after.bytes_after.map(signed))
+        .bind(after.bytes.map(|(before, _)| signed(before)))
+        .bind(after.bytes.map(|(_, now)| signed(now)))
         .bind(after.p95_during_ms)
         .bind(&after.effect)
         .bind(after.for_users)

@@ -14,7 +14,9 @@ use weir_testkit::Postgres;
 use weir_upstream::{ConnectOptions, Connection, Target};
 
 use super::bed::{Bed, job, program};
-use crate::act::{Guard, Rebuilt, Repacked, Stopped, rebuild, repack, survey, sweep};
+use crate::act::reindex::Stopped;
+use crate::act::sweep::Scope;
+use crate::act::{Guard, Rebuilt, Repacked, rebuild, repack, survey, sweep};
 use crate::plan::TableName;
 use crate::plan::rewrites::IndexName;
 
@@ -248,10 +250,15 @@ impl Campaign {
             // A backend whose client died goes on for a while, and is left alone until it has ended.
             let is_quiet = self.is_quiet().await;
             let mut session = self.bed.session().await;
-            let found = survey(&mut session).await.unwrap();
-            let swept = sweep(&self.bed.door(), &mut session, &Guard::new(&job, &clock))
-                .await
-                .unwrap();
+            let found = survey(&mut session, Scope::default()).await.unwrap();
+            let swept = sweep(
+                &self.bed.door(),
+                &mut session,
+                &Guard::new(&job, &clock),
+                Scope::default(),
+            )
+            .await
+            .unwrap();
             self.tally.swept += count(&swept.removed);
             session.close().await;
             if is_quiet && swept.remains.is_empty() {

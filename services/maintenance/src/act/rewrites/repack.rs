@@ -10,7 +10,9 @@ use weir_upstream::Target;
 
 use super::bed::{Bed, job, program};
 use crate::act::child::Repack;
-use crate::act::{Guard, Halt, Repacked, Stopped, Swept, repack, survey, sweep};
+use crate::act::reindex::Stopped;
+use crate::act::sweep::{Scope, Swept};
+use crate::act::{Guard, Halt, Repacked, repack, survey, sweep};
 use crate::plan::TableName;
 
 fn table(name: &str) -> TableName {
@@ -237,7 +239,7 @@ async fn what_a_killed_one_left_is_swept_and_one_that_runs_is_left_alone() {
     let mut child = Repack::begin(&program(postgres), &bed.target, "somebody else", &arguments).unwrap();
     bed.until("select count(*) from pg_class where relname ~ '^table_[0-9]+$'", "1")
         .await;
-    let found = survey(&mut bed.session().await).await.unwrap();
+    let found = survey(&mut bed.session().await, Scope::default()).await.unwrap();
     assert_eq!((found.removed.len(), found.remains.len()), (0, 1), "{found:?}");
     assert!(
         found
@@ -263,7 +265,7 @@ async fn what_a_killed_one_left_is_swept_and_one_that_runs_is_left_alone() {
     let (job, _stop) = job(None);
     let clock = Clock::system();
     let mut session = bed.session().await;
-    let swept = sweep(&bed.door(), &mut session, &Guard::new(&job, &clock))
+    let swept = sweep(&bed.door(), &mut session, &Guard::new(&job, &clock), Scope::default())
         .await
         .unwrap();
     assert_eq!(swept.removed.len(), 1, "{swept:?}");

@@ -3,13 +3,14 @@
 use weir_model::Clock;
 
 use super::bed::{Bed, give_up, job};
-use crate::act::{Guard, Swept, survey, sweep};
+use crate::act::sweep::{Scope, Swept};
+use crate::act::{Guard, survey, sweep};
 
 async fn swept(bed: &Bed) -> Swept {
     let (job, _stop) = job(None);
     let clock = Clock::system();
     let mut session = bed.session().await;
-    sweep(&bed.door(), &mut session, &Guard::new(&job, &clock))
+    sweep(&bed.door(), &mut session, &Guard::new(&job, &clock), Scope::default())
         .await
         .unwrap()
 }
@@ -60,7 +61,7 @@ async fn every_leftover_goes_and_every_index_of_a_user_stays() {
     let users = "t_a_ccnew_part t_a_ccnewer t_a_ccold t_a_ccold7 t_a_ccold8 t_a_ccold9 t_b_ccnew t_never t_pkey_ccold";
 
     let mut session = bed.session().await;
-    let found = survey(&mut session).await.unwrap();
+    let found = survey(&mut session, Scope::default()).await.unwrap();
     let swept = swept(&bed).await;
     assert_eq!(found.removed, swept.removed, "what is announced is what is done");
     assert_eq!(swept.removed.len(), 8, "{swept:?}");
@@ -107,7 +108,7 @@ async fn what_somebody_still_builds_is_left_to_them() {
     let look = async {
         bed.until("select count(*) from pg_index where not indisvalid and indisready", "1")
             .await;
-        let found = survey(&mut bed.session().await).await.unwrap();
+        let found = survey(&mut bed.session().await, Scope::default()).await.unwrap();
         holder.simple_query("commit").await.unwrap();
         found
     };
@@ -141,7 +142,7 @@ async fn a_table_in_use_is_swept_when_it_is_free() {
     give_up(&bed, "reindex index concurrently t_a").await;
     let mut holder = bed.client("begin; lock table t in access exclusive mode").await;
     // Locked by somebody: that counts as busy, and nothing is asked of the table at all.
-    let found = survey(&mut bed.session().await).await.unwrap();
+    let found = survey(&mut bed.session().await, Scope::default()).await.unwrap();
     assert_eq!((found.removed.len(), found.remains.len()), (0, 1), "{found:?}");
     holder
         .simple_query("commit; begin; lock table t in access share mode")
