@@ -138,8 +138,8 @@ fn team(
 
 /// Packages put pg_repack beside the server it goes with, out of the way of a shell.
 fn repack_program(settings: &MaintenanceSettings) -> PathBuf {
-    if !settings.repack_program.as_os_str().is_empty() {
-        return settings.repack_program.clone();
+    if let Some(program) = &settings.repack_program {
+        return program.clone();
     }
     let named = |version: u32| PathBuf::from(format!("/usr/lib/postgresql/{version}/bin/pg_repack"));
     let packaged = (15..=25).rev().map(named).find(|path| path.exists());

@@ -48,8 +48,8 @@ weir_config::section! {
         reorganize_threshold_percent: f64 = "30",
         /// And surely so many bytes of it are.
         reorganize_waste_bytes: u64 = "1073741824",
-        /// The program of pg_repack, which has to be of the version of the extension in the database. Empty: the one that is found.
-        repack_program: PathBuf = "",
+        /// The program of pg_repack, which has to be of the version of the extension in the database. Without it: the one that is found.
+        repack_program: Option<PathBuf> = unset(),
         /// Longest wait for a table's lock; the table is then left for the next run.
         lock_timeout: Duration = "2s",
         /// Longest time for one table.

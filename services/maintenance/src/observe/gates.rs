@@ -24,7 +24,8 @@ const SERVER: &str = "
 /// Streaming standbys. A logical one replays when it likes; its slot holds the log, which is another gate's business.
 const REPLICAS: &str = "
     select application_name,
-        coalesce(pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_lsn(), replay_lsn), 0)::bigint as behind_bytes,
+        coalesce(pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_lsn(),
+            coalesce(replay_lsn, flush_lsn, write_lsn, sent_lsn)), 0)::bigint as behind_bytes,
         (extract(epoch from replay_lag) * 1000)::bigint as behind_ms
     from pg_catalog.pg_stat_replication where state <> 'backup' and pg_catalog.pg_is_in_recovery() = false";
 

@@ -6,6 +6,9 @@ use super::{DAYS, HELD, name, number};
 use crate::error::Error;
 use crate::plan::{TableFacts, TableName};
 
+/// Statistics of fewer days say nothing of how many rows die in a day: one deletion in the morning would be all of it.
+const RATE_DAYS: u32 = 7;
+
 /// Tables of users. Partitions count, their parents do not: ANALYZE of a parent reads them all again.
 fn question() -> String {
     format!(
@@ -18,7 +21,8 @@ fn question() -> String {
             on i.oid = x.indexrelid where x.indrelid = s.relid), 0)::bigint * block.bytes as index_bytes,
         greatest(c.relpages - c.relallvisible, 0)::bigint * block.bytes as unseen_bytes,
         (coalesce(io.heap_blks_read + io.heap_blks_hit, 0) * block.bytes / days.n)::float8 as touched_bytes_per_day,
-        ((s.n_tup_upd - s.n_tup_hot_upd + s.n_tup_del) / days.n)::float8 as dying_rows_per_day,
+        case when days.n < {RATE_DAYS} then 0
+            else (s.n_tup_upd - s.n_tup_hot_upd + s.n_tup_del) / days.n end::float8 as dying_rows_per_day,
         (extract(epoch from greatest(s.last_vacuum, s.last_autovacuum)) * 1000)::bigint as last_vacuum_unix_ms,
         (extract(epoch from greatest(s.last_analyze, s.last_autoanalyze)) * 1000)::bigint as last_analyze_unix_ms
     from pg_catalog.pg_stat_user_tables s join pg_catalog.pg_class c on c.oid = s.relid

@@ -103,7 +103,7 @@ pub(crate) struct TableFacts {
     pub unseen_bytes: i64,
     /// Bytes of it that statements touch in a day, on average since the statistics were begun.
     pub touched_bytes_per_day: f64,
-    /// Bytes of rows that die in a day, likewise.
+    /// Bytes of rows that die in a day, likewise; 0 where that is not known.
     pub dying_bytes_per_day: f64,
     /// When it was last vacuumed, by hand or by itself, in milliseconds since 1970.
     pub last_vacuum_unix_ms: Option<i64>,

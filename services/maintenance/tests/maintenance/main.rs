@@ -4,3 +4,4 @@
 mod analyze;
 mod rounds;
 mod stage;
+mod upkeep;

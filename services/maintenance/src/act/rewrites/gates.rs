@@ -296,7 +296,7 @@ async fn standbys_are_followed_and_nothing_is_done_on_one() {
     let bed = halved(&postgres).await;
     let standby = postgres.standby("copy").await;
     bed.until(
-        "select count(*) from pg_stat_replication where state = 'streaming'",
+        "select count(*) from pg_stat_replication where state = 'streaming' and replay_lsn is not null",
         "1",
     )
     .await;
@@ -310,7 +310,13 @@ async fn standbys_are_followed_and_nothing_is_done_on_one() {
     );
     asked(&seen, Kind::Reindex, Engine::Copy).unwrap();
     standby.pause();
-    bed.psql("insert into o select generate_series(1, 10000)").await;
+    // What it had before it stood still, it may have replayed.
+    bed.until(
+        "with new as (insert into o select generate_series(1, 10000)) \
+         select count(*) from pg_stat_replication where pg_current_wal_lsn() - replay_lsn > 1000000",
+        "1",
+    )
+    .await;
     let seen = facts(&bed).await;
     let strict = Limits {
         behind_bytes: 1_000,
