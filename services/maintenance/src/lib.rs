@@ -32,7 +32,7 @@ use weir_runtime::{Ground, GrpcDoor, Service, Stage, StartError, bind, serve_ops
 use weir_store::{Migrations, outbox};
 use weir_upstream::Target;
 
-use act::{Adviser, Limits, OPERATIONS, Operation, Switches, Team};
+use act::{Adviser, Limits, OPERATIONS, Operation, Shown, Switches, Team};
 use grpc::Desk;
 use latency::Latency;
 use metrics::Metrics;
@@ -130,6 +130,7 @@ fn team(
             lock: settings.lock_timeout,
             statement: settings.statement_timeout,
         },
+        shown: Shown::default(),
         pieces: Pieces::new(tables.store().clone()),
         metrics,
         clock: ground.clock.clone(),

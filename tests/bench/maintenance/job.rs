@@ -44,6 +44,7 @@ pub(crate) async fn run(stage: &Stage, operation: &str, at_most: Duration) -> Re
         operation: operation.to_owned(),
         parameters_json: String::new(),
         dry_run: false,
+        force_window: true,
     };
     let answer = stage.scheduler.clone().run_now(request).await;
     let run = match answer {
@@ -66,7 +67,10 @@ pub(crate) async fn run(stage: &Stage, operation: &str, at_most: Duration) -> Re
 }
 
 async fn get(stage: &Stage, id: &str) -> Result<Run, Failure> {
-    let request = GetRunRequest { id: id.to_owned() };
+    let request = GetRunRequest {
+        id: id.to_owned(),
+        ..GetRunRequest::default()
+    };
     let answer = stage.scheduler.clone().get_run(request).await?;
     Ok(answer.into_inner().run.ok_or("the run is gone")?)
 }

@@ -8,7 +8,7 @@ use weir_jobs::JobContext;
 use weir_model::{Clock, Project, Sketch};
 use weir_upstream::Target;
 
-use super::{Guard, Limits, Parts, Session, freezing, lines};
+use super::{Guard, Limits, Parts, Session, Shown, freezing, lines};
 use crate::error::Error;
 use crate::latency::Latency;
 use crate::metrics::Metrics;
@@ -32,6 +32,7 @@ pub(crate) struct Team {
     pub(crate) latency: Latency,
     /// What users have to bear. None: nobody looks.
     pub(crate) guard: Option<GuardRule>,
+    pub(crate) shown: Shown,
     pub(crate) pieces: Pieces,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) clock: Clock,
@@ -82,6 +83,7 @@ impl Team {
     ) -> Result<Vec<Candidate>, Error> {
         let history = History::of(self.pieces.learned(place.database()).await?);
         let mut survey = survey(session.connection(), place, wanted, &self.rules).await?;
+        self.shown.show(&self.metrics, place.database(), &survey);
         if wanted.has(Kind::Freeze) && wanted.index.is_empty() {
             let lines = freezing::lines(self, session.connection(), &survey.tables, wanted, room).await?;
             survey.more.extend(lines);

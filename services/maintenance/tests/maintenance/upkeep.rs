@@ -51,9 +51,10 @@ async fn plan(maintenance: &Maintenance, operation: &str) -> Vec<api::Candidate>
 }
 
 fn only(effect: &Json) -> &Json {
-    let pieces = effect["pieces"].as_array().unwrap();
-    assert_eq!(pieces.len(), 1, "{effect}");
-    &pieces[0]
+    let [piece] = effect["pieces"].as_array().unwrap().as_slice() else {
+        panic!("not one piece: {effect}");
+    };
+    piece
 }
 
 #[tokio::test]

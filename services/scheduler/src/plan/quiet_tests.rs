@@ -1,4 +1,4 @@
-//! Quiet hours of made-up months.
+//! Quiet hours of made-up months. Pure.
 
 use chrono::{NaiveDate, TimeZone as _};
 
