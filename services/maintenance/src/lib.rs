@@ -36,6 +36,7 @@ use act::{Adviser, Limits, OPERATIONS, Operation, Shown, Switches, Team};
 use grpc::Desk;
 use latency::Latency;
 use metrics::Metrics;
+use observe::Looked;
 use places::Places;
 use plan::{Rules, Worth};
 use store::Pieces;
@@ -131,6 +132,7 @@ fn team(
             statement: settings.statement_timeout,
         },
         shown: Shown::default(),
+        looked: Looked::default(),
         pieces: Pieces::new(tables.store().clone()),
         metrics,
         clock: ground.clock.clone(),

@@ -15,7 +15,7 @@ use super::{Deed, Door, Guard, Halt, Session, Team, Turn, gates, upkeep};
 use crate::error::Error;
 use crate::places::Place;
 use crate::plan::gates::Engine;
-use crate::plan::{Candidate, Kind, Urgency, Wanted};
+use crate::plan::{Candidate, Kind, Room, Urgency, Wanted};
 use crate::store::{After, NewPiece};
 
 /// An effect names so many planned pieces; the others are counted.
@@ -223,15 +223,31 @@ impl Round<'_> {
     async fn at(&mut self, place: &Place) -> Result<(), JobError> {
         let session = Session::open(&place.target, &session_name(self.job), self.team.limits).await;
         let mut session = session.map_err(|error| outcome(&error))?;
-        let room = room(self.job.window(), &self.team.clock);
-        let plan = self.team.plan_at(&mut session, place, &self.wanted, room).await;
-        let plan = plan.map_err(|error| outcome(&error))?;
+        let plan = self.plan(&mut session, place).await?;
         self.told.plan(place, &plan);
         if !self.job.dry_run() {
             self.carry_out(&mut session, place, &plan).await?;
         }
         session.close().await;
         Ok(())
+    }
+
+    /// Plans, unless it is cancelled meanwhile. What is only done in a window is not even weighed outside of one.
+    async fn plan(&self, session: &mut Session, place: &Place) -> Result<Vec<Candidate>, JobError> {
+        let room = room(self.job.window(), &self.team.clock);
+        let mut wanted = self.wanted.clone();
+        if room == Room::Closed {
+            wanted.kinds.retain(|kind| !kind.is_weighed());
+        }
+        let cancel = session.connection().cancel_token();
+        tokio::select! {
+            plan = self.team.plan_at(session, place, &wanted, room) => plan.map_err(|error| outcome(&error)),
+            () = self.job.cancelled().cancelled() => {
+                // A server that cannot be reached has nothing to cancel.
+                let _ = cancel.cancel().await;
+                Err(JobError::fail("job-cancelled", "it was cancelled"))
+            }
+        }
     }
 
     async fn carry_out(&mut self, session: &mut Session, place: &Place, plan: &[Candidate]) -> Result<(), JobError> {
@@ -381,7 +397,7 @@ impl Round<'_> {
     fn ended(self, is_whole: bool) -> Result<Json, JobError> {
         match &self.told.halted {
             Some(reason) if !is_whole => Err(JobError::retry("maintenance-backed-off", reason)),
-            _ => Ok(self.told.effect(self.job.dry_run())),
+            _ => Ok(self.told.effect(self.job.dry_run(), self.job.window().is_closed)),
         }
     }
 }
@@ -447,7 +463,7 @@ impl Told {
         self.pieces.push(piece);
     }
 
-    fn effect(self, dry_run: bool) -> Json {
+    fn effect(self, dry_run: bool, outside_window: bool) -> Json {
         let more = self.planned.len().saturating_sub(NAMED_MAX);
         let first = |mut list: Vec<Json>| {
             list.truncate(NAMED_MAX);
@@ -455,6 +471,7 @@ impl Told {
         };
         json!({
             "dry_run": dry_run,
+            "outside_window": outside_window,
             "planned": first(self.planned),
             "planned_more": more,
             "pieces": first(self.pieces),

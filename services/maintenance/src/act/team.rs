@@ -12,7 +12,7 @@ use super::{Guard, Limits, Parts, Session, Shown, freezing, lines};
 use crate::error::Error;
 use crate::latency::Latency;
 use crate::metrics::Metrics;
-use crate::observe::survey;
+use crate::observe::{Looked, survey};
 use crate::places::{Place, Places};
 use crate::plan::{Candidate, GuardRule, History, Kind, Pace, Room, Rules, Urgency, Users, Wanted, draft, pace};
 use crate::store::Pieces;
@@ -33,6 +33,7 @@ pub(crate) struct Team {
     /// What users have to bear. None: nobody looks.
     pub(crate) guard: Option<GuardRule>,
     pub(crate) shown: Shown,
+    pub(crate) looked: Looked,
     pub(crate) pieces: Pieces,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) clock: Clock,
@@ -82,7 +83,7 @@ impl Team {
         room: Room,
     ) -> Result<Vec<Candidate>, Error> {
         let history = History::of(self.pieces.learned(place.database()).await?);
-        let mut survey = survey(session.connection(), place, wanted, &self.rules).await?;
+        let mut survey = survey(session.connection(), place, wanted, &self.rules, &self.looked).await?;
         self.shown.show(&self.metrics, place.database(), &survey);
         if wanted.has(Kind::Freeze) && wanted.index.is_empty() {
             let lines = freezing::lines(self, session.connection(), &survey.tables, wanted, room).await?;

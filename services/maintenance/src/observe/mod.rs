@@ -9,6 +9,7 @@ pub(crate) mod horizon;
 pub(crate) mod index;
 mod indexes;
 pub(crate) mod leftovers;
+mod looked;
 pub(crate) mod repack;
 mod survey;
 mod tables;
@@ -19,6 +20,7 @@ use crate::error::Error;
 use crate::plan::TableName;
 
 pub(crate) use indexes::indexes;
+pub(crate) use looked::Looked;
 pub(crate) use survey::survey;
 pub(crate) use tables::{table, tables};
 

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use weir_upstream::Connection;
 
-use super::{bloat, indexes, tables};
+use super::{Looked, bloat, indexes, tables};
 use crate::error::Error;
 use crate::places::Place;
-use crate::plan::{Bloat, Kind, Rules, Survey, Wanted};
+use crate::plan::{Bloat, Kind, Rules, Subject, Survey, Wanted, Worth};
 
 /// So many relations are looked at closely in one run, those with the most to win.
 const CLOSE_LOOKS: usize = 100;
@@ -18,6 +18,7 @@ pub(crate) async fn survey(
     place: &Place,
     wanted: &Wanted,
     rules: &Rules,
+    looked: &Looked,
 ) -> Result<Survey, Error> {
     let mut survey = Survey {
         tables: tables(connection).await?,
@@ -30,67 +31,98 @@ pub(crate) async fn survey(
     survey.indexes.retain(|index| place.has(&index.subject.table));
     let mut survey = survey.narrowed(wanted);
     if wanted.has(Kind::Reindex) {
-        weigh_indexes(connection, &mut survey, wanted, rules).await?;
+        let screened = bloat::screen_indexes(connection).await?;
+        let trees = survey.indexes.iter().filter(|index| index.method == "btree");
+        let known: Vec<(u32, Subject)> = trees.map(|index| (index.oid, index.subject.clone())).collect();
+        let close = close_looks(&mut survey, screened, known, wanted, rules.reindex);
+        look_closely(connection, &mut survey, close, (looked, place), Pages::OfIndex).await?;
     }
     if wanted.has(Kind::Reorganize) && wanted.index.is_empty() {
-        weigh_tables(connection, &mut survey, wanted, rules).await?;
+        let screened = bloat::screen_tables(connection).await?;
+        let tables = survey.tables.iter();
+        let known = tables.map(|table| (table.oid, Subject::table(table.table.clone())));
+        let known: Vec<(u32, Subject)> = known.collect();
+        let close = close_looks(&mut survey, screened, known, wanted, rules.reorganize);
+        look_closely(connection, &mut survey, close, (looked, place), Pages::OfTable).await?;
+    }
+    if wanted.has(Kind::Reindex) || wanted.has(Kind::Reorganize) {
+        survey.missing = bloat::missing(connection).await?;
     }
     Ok(survey)
 }
 
-/// All are screened by statistics; pages are read of those that may be worth it, or that somebody named.
-async fn weigh_indexes(
+/// A relation whose pages are to be read.
+struct Look {
+    oid: u32,
+    screened: Bloat,
+    is_named: bool,
+}
+
+impl Look {
+    /// What was found lately. Who names a relation wants to know how it is now.
+    fn remembered(&self, looked: &Looked, place: &Place) -> Option<Bloat> {
+        let known = looked.known(place.database(), self.oid, self.screened.size);
+        known.filter(|_| !self.is_named)
+    }
+}
+
+/// Whose pages are read.
+#[derive(Clone, Copy)]
+enum Pages {
+    OfIndex,
+    OfTable,
+}
+
+async fn look_closely(
     connection: &mut Connection,
     survey: &mut Survey,
-    wanted: &Wanted,
-    rules: &Rules,
+    looks: Vec<Look>,
+    (looked, place): (&Looked, &Place),
+    pages: Pages,
 ) -> Result<(), Error> {
-    survey.missing = bloat::missing(connection).await?;
-    let screened: HashMap<u32, Bloat> = bloat::screen_indexes(connection).await?.into_iter().collect();
-    let mut close = Vec::new();
-    for index in survey.indexes.iter().filter(|index| index.method == "btree") {
-        let Some(known) = screened.get(&index.oid) else {
-            continue;
+    for look in looks {
+        let found = match (look.remembered(looked, place), pages) {
+            (Some(found), _) => found,
+            (None, pages) => {
+                let found = match pages {
+                    Pages::OfIndex => bloat::index(connection, look.oid).await?,
+                    Pages::OfTable => bloat::table(connection, look.oid).await?,
+                };
+                looked.found(place.database(), look.oid, found);
+                found
+            }
         };
-        survey.bloat.insert(index.oid, *known);
-        if wanted.names(&index.subject) || rules.reindex.may_be_reached(known) {
-            close.push((known.high, index.oid));
-        }
-    }
-    for oid in most_to_win(close) {
-        let known = bloat::index(connection, oid).await?;
-        survey.bloat.insert(oid, known);
+        survey.bloat.insert(look.oid, found);
     }
     Ok(())
 }
 
-async fn weigh_tables(
-    connection: &mut Connection,
+/// All are screened by statistics; those that may be worth it, or that somebody named, are to be looked at closely, those
+/// with the most to win first.
+fn close_looks(
     survey: &mut Survey,
+    screened: Vec<(u32, Bloat)>,
+    relations: Vec<(u32, Subject)>,
     wanted: &Wanted,
-    rules: &Rules,
-) -> Result<(), Error> {
-    survey.missing = bloat::missing(connection).await?;
-    let screened: HashMap<u32, Bloat> = bloat::screen_tables(connection).await?.into_iter().collect();
+    worth: Worth,
+) -> Vec<Look> {
+    let screened: HashMap<u32, Bloat> = screened.into_iter().collect();
     let mut close = Vec::new();
-    for table in &survey.tables {
-        let Some(known) = screened.get(&table.oid) else {
+    for (oid, subject) in relations {
+        let Some(known) = screened.get(&oid).copied() else {
             continue;
         };
-        survey.bloat.insert(table.oid, *known);
-        let is_named = !wanted.table.is_empty() && !wanted.table.contains('*');
-        if is_named || rules.reorganize.may_be_reached(known) {
-            close.push((known.high, table.oid));
+        survey.bloat.insert(oid, known);
+        let is_named = wanted.names(&subject);
+        if is_named || worth.may_be_reached(&known) {
+            close.push(Look {
+                oid,
+                screened: known,
+                is_named,
+            });
         }
     }
-    for oid in most_to_win(close) {
-        let known = bloat::table(connection, oid).await?;
-        survey.bloat.insert(oid, known);
-    }
-    Ok(())
-}
-
-fn most_to_win(mut close: Vec<(u64, u32)>) -> impl Iterator<Item = u32> {
-    close.sort_by(|left, right| right.cmp(left));
-    close.into_iter().take(CLOSE_LOOKS).map(|(_, oid)| oid)
+    close.sort_by_key(|look| std::cmp::Reverse(look.screened.high));
+    close.truncate(CLOSE_LOOKS);
+    close
 }

@@ -31,6 +31,11 @@ impl Kind {
         Self::Verify,
     ];
 
+    /// Whether it takes reading of pages to know if it is due.
+    pub(crate) const fn is_weighed(self) -> bool {
+        matches!(self, Self::Reindex | Self::Reorganize | Self::Verify)
+    }
+
     /// Its name in requests, plans, records and metrics.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
