@@ -7,14 +7,14 @@ mod clock;
 mod error;
 mod id;
 mod secret;
-mod size;
 mod sketch;
 mod trace;
+mod words;
 
 pub use clock::Clock;
 pub use error::{Coded, ErrorClass};
 pub use id::{Fingerprint, InvalidId, Project, Upstream};
 pub use secret::Secret;
-pub use size::size_in_words;
 pub use sketch::{Sketch, varint};
 pub use trace::{TRACEPARENT_BYTES, is_traceparent};
+pub use words::{count_in_words, size_in_words};

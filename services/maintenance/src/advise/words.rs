@@ -1,24 +1,10 @@
 //! Figures as a person reads them, and amounts of memory as PostgreSQL does. Pure.
 
+pub(super) use weir_model::count_in_words as count;
+
 pub(super) const KB: f64 = 1024.0;
 pub(super) const MB: f64 = 1024.0 * KB;
 pub(super) const GB: f64 = 1024.0 * MB;
-
-/// A number, with a comma between thousands; below ten with one digit behind the point, if that is not zero.
-pub(super) fn count(number: f64) -> String {
-    if number < 10.0 && (number - number.round()).abs() >= 0.05 {
-        return format!("{number:.1}");
-    }
-    let digits = format!("{:.0}", number.max(0.0));
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
 
 /// Bytes in the unit that fits.
 pub(super) fn size(bytes: f64) -> String {

@@ -1,7 +1,7 @@
 //! ANALYZE by request, and how jobs fare.
 
 use serde_json::Value as Json;
-use sqlx::{Connection as _, PgConnection};
+use sqlx::Connection as _;
 use uuid::Uuid;
 use weir_events::jobs::Report;
 use weir_proto::common::v1::{JobState, PageRequest};
@@ -9,7 +9,7 @@ use weir_proto::events::v1::JobRequested;
 use weir_proto::maintenance::v1 as api;
 use weir_testkit::{Postgres, eventually};
 
-use crate::stage::{Maintenance, SOON, analysed, analyze, changed, database_with, tables_of};
+use crate::stage::{Maintenance, SOON, analysed, analyze, changed, database_with, hold, tables_of};
 
 #[tokio::test]
 async fn a_table_with_many_changes_is_analysed_as_planned_and_before_and_after_are_told() {
@@ -142,18 +142,13 @@ async fn a_table_that_somebody_holds_is_left_within_the_lock_timeout() {
         ("WEIR_MAINTENANCE__LOCK_TIMEOUT", "300ms"),
     ])
     .await;
-    let mut holder = PgConnection::connect(&database.url()).await.unwrap();
-    let mut held = holder.begin().await.unwrap();
-    sqlx::query("lock table held in access exclusive mode")
-        .execute(&mut *held)
-        .await
-        .unwrap();
+    let held = hold(&database, "held").await;
     let effect = maintenance.effect_of(&analyze("")).await;
     assert_eq!(tables_of(&effect, "pieces"), ["public.free", "public.held"]);
     assert_eq!(effect["pieces"][0]["after"]["changed_tuples"], 0);
     let skipped = effect["pieces"][1]["reason"].as_str().unwrap();
     assert!(skipped.contains("lock timeout"), "{skipped}");
-    held.rollback().await.unwrap();
+    held.close().await.unwrap();
     let effect = maintenance.effect_of(&analyze("")).await;
     assert_eq!(tables_of(&effect, "pieces"), ["public.held"]);
     assert_eq!(analysed(&database).await, "free,held");
@@ -182,12 +177,7 @@ async fn a_running_job_is_stopped_when_it_is_cancelled() {
         ("WEIR_MAINTENANCE__LOCK_TIMEOUT", "10m"),
     ])
     .await;
-    let mut holder = PgConnection::connect(&database.url()).await.unwrap();
-    let mut held = holder.begin().await.unwrap();
-    sqlx::query("lock table held in access exclusive mode")
-        .execute(&mut *held)
-        .await
-        .unwrap();
+    let held = hold(&database, "held").await;
     let request = analyze("");
     maintenance.request(&request).await;
     let waits = "select count(*) from pg_stat_activity where datname = current_database() and query like 'analyze%'
@@ -217,7 +207,7 @@ async fn a_running_job_is_stopped_when_it_is_cancelled() {
         (database.psql(waits).await == "0").then_some(())
     })
     .await;
-    held.rollback().await.unwrap();
+    held.close().await.unwrap();
     maintenance.stop().await;
 }
 

@@ -9,7 +9,7 @@ use weir_proto::events::v1::JobRequested;
 use weir_proto::maintenance::v1 as api;
 use weir_testkit::{Database, Postgres, eventually};
 
-use crate::stage::{Maintenance, SOON, analysed, changed, database_with, job};
+use crate::stage::{Maintenance, SOON, analysed, changed, database_with, hold, job};
 
 fn auto(parameters: &str) -> JobRequested {
     job("auto", parameters)
@@ -97,12 +97,7 @@ async fn a_window_that_ends_stops_the_statement_and_the_run() {
         ("WEIR_MAINTENANCE__LOCK_TIMEOUT", "10m"),
     ])
     .await;
-    let mut holder = PgConnection::connect(&database.url()).await.unwrap();
-    let mut held = holder.begin().await.unwrap();
-    sqlx::query("lock table held in access exclusive mode")
-        .execute(&mut *held)
-        .await
-        .unwrap();
+    let held = hold(&database, "held").await;
     let short = JobRequested {
         window_ends_unix_ms: in_ms(Duration::from_secs(3)),
         ..of_a_schedule(auto(""))
@@ -123,7 +118,7 @@ async fn a_window_that_ends_stops_the_statement_and_the_run() {
             .await,
         "0"
     );
-    held.rollback().await.unwrap();
+    held.close().await.unwrap();
     maintenance.stop().await;
 }
 
@@ -244,12 +239,7 @@ async fn a_job_that_is_cancelled_ends_at_once() {
         ("WEIR_MAINTENANCE__LOCK_TIMEOUT", "10m"),
     ])
     .await;
-    let mut holder = PgConnection::connect(&database.url()).await.unwrap();
-    let mut held = holder.begin().await.unwrap();
-    sqlx::query("lock table held in access exclusive mode")
-        .execute(&mut *held)
-        .await
-        .unwrap();
+    let held = hold(&database, "held").await;
     let request = auto("");
     maintenance.request(&request).await;
     eventually("a piece to be begun", SOON, || async {
@@ -277,6 +267,6 @@ async fn a_job_that_is_cancelled_ends_at_once() {
         (done[0].outcome.as_str(), done[0].reason.as_str()),
         ("halted", "it was cancelled")
     );
-    held.rollback().await.unwrap();
+    held.close().await.unwrap();
     maintenance.stop().await;
 }

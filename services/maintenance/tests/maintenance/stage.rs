@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::Value as Json;
+use sqlx::{Connection as _, PgConnection};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
@@ -225,4 +226,17 @@ pub(crate) fn tables_of(effect: &Json, list: &str) -> Vec<String> {
         .iter()
         .map(|entry| entry["table"].as_str().unwrap().to_owned())
         .collect()
+}
+
+/// Holds a table alone until the session is closed.
+pub(crate) async fn hold(database: &Database, table: &str) -> PgConnection {
+    let mut holder = PgConnection::connect(&database.url()).await.unwrap();
+    for statement in [
+        "begin".to_owned(),
+        format!("lock table {table} in access exclusive mode"),
+    ] {
+        let statement = sqlx::AssertSqlSafe(statement);
+        sqlx::raw_sql(statement).execute(&mut holder).await.unwrap();
+    }
+    holder
 }

@@ -1,20 +1,6 @@
 //! Figures as a person reads them. Pure.
 
-/// A number of rows, with a comma between thousands; below ten with one digit behind the point, if that is not zero.
-pub(crate) fn count(number: f64) -> String {
-    if number < 10.0 && (number - number.round()).abs() >= 0.05 {
-        return format!("{number:.1}");
-    }
-    let digits = format!("{:.0}", number.max(0.0));
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
+pub(crate) use weir_model::count_in_words as count;
 
 /// KiB in the unit that fits.
 pub(crate) fn size(kb: f64) -> String {
