@@ -22,6 +22,15 @@ pub(crate) enum Error {
     /// Advice that is not carried out, or not taken back.
     #[error(transparent)]
     Advice(#[from] crate::act::AdviceError),
+    /// One run works on a server at a time, and this is not it.
+    #[error("another maintenance run is at work on this server")]
+    Busy,
+    /// What was ordered was stopped, and is tried again.
+    #[error("{0}")]
+    BackedOff(String),
+    /// A check found damage.
+    #[error("{0}")]
+    Corrupt(String),
     /// No job of that id.
     #[error("there is no job {0}")]
     NoJob(String),
@@ -34,6 +43,8 @@ impl Coded for Error {
             Self::Store(error) => error.class(),
             Self::Advice(error) => error.class(),
             Self::Field { .. } => ErrorClass::InvalidInput,
+            Self::Busy | Self::BackedOff(_) => ErrorClass::Unavailable,
+            Self::Corrupt(_) => ErrorClass::Internal,
             Self::NoJob(_) => ErrorClass::NotFound,
         }
     }
@@ -44,6 +55,9 @@ impl Coded for Error {
             Self::Store(error) => error.slug(),
             Self::Advice(error) => error.slug(),
             Self::Field { .. } => "maintenance-field",
+            Self::Busy => "maintenance-busy",
+            Self::BackedOff(_) => "maintenance-backed-off",
+            Self::Corrupt(_) => "maintenance-corrupt",
             Self::NoJob(_) => "job-not-found",
         }
     }

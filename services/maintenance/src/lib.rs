@@ -120,6 +120,7 @@ fn team(
         latency,
         wraparound,
         guard: settings.guard_rule(),
+        patience: settings.reorganize_patience,
         repack: repack_program(settings),
         rules: rules(settings),
         switches: Switches {

@@ -48,6 +48,8 @@ weir_config::section! {
         reorganize_threshold_percent: f64 = "30",
         /// And surely so many bytes of it are.
         reorganize_waste_bytes: u64 = "1073741824",
+        /// A table is not written anew while a transaction is in the way that has been open for longer; shorter ones are waited for.
+        reorganize_patience: Duration = "10s",
         /// The program of pg_repack, which has to be of the version of the extension in the database. Without it: the one that is found.
         repack_program: Option<PathBuf> = unset(),
         /// Longest wait for a table's lock; the table is then left for the next run.

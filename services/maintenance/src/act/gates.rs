@@ -10,18 +10,17 @@ use crate::observe;
 use crate::plan::gates::{Engine, Limits, Subject, gate};
 use crate::plan::{Candidate, Kind};
 
-/// A transaction that is open for longer is in the way of a table's reorganisation: who would wait for it waits for
-/// nobody knows how long.
-const SHORT_TRANSACTION: Duration = Duration::from_secs(10);
 /// Time between two looks at transactions that may end in a moment.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
-/// What is to be remarked of it, or in one sentence why it may not begin.
+/// What is to be remarked of it, or in one sentence why it may not begin. A transaction that is open for longer than
+/// `patience` is in the way of a table's reorganisation: who would wait for it waits for nobody knows how long.
 pub(super) async fn open(
     connection: &mut Connection,
     target: &Target,
     candidate: &Candidate,
     engine: Engine,
+    patience: Duration,
 ) -> Result<Result<Vec<String>, String>, Error> {
     let table = candidate.facts.as_ref().map_or(candidate.oid, |facts| facts.oid);
     let name = candidate.subject.to_string();
@@ -34,7 +33,7 @@ pub(super) async fn open(
         return Ok(gate(candidate.kind, engine, subject, &gates, Limits::default()));
     }
     // Short transactions come and go; whoever stays is named.
-    let until = Instant::now() + SHORT_TRANSACTION;
+    let until = Instant::now() + patience;
     let nobody = Limits {
         transaction: Duration::ZERO,
         ..Limits::default()
@@ -44,7 +43,7 @@ pub(super) async fn open(
         sleep(LOOK_AGAIN).await;
         let gates = observe::gates::gates(connection, target, table).await?;
         let short = Limits {
-            transaction: SHORT_TRANSACTION,
+            transaction: patience,
             ..Limits::default()
         };
         if let Err(reason) = gate(candidate.kind, engine, subject, &gates, short) {

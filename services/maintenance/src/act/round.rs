@@ -10,7 +10,7 @@ use weir_jobs::{JobContext, JobError, Work};
 use weir_model::Coded;
 
 use super::freezing::clean;
-use super::team::{BUSY_SLUG, found, room, session_name};
+use super::team::{found, room, session_name};
 use super::{Deed, Door, Guard, Halt, Session, Team, Turn, gates, upkeep};
 use crate::error::Error;
 use crate::places::Place;
@@ -213,11 +213,11 @@ impl Round<'_> {
     }
 
     fn busy(&self) -> Result<Json, JobError> {
-        let reason = "another maintenance run is at work on this server";
+        let busy = Error::Busy;
         if self.job.requested_by().starts_with("schedule ") {
-            return Ok(json!({ "skipped": reason }));
+            return Ok(json!({ "skipped": busy.to_string() }));
         }
-        Err(JobError::retry(BUSY_SLUG, reason))
+        Err(JobError::retry(busy.slug(), busy))
     }
 
     async fn at(&mut self, place: &Place) -> Result<(), JobError> {
@@ -326,7 +326,15 @@ impl Round<'_> {
         } else {
             Engine::Copy
         };
-        let remarks = match gates::open(session.connection(), &place.target, candidate, engine).await {
+        let remarks = match gates::open(
+            session.connection(),
+            &place.target,
+            candidate,
+            engine,
+            self.team.patience,
+        )
+        .await
+        {
             Ok(Ok(remarks)) => remarks,
             Ok(Err(reason)) => return Ok(Deed::left(reason)),
             Err(Error::Upstream(error)) => return Err(Halt::Failed(error)),
@@ -383,7 +391,10 @@ impl Round<'_> {
             Ok(_) => Ok(()),
             Err(Halt::Cancelled) => Err(JobError::fail("job-cancelled", "it was cancelled")),
             Err(Halt::Failed(error)) if session.is_broken() => Err(JobError::retry(error.slug(), error)),
-            Err(halt @ Halt::Corrupt(_)) => Err(JobError::fail("maintenance-corrupt", halt)),
+            Err(halt @ Halt::Corrupt(_)) => {
+                let error = Error::Corrupt(halt.to_string());
+                Err(JobError::fail(error.slug(), error))
+            }
             // The server said no to this piece, and not to others.
             Err(Halt::Failed(_)) => Ok(()),
             Err(halt) => {
@@ -396,7 +407,10 @@ impl Round<'_> {
     /// Who asked for all that is due is asked again by his schedule; who asked for one thing has it tried again.
     fn ended(self, is_whole: bool) -> Result<Json, JobError> {
         match &self.told.halted {
-            Some(reason) if !is_whole => Err(JobError::retry("maintenance-backed-off", reason)),
+            Some(reason) if !is_whole => {
+                let error = Error::BackedOff(reason.clone());
+                Err(JobError::retry(error.slug(), error))
+            }
             _ => Ok(self.told.effect(self.job.dry_run(), self.job.window().is_closed)),
         }
     }

@@ -26,6 +26,8 @@ pub(crate) struct Team {
     pub(crate) rules: Rules,
     pub(crate) switches: Switches,
     pub(crate) limits: Limits,
+    /// How long a transaction may be open that a table's reorganisation waits for.
+    pub(crate) patience: Duration,
     /// pg_repack's program.
     pub(crate) repack: PathBuf,
     pub(crate) wraparound: Wraparound,
@@ -172,9 +174,6 @@ pub(crate) fn found(wanted: &Wanted, any: bool) -> Result<(), Error> {
         format!("there is no {what} among the project's; write a table as schema.name, with * for any characters");
     Err(Error::Field { field, reason })
 }
-
-/// How long a wish may wait for its turn before it is told so.
-pub(crate) const BUSY_SLUG: &str = "maintenance-busy";
 
 /// The room that a job's window leaves now.
 pub(crate) fn room(window: weir_jobs::Window, clock: &Clock) -> Room {

@@ -8,9 +8,10 @@ use weir_testkit::{Database, Postgres};
 use crate::stage::{Maintenance, job};
 
 /// Small relations count here as well.
-const EVERY_BYTE: [(&str, &str); 2] = [
+const EVERY_BYTE: [(&str, &str); 3] = [
     ("WEIR_MAINTENANCE__REINDEX_WASTE_BYTES", "0"),
     ("WEIR_MAINTENANCE__REORGANIZE_WASTE_BYTES", "0"),
+    ("WEIR_MAINTENANCE__REORGANIZE_PATIENCE", "1s"),
 ];
 
 async fn maintenance_of(database: &Database) -> Maintenance {
