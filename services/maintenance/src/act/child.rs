@@ -15,6 +15,8 @@ use tokio::process::{Child, Command};
 use tokio::time::timeout;
 use weir_upstream::Target;
 
+use super::session::ALONE;
+
 /// How long a program may take to say its version.
 const VERSION_WITHIN: Duration = Duration::from_secs(5);
 /// What is kept of its output: the end, where the reasons are.
@@ -66,6 +68,16 @@ pub(crate) async fn version(program: &Path) -> Result<String, String> {
     }
 }
 
+/// The options of the target's sessions, and that none takes more than one process.
+fn options(target: &Target) -> String {
+    let own = target
+        .libpq_environment()
+        .into_iter()
+        .find(|(name, _)| *name == "PGOPTIONS");
+    let own = own.map(|(_, value)| value).unwrap_or_default();
+    ALONE.iter().fold(own, |options, name| format!("{options} -c {name}=0"))
+}
+
 impl Repack {
     /// Begins. Where it connects to stands in its environment alone, which nobody but its own user can read.
     pub(crate) fn begin(program: &Path, target: &Target, name: &str, arguments: &[String]) -> std::io::Result<Self> {
@@ -76,6 +88,7 @@ impl Repack {
             .env_clear()
             .envs(target.libpq_environment())
             .env("PGAPPNAME", name)
+            .env("PGOPTIONS", options(target))
             .env("LC_ALL", "C")
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
