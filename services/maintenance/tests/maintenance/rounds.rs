@@ -270,3 +270,20 @@ async fn a_job_that_is_cancelled_ends_at_once() {
     held.close().await.unwrap();
     maintenance.stop().await;
 }
+
+#[tokio::test]
+async fn a_schedule_of_one_table_waits_for_its_window_without_failing() {
+    let database = database_with(&[("busy", 1_000)]).await;
+    let mut maintenance = Maintenance::of(&database).await;
+    let closed = JobRequested {
+        outside_window: true,
+        ..of_a_schedule(job("reindex", r#"{"table":"public.busy"}"#))
+    };
+    let effect = maintenance.effect_of(&closed).await;
+    assert_eq!(
+        (&effect["outside_window"], &effect["left"]),
+        (&true.into(), &0.into()),
+        "{effect}"
+    );
+    maintenance.stop().await;
+}
