@@ -1,4 +1,62 @@
 //! Base backups, the write-ahead log, restore, and the proof that a restore works.
-#![allow(dead_code, reason = "scaffold")]
+//!
+//! Work comes in as requested jobs only; nothing here decides when. What is listed in a repository can be restored from
+//! that repository and its key alone.
 
+mod cluster;
+mod engine;
+mod error;
+mod keeper;
+mod metrics;
+mod orders;
 mod repo;
+mod repositories;
+mod settings;
+
+use std::sync::Arc;
+
+use weir_bus::Bus;
+use weir_config::SectionInfo;
+use weir_footing::Tables;
+use weir_runtime::{Ground, Service, StartError, bind, serve_ops};
+use weir_store::Migrations;
+
+use cluster::Cluster;
+use keeper::Keeper;
+use metrics::Metrics;
+use repositories::Repositories;
+
+pub use settings::{BackupSettings, check};
+
+/// The schema of its tables.
+const SCHEMA: &str = "weir_backup";
+
+/// What is known of the backup service without starting it.
+pub const SERVICE: Service = Service {
+    name: "backup",
+    sections: || vec![SectionInfo::of::<BackupSettings>()],
+    metrics: || weir_footing::with_own_metrics(Metrics::describe()),
+    check: |sources| check(sources).map(drop),
+};
+
+/// Starts the backup service on its ground: ports first, then what serves them.
+pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
+    let (settings, target) = check(&ground.sources)?;
+    let _grpc = bind(&ground, "backup.grpc_listen", settings.grpc_listen).await?;
+    let ops = bind(&ground, "backup.ops_listen", settings.ops_listen).await?;
+    let metrics = Arc::new(Metrics::register(&ground.registry));
+    let migrations = vec![weir_jobs::migrations(), Migrations::of_service(sqlx::migrate!())];
+    let tables = Tables::take(&ground, SCHEMA, migrations, &bus)?;
+    weir_footing::show_bus(&ground, &bus);
+    let _keeper = Arc::new(Keeper {
+        repositories: Repositories::of(&settings, ground.clock.clone()),
+        // It was read when the settings were checked.
+        cluster: Cluster::of(&settings, target)?,
+        store: tables.store().clone(),
+        clock: ground.clock.clone(),
+        metrics,
+        settings,
+    });
+    serve_ops(&ground, ops);
+    Ok(())
+}

@@ -1,0 +1,5 @@
+//! What moves bytes: base backups, the log, restores.
+
+pub(crate) mod base;
+pub(crate) mod pace;
+pub(crate) mod progress;

@@ -1,0 +1,22 @@
+//! What all work of the service is done with.
+
+use std::sync::Arc;
+
+use weir_model::Clock;
+use weir_store::Store;
+
+use crate::cluster::Cluster;
+use crate::metrics::Metrics;
+use crate::repositories::Repositories;
+use crate::settings::BackupSettings;
+
+/// What all work of the service is done with. Shared by everything that works.
+#[derive(Debug)]
+pub(crate) struct Keeper {
+    pub settings: BackupSettings,
+    pub cluster: Cluster,
+    pub repositories: Repositories,
+    pub store: Store,
+    pub metrics: Arc<Metrics>,
+    pub clock: Clock,
+}
