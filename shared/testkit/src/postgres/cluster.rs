@@ -89,6 +89,18 @@ impl Cluster {
         }
     }
 
+    /// What adds checksums to a fresh copy. Later versions have them from the beginning, and say so with an error.
+    fn checksums(&self) -> String {
+        if !self.options.has_checksums() {
+            return String::new();
+        }
+        let program = self.install.bin.join("pg_checksums");
+        format!(
+            " && {{ '{}' --enable -D data >/dev/null 2>&1 || true; }}",
+            program.display()
+        )
+    }
+
     fn run(&self, dir: &Path) -> Recipe {
         Recipe {
             command: self.install.command("postgres", &[Path::new("-D"), &data_dir(dir)]),
@@ -126,8 +138,10 @@ impl Kind for Cluster {
         let account = self.install.account;
         Recipe {
             prepare: format!(
-                r#"cp -a --reflink=auto "$WEIR_SOURCE" data && chown {}:{} . data"#,
-                account.uid, account.gid
+                r#"cp -a --reflink=auto "$WEIR_SOURCE" data && chown {}:{} . data{}"#,
+                account.uid,
+                account.gid,
+                self.checksums()
             ),
             source: template
                 .as_ref()

@@ -25,6 +25,7 @@ pub struct PostgresOptions {
     hba: Vec<String>,
     users: Vec<(String, String)>,
     files: Vec<(String, Vec<u8>)>,
+    checksums: bool,
 }
 
 impl PostgresOptions {
@@ -69,6 +70,16 @@ impl PostgresOptions {
     pub fn client_ca(self, authority: &str) -> Self {
         self.file("client-ca.crt", authority)
             .setting("ssl_ca_file", "client-ca.crt")
+    }
+
+    /// Has every page carry a checksum.
+    pub const fn checksums(mut self) -> Self {
+        self.checksums = true;
+        self
+    }
+
+    pub(super) const fn has_checksums(&self) -> bool {
+        self.checksums
     }
 
     /// Starts the cluster.

@@ -1,5 +1,7 @@
 //! Base backups: a cluster's files, as they are while it works, with what makes them consistent.
 
+pub(crate) mod pages;
+
 use bytes::Bytes;
 
 use crate::repo::codec::Compression;
