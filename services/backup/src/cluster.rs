@@ -38,10 +38,26 @@ impl Cluster {
 
     /// A connection for questions, under this name.
     pub(crate) async fn ask(&self, name: &str) -> Result<Connection, Error> {
+        self.ask_in(self.target.database(), name).await
+    }
+
+    /// The same in another database.
+    pub(crate) async fn ask_in(&self, database: &str, name: &str) -> Result<Connection, Error> {
         let options = ConnectOptions {
             application_name: Some(name.to_owned()),
+            database: Some(database.to_owned()),
             ..ConnectOptions::default()
         };
         Ok(Connection::connect(&self.target, options).await?)
+    }
+}
+
+/// A text as a literal in SQL.
+pub(crate) fn literal(text: &str) -> String {
+    let quoted = text.replace('\'', "''");
+    if quoted.contains('\\') {
+        format!(" E'{}'", quoted.replace('\\', "\\\\"))
+    } else {
+        format!("'{quoted}'")
     }
 }

@@ -3,6 +3,8 @@
 //! Work comes in as requested jobs only; nothing here decides when. What is listed in a repository can be restored from
 //! that repository and its key alone.
 
+#[cfg(test)]
+mod bed;
 mod cluster;
 mod engine;
 mod error;

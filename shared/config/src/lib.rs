@@ -38,6 +38,7 @@ pub const SECTIONS: &[&str] = &[
     "cache",
     "scheduler",
     "maintenance",
+    "backup",
 ];
 
 #[doc(hidden)]

@@ -18,7 +18,7 @@ pub(crate) mod state;
 pub(crate) mod wal;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub(crate) use error::Error;
 pub(crate) use repository::{FORMAT, Generation, Repository, Seen, generation_path};
