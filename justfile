@@ -79,6 +79,11 @@ bench-cache *options:
     cargo build --quiet --locked --release -p weir-pool-gateway -p weir-cache
     cargo bench --locked -p weir-tests --bench cache -- {{ options }}
 
+# Backups beside pgBackRest's, in alternating rounds; `just bench-backup --help` lists what it can be asked.
+bench-backup *options:
+    cargo build --locked --release -p weir-backup -p weir-scheduler
+    cargo bench --locked -p weir-tests --bench backup -- {{ options }}
+
 # What users notice of maintenance: the same load with and without it, in alternating rounds; `just bench-maintenance --help` lists what it can be asked.
 bench-maintenance *options:
     cargo build --quiet --locked --release --workspace --bins
