@@ -174,7 +174,7 @@ async fn increments(options: &Options, stage: &Stage, board: &mut Board) -> Resu
     Ok(())
 }
 
-/// The id of the backup that was taken last: the effect of the job says it, and so does the newest manifest.
+/// The id of the backup that was taken last, as its manifest is called.
 async fn newest(stage: &Stage) -> Result<String, Failure> {
     let mut all: Vec<_> = std::fs::read_dir(stage.repository().join("manifests"))?
         .filter_map(Result::ok)

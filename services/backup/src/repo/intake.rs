@@ -31,6 +31,8 @@ const DELTA_BYTES_MIN: usize = 8 * 1024;
 pub(crate) struct Intake {
     repository: Repository,
     id: Uuid,
+    /// Which attempt this is; what it stores has names of its own.
+    attempt: String,
     basis: Option<Arc<Manifest>>,
     basis_packs: Arc<[PackRef]>,
     table: Mutex<Table>,
@@ -70,6 +72,7 @@ impl Intake {
         basis: Option<&str>,
         holder: &str,
     ) -> Result<Arc<Self>, Error> {
+        let attempt = Uuid::now_v7().simple().to_string();
         let entry = repository
             .change(|state| {
                 let entry = basis.map(|basis| state.backup(basis).cloned()).transpose()?;
@@ -81,6 +84,7 @@ impl Intake {
                     holder: holder.to_owned(),
                     renewed_unix_ms: repository.clock().unix_ms(),
                     beats: 0,
+                    attempt: attempt.clone(),
                 });
                 Ok(entry)
             })
@@ -94,6 +98,7 @@ impl Intake {
             basis,
             repository: repository.clone(),
             id,
+            attempt,
             table: Mutex::default(),
             known: Mutex::default(),
             next: AtomicU32::new(0),
@@ -107,9 +112,6 @@ impl Intake {
     /// What an earlier attempt stored is not stored again.
     async fn resume(&self) -> Result<(), Error> {
         for listed in self.repository.shelf().list(&format!("packs/{}", self.id)).await? {
-            let number = listed.path.rsplit('/').next().and_then(|name| name.parse::<u32>().ok());
-            let next = number.map_or(0, |number| number + 1);
-            self.next.fetch_max(next, Ordering::Relaxed);
             let chunks = match self.list_of(&listed.path, listed.bytes).await {
                 Ok(chunks) => chunks,
                 // What was cut off is not used, and collected later.
@@ -211,7 +213,7 @@ impl Intake {
         let now = self.repository.clock().unix_ms();
         self.repository
             .change(|state| {
-                let lease = state.lease_mut(self.id)?;
+                let lease = state.lease_mut(self.id, &self.attempt)?;
                 lease.renewed_unix_ms = now;
                 lease.beats += 1;
                 Ok(())
@@ -231,12 +233,13 @@ impl Intake {
             .map(|last| last.manifest_hash.clone())
             .unwrap_or_default();
         entry.id.clone_from(&manifest.id);
+        entry.attempt.clone_from(&self.attempt);
         entry.based_on = basis.unwrap_or_default();
-        entry.manifest_hash = self.repository.put_manifest(&manifest).await?;
+        entry.manifest_hash = self.repository.put_manifest(&manifest, &self.attempt).await?;
         let (bytes, objects) = self.stored();
         (entry.stored_bytes, entry.stored_objects) = (bytes, objects + 1);
         self.repository
-            .change(|state| state.commit(self.id, entry.clone()))
+            .change(|state| state.commit(self.id, &self.attempt, entry.clone()))
             .await?;
         Ok(entry)
     }
@@ -246,7 +249,9 @@ impl Intake {
         let name = self.id.to_string();
         self.repository
             .change(|state| {
-                state.leases.retain(|lease| lease.id != name);
+                state
+                    .leases
+                    .retain(|lease| lease.id != name || lease.attempt != self.attempt);
                 Ok(())
             })
             .await
@@ -285,7 +290,7 @@ impl Intake {
 
     fn new_pack(&self) -> Result<(u32, PackBuilder), Error> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let path = format!("packs/{}/{number:06}", self.id);
+        let path = format!("packs/{}/{}-{number:06}", self.id, self.attempt);
         let place = self.lock_table().add(path.clone(), 0);
         let keys = self.repository.keys();
         let builder = PackBuilder::new(path, keys.current()?, *self.repository.id_bytes())?;

@@ -135,7 +135,7 @@ pub(crate) struct Relation {
     pub tablespace: u32,
 }
 
-/// Where a backup's manifest lies.
-pub(crate) fn path_of(id: &str) -> String {
-    format!("manifests/{id}")
+/// Where the manifest of a backup lies that this attempt wrote.
+pub(crate) fn path_of(id: &str, attempt: &str) -> String {
+    format!("manifests/{id}/{attempt}")
 }

@@ -373,22 +373,21 @@ impl Repository {
         self.0.shelf.put_over(HEAD_PATH, sealed).await
     }
 
-    /// Stores a manifest; returns the hash of its object.
-    pub(crate) async fn put_manifest(&self, manifest: &Manifest) -> Result<Vec<u8>, Error> {
-        let path = manifest::path_of(&manifest.id);
+    /// Stores the manifest that an attempt wrote; returns the hash of its object.
+    pub(crate) async fn put_manifest(&self, manifest: &Manifest, attempt: &str) -> Result<Vec<u8>, Error> {
+        let path = manifest::path_of(&manifest.id, attempt);
         let plain = manifest.encode_to_vec();
         let packed =
             zstd::stream::encode_all(plain.as_slice(), 3).map_err(|error| Error::corrupt(&path, error.to_string()))?;
         let sealed = self.sealed(Kind::Manifest, &path, &packed)?;
         let hash = blake3::hash(&sealed).as_bytes().to_vec();
-        // An attempt that was cut off may have left one that nothing lists.
-        self.0.shelf.put_over(&path, sealed).await?;
+        self.0.shelf.put_own(&path, sealed).await?;
         Ok(hash)
     }
 
     /// Reads the manifest of a backup, which has to be the one that was listed.
     pub(crate) async fn manifest(&self, entry: &BackupEntry) -> Result<Manifest, Error> {
-        let path = manifest::path_of(&entry.id);
+        let path = manifest::path_of(&entry.id, &entry.attempt);
         let sealed = self.0.shelf.get(&path).await?;
         if blake3::hash(&sealed).as_bytes().as_slice() != entry.manifest_hash {
             return Err(Error::corrupt(

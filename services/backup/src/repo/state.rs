@@ -153,6 +153,9 @@ pub(crate) struct BackupEntry {
     /// The time of the last commit that its log holds at `stop`, by the server's clock; 0: not known.
     #[prost(int64, tag = "22")]
     pub stop_unix_ms: i64,
+    /// The attempt that wrote it, under whose name its manifest lies.
+    #[prost(string, tag = "23")]
+    pub attempt: String,
 }
 
 /// A proof in the catalogue. What it found is in its evidence.
@@ -199,6 +202,9 @@ pub(crate) struct Lease {
     /// How often it was renewed.
     #[prost(uint64, tag = "5")]
     pub beats: u64,
+    /// Which attempt it is: another that begins under the same id ends this one.
+    #[prost(string, tag = "6")]
+    pub attempt: String,
 }
 
 /// An object that is to go.
@@ -260,16 +266,17 @@ impl State {
         })
     }
 
-    /// The lease of a writer; an error where it was ended.
-    pub(crate) fn lease_mut(&mut self, id: Uuid) -> Result<&mut Lease, Error> {
+    /// The lease of a writer's attempt; an error where it was ended.
+    pub(crate) fn lease_mut(&mut self, id: Uuid, attempt: &str) -> Result<&mut Lease, Error> {
         let name = id.to_string();
-        let found = self.leases.iter_mut().find(|lease| lease.id == name);
+        let mut leases = self.leases.iter_mut();
+        let found = leases.find(|lease| lease.id == name && lease.attempt == attempt);
         found.ok_or(Error::Fenced(id))
     }
 
     /// Has a writer's work listed, and ends its lease.
-    pub(crate) fn commit(&mut self, id: Uuid, entry: BackupEntry) -> Result<(), Error> {
-        let name = self.lease_mut(id)?.id.clone();
+    pub(crate) fn commit(&mut self, id: Uuid, attempt: &str, entry: BackupEntry) -> Result<(), Error> {
+        let name = self.lease_mut(id, attempt)?.id.clone();
         self.leases.retain(|lease| lease.id != name);
         self.backups.retain(|backup| backup.id != entry.id);
         self.backups.push(entry);

@@ -220,6 +220,21 @@ async fn an_attempt_that_was_cut_off_is_gone_on_with() {
 }
 
 #[tokio::test]
+async fn of_two_attempts_under_one_id_the_later_counts() {
+    let dir = tempfile::tempdir().unwrap();
+    let repository = repository_in(&dir).await;
+    let id = Uuid::now_v7();
+    let earlier = Intake::begin(&repository, id, None, "a test").await.unwrap();
+    let later = Intake::begin(&repository, id, None, "a test").await.unwrap();
+    let ended = earlier.commit(Manifest::default(), BackupEntry::default()).await;
+    assert!(matches!(ended, Err(Error::Fenced(_))), "{ended:?}");
+    assert!(earlier.renew().await.is_err());
+    earlier.abandon().await.unwrap();
+    later.renew().await.unwrap();
+    later.commit(Manifest::default(), BackupEntry::default()).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_writer_that_was_taken_for_dead_lists_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let repository = repository_in(&dir).await;
