@@ -11,6 +11,7 @@ mod error;
 mod keeper;
 mod metrics;
 mod orders;
+mod plan;
 mod repo;
 mod repositories;
 mod settings;

@@ -3,3 +3,4 @@
 pub(crate) mod base;
 pub(crate) mod pace;
 pub(crate) mod progress;
+pub(crate) mod restore;

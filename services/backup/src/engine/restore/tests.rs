@@ -1,0 +1,3 @@
+//! Restores of directories that look like a cluster's, and of real clusters.
+
+mod directories;

@@ -1,0 +1,3 @@
+//! Decisions, from facts alone.
+
+pub(crate) mod restore;
