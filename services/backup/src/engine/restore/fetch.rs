@@ -4,8 +4,9 @@
 //! the manifest calls it.
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::os::unix::fs::FileExt as _;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::BytesMut;
@@ -36,6 +37,10 @@ pub(super) struct Fetching {
     pub files: OpenFiles,
     pub pace: Pace,
     pub read_bytes: AtomicU64,
+    /// A thread failed: the others need not go on.
+    pub failed: AtomicBool,
+    /// Kept until the last thread has ended.
+    pub held: Arc<File>,
     pub openers: Mutex<HashMap<u32, Arc<PackOpener>>>,
 }
 
@@ -54,7 +59,11 @@ pub(super) async fn write(fetching: Arc<Fetching>, items: Vec<Item>, threads: us
     let mut workers = JoinSet::new();
     for _ in 0..threads {
         let (fetching, fetched) = (Arc::clone(&fetching), Arc::clone(&fetched));
-        workers.spawn_blocking(move || Worker::new(fetching).work(&fetched));
+        workers.spawn_blocking(move || {
+            let worked = Worker::new(Arc::clone(&fetching)).work(&fetched);
+            fetching.failed.fetch_or(worked.is_err(), Ordering::Relaxed);
+            worked
+        });
     }
     drop(fetched);
     let feeding = feed(&fetching, items, send);
@@ -76,8 +85,9 @@ async fn feed(fetching: &Fetching, items: Vec<Item>, send: mpsc::Sender<Fetched>
     let fetches = batches.map(|batch| async { fetching.fetch(batch?).await });
     let mut fetches = stream::iter(fetches).buffered(if is_near { near } else { far });
     while let Some(fetched) = fetches.next().await {
-        if send.send(fetched?).await.is_err() {
-            // The workers have ended, with an error of their own.
+        let fetched = fetched?;
+        if fetching.failed.load(Ordering::Relaxed) || send.send(fetched).await.is_err() {
+            // A worker has ended with an error of its own.
             return Ok(());
         }
     }
@@ -158,6 +168,9 @@ impl Worker {
             let Some(mut fetched) = next else { return Ok(()) };
             if self.fetching.pace.stop().is_cancelled() {
                 return Err(Error::Stopped);
+            }
+            if self.fetching.failed.load(Ordering::Relaxed) {
+                return Ok(());
             }
             self.batch(&mut fetched)?;
         }

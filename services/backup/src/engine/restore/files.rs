@@ -8,7 +8,7 @@ use std::fs::File;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::fetch::{self, Fetching};
 use super::guard::{CONTROL_ASIDE, Found, MARKER, Marker};
@@ -80,6 +80,8 @@ pub(crate) async fn files(
         files,
         pace: pace.clone(),
         read_bytes: AtomicU64::new(read),
+        failed: AtomicBool::new(false),
+        held: Arc::clone(&held),
         openers: std::sync::Mutex::default(),
     });
     fetch::write(Arc::clone(&fetching), items, restore.options.threads).await?;
@@ -89,8 +91,13 @@ pub(crate) async fn files(
         read_bytes: fetching.read_bytes.load(Ordering::Relaxed),
         removed: survey.remove.len() as u64,
     };
-    blocking(move || restore.finish(&survey, &composed, &fetching.files)).await?;
-    drop(held);
+    blocking(move || {
+        restore.finish(&survey, &composed, &fetching.files)?;
+        // No sooner: whoever waits for this may have been dropped.
+        drop(held);
+        Ok(())
+    })
+    .await?;
     Ok(written)
 }
 
@@ -160,7 +167,11 @@ impl Restore {
     }
 
     /// Takes the directory for this restore alone, and says what is to be done; none where nothing is.
-    fn look(&self, naming: &[u8; 32], composed: Composed) -> Result<(Option<File>, Option<Survey>, Composed), Error> {
+    fn look(
+        &self,
+        naming: &[u8; 32],
+        composed: Composed,
+    ) -> Result<(Option<Arc<File>>, Option<Survey>, Composed), Error> {
         let root = self.layout.root();
         let failed = |error| Error::file(root, error);
         let held = root.is_dir().then(|| held(root)).transpose()?;
@@ -198,7 +209,7 @@ impl Restore {
     }
 
     /// From here on the directory is no cluster until it is whole.
-    fn prepare(&self, held: Option<File>, survey: Survey) -> Result<(File, OpenFiles, Survey), Error> {
+    fn prepare(&self, held: Option<Arc<File>>, survey: Survey) -> Result<(Arc<File>, OpenFiles, Survey), Error> {
         let held = match held {
             Some(held) => held,
             None => self.make_root()?,
@@ -230,7 +241,7 @@ impl Restore {
         Ok((held, files, survey))
     }
 
-    fn make_root(&self) -> Result<File, Error> {
+    fn make_root(&self) -> Result<Arc<File>, Error> {
         let root = self.layout.root();
         disk::make_directory(root, self.root_mode(), self.owner())?;
         if let Some(above) = root.parent() {
@@ -344,10 +355,10 @@ fn put_back(root: &Path) -> Result<(), Error> {
 }
 
 /// Keeps others from restoring into the same directory, until it is dropped.
-fn held(root: &Path) -> Result<File, Error> {
+fn held(root: &Path) -> Result<Arc<File>, Error> {
     let directory = disk::opened(root)?;
     match rustix::fs::flock(&directory, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(directory),
+        Ok(()) => Ok(Arc::new(directory)),
         Err(_) => Err(busy(root)),
     }
 }

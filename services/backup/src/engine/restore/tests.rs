@@ -1,3 +1,4 @@
 //! Restores of directories that look like a cluster's, and of real clusters.
 
+mod accidents;
 mod directories;
