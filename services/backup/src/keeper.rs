@@ -1,5 +1,6 @@
 //! What all work of the service is done with.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use weir_model::Clock;
@@ -19,4 +20,6 @@ pub(crate) struct Keeper {
     pub store: Store,
     pub metrics: Arc<Metrics>,
     pub clock: Clock,
+    /// The file that the settings are read from, for helpers that are started later.
+    pub config_file: Option<PathBuf>,
 }

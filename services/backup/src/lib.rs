@@ -16,6 +16,7 @@ mod repo;
 mod repositories;
 mod settings;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use weir_bus::Bus;
@@ -57,6 +58,7 @@ pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
         cluster: Cluster::of(&settings, target)?,
         store: tables.store().clone(),
         clock: ground.clock.clone(),
+        config_file: ground.sources.path().map(Path::to_owned),
         metrics,
         settings,
     });

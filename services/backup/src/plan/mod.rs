@@ -1,3 +1,4 @@
 //! Decisions, from facts alone.
 
+pub(crate) mod history;
 pub(crate) mod restore;

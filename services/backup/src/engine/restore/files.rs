@@ -3,10 +3,10 @@
 //! Looked at first, then written, then made durable; the control file comes last, so that no server starts on what is
 //! not whole. It goes first where a directory is written anew.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -18,6 +18,7 @@ use super::survey::{Survey, Surveyor};
 use super::{FileOptions, Written, disk};
 use crate::engine::pace::Pace;
 use crate::error::Error;
+use crate::plan::restore::Obstacle;
 use crate::repo::chunk::CHUNK_BYTES;
 use crate::repo::manifest::{EntryKind, FileEntry, Manifest};
 use crate::repo::reader::ChunkReader;
@@ -101,6 +102,35 @@ pub(crate) async fn files(
     Ok(written)
 }
 
+/// What writing a backup's files would come to.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Outlook {
+    pub read_bytes: u64,
+    pub write_bytes: u64,
+    pub kept_bytes: u64,
+    pub obstacles: Vec<Obstacle>,
+}
+
+/// What [`files`] would do. Changes nothing.
+pub(super) async fn outlook(
+    repository: &Repository,
+    entry: &BackupEntry,
+    directory: &Path,
+    options: &FileOptions,
+    pace: &Pace,
+) -> Result<Outlook, Error> {
+    let manifest = Arc::new(repository.manifest(entry).await?);
+    let restore = Restore {
+        layout: Arc::new(Layout::of(&manifest, directory, options)?),
+        manifest,
+        options: options.clone(),
+        backup: entry.id.clone(),
+        pace: pace.clone(),
+    };
+    let naming = *repository.keys().naming();
+    blocking(move || restore.outlook(&naming)).await
+}
+
 /// Runs what waits for a disk on a thread that may.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
     let ended = tokio::task::spawn_blocking(work).await;
@@ -177,13 +207,23 @@ impl Restore {
         let held = root.is_dir().then(|| held(root)).transpose()?;
         let found = Found::at(&self.layout, &self.manifest).map_err(failed)?;
         let obstacles = found.obstacles(&self.layout, self.options.delta, self.manifest.system_identifier);
-        let holds = |obstacle: &&crate::plan::restore::Obstacle| !(self.options.force && obstacle.can_be_forced);
-        if let Some(obstacle) = obstacles.iter().find(holds) {
+        if let Some(obstacle) = obstacles.iter().find(|obstacle| self.holds(obstacle)) {
             return Err(Error::Refused {
                 slug: obstacle.slug,
                 reason: obstacle.detail.clone(),
             });
         }
+        let survey = self.survey(naming, &found)?;
+        let is_done = survey.is_clean() && found.begun.is_none() && !found.is_empty && self.is_composed(&composed)?;
+        Ok((held, (!is_done).then_some(survey), composed))
+    }
+
+    /// Whether an obstacle is not overridden.
+    fn holds(&self, obstacle: &Obstacle) -> bool {
+        !(self.options.force && obstacle.can_be_forced)
+    }
+
+    fn survey(&self, naming: &[u8; 32], found: &Found) -> Result<Survey, Error> {
         let surveyor = Surveyor {
             manifest: &self.manifest,
             layout: &self.layout,
@@ -193,9 +233,49 @@ impl Restore {
             threads: self.options.threads,
             pace: &self.pace,
         };
-        let survey = surveyor.survey()?;
-        let is_done = survey.is_clean() && found.begun.is_none() && !found.is_empty && self.is_composed(&composed)?;
-        Ok((held, (!is_done).then_some(survey), composed))
+        surveyor.survey()
+    }
+
+    fn outlook(&self, naming: &[u8; 32]) -> Result<Outlook, Error> {
+        let root = self.layout.root();
+        let found = Found::at(&self.layout, &self.manifest).map_err(|error| Error::file(root, error))?;
+        let mut obstacles = found.obstacles(&self.layout, self.options.delta, self.manifest.system_identifier);
+        // What may not be reused is not compared: how much of it happens to be the same is of no use.
+        if obstacles.iter().any(|obstacle| self.holds(obstacle)) {
+            return Ok(Outlook {
+                write_bytes: entry_bytes(self),
+                obstacles,
+                ..Outlook::default()
+            });
+        }
+        let survey = self.survey(naming, &found)?;
+        let mut needed: BTreeMap<PathBuf, u64> = BTreeMap::new();
+        let (mut read_bytes, mut last) = (0, None);
+        let mut items = survey.items;
+        items.sort_unstable();
+        for item in &items {
+            let chunk = item.chunk(&self.manifest)?;
+            if last != Some(chunk.at) {
+                read_bytes += u64::from(chunk.at.stored);
+            }
+            last = Some(chunk.at);
+            let place = self
+                .entries(&[item.file])
+                .map(|entry| self.layout.place_of(&entry.path).to_owned())
+                .next();
+            *needed.entry(place.unwrap_or_default()).or_default() += u64::from(chunk.at.length);
+        }
+        // What is there already is written over in its place.
+        if found.is_empty {
+            let needed = needed.iter().map(|(place, bytes)| (place.as_path(), *bytes));
+            obstacles.extend(super::facts::trouble_of_room(needed)?);
+        }
+        Ok(Outlook {
+            read_bytes,
+            write_bytes: survey.write_bytes,
+            kept_bytes: survey.kept_bytes,
+            obstacles,
+        })
     }
 
     fn is_composed(&self, composed: &Composed) -> Result<bool, Error> {

@@ -127,6 +127,12 @@ impl Layout {
         }
     }
 
+    /// The directory that an entry goes to: the data directory, or a tablespace's.
+    pub(super) fn place_of(&self, entry: &str) -> &Path {
+        let place = tablespace_of(entry).and_then(|(oid, _)| self.places.get(&oid));
+        place.unwrap_or(&self.root)
+    }
+
     /// Directories of tablespaces that lie in the data directory and are restored alone.
     pub(super) fn in_place(&self) -> impl Iterator<Item = PathBuf> {
         let within = self.only.iter().filter(|oid| !self.places.contains_key(oid));

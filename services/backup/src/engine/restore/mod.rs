@@ -2,12 +2,16 @@
 
 mod batches;
 mod disk;
+mod facts;
 mod fetch;
 mod files;
 mod guard;
 mod layout;
 mod open_files;
 pub(crate) mod recovery;
+mod replay;
+mod run;
+pub(crate) mod server;
 mod survey;
 
 #[cfg(test)]
@@ -20,6 +24,7 @@ use std::path::PathBuf;
 
 pub(crate) use files::files;
 pub(crate) use open_files::Owner;
+pub(crate) use run::{Means, RestorePlan, Restored, plan, restore};
 
 use recovery::Recovery;
 
