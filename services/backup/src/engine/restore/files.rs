@@ -163,7 +163,16 @@ impl Restore {
                 None => None,
             }
         };
-        let recovery = self.options.recovery.as_ref();
+        let recovery = self.options.recovery.clone().map(|mut recovery| {
+            // A server that recovers takes directories in the place of links for damage, unless it is told.
+            let told = self
+                .layout
+                .has_in_place(&self.manifest)
+                .then(|| ("allow_in_place_tablespaces".to_owned(), "on".to_owned()));
+            recovery.settings.extend(told);
+            recovery
+        });
+        let recovery = recovery.as_ref();
         let conf = match recovery {
             Some(recovery) => Some(
                 recovery

@@ -127,6 +127,13 @@ impl Layout {
         }
     }
 
+    /// Whether there are tablespaces in the data directory itself.
+    pub(super) fn has_in_place(&self, manifest: &Manifest) -> bool {
+        let outside = |oid| manifest.tablespaces.iter().any(|tablespace| tablespace.oid == oid);
+        let within = |file: &FileEntry| tablespace_of(&file.path).is_some_and(|(oid, _)| !outside(oid));
+        manifest.files.iter().any(within)
+    }
+
     /// The directory that an entry goes to: the data directory, or a tablespace's.
     pub(super) fn place_of(&self, entry: &str) -> &Path {
         let place = tablespace_of(entry).and_then(|(oid, _)| self.places.get(&oid));

@@ -1,5 +1,6 @@
 //! Restores: a backup's files, recovery settings, and a server that recovers from them.
 
+pub(crate) mod answers;
 mod batches;
 mod disk;
 mod facts;

@@ -16,6 +16,8 @@ use crate::repo::state::Position;
 const ASK_EVERY: Duration = Duration::from_millis(200);
 /// One that has replayed nothing for so long near the end of the log has replayed it all.
 const QUIET: Duration = Duration::from_secs(3);
+/// A server that gave up has ended within this time.
+const ENDS_WITHIN: Duration = Duration::from_secs(10);
 /// What a server says that came to the end of the log before what it was to find.
 const NOT_REACHED: &str = "recovery ended before configured recovery target was reached";
 
@@ -38,7 +40,10 @@ pub(super) async fn to_its_end(
         .await
         .map_err(|error| told(error, choice))?;
     let database = server.target().database().to_owned();
-    let mut connection = server.ask(&database).await?;
+    let mut connection = match server.ask(&database).await {
+        Ok(connection) => connection,
+        Err(error) => return Err(why(server, error, choice).await),
+    };
     let (mut seen, mut since) = (choice.from.lsn, Instant::now());
     loop {
         let at = ask(server, &mut connection, choice).await?;
@@ -87,12 +92,7 @@ impl At {
 async fn ask(server: &mut Server, connection: &mut Connection, choice: &Choice) -> Result<At, Error> {
     let rows = match connection.simple_query(QUESTION).await {
         Ok(rows) => rows,
-        Err(error) => {
-            // Most likely because it has ended, which it says better itself.
-            tokio::time::sleep(ASK_EVERY).await;
-            server.alive().map_err(|error| told(error, choice))?;
-            return Err(error.into());
-        }
+        Err(error) => return Err(why(server, error.into(), choice).await),
     };
     let row: &Row = rows.first().ok_or_else(|| Error::Program {
         program: "postgres".to_owned(),
@@ -104,6 +104,18 @@ async fn ask(server: &mut Server, connection: &mut Connection, choice: &Choice) 
         paused: row.flag("paused")?,
         waits: row.get("waits") == Some("RecoveryRetrieveRetryInterval"),
     })
+}
+
+/// Why a server does not answer: most likely it ends, and says why better itself.
+async fn why(server: &mut Server, error: Error, choice: &Choice) -> Error {
+    let until = Instant::now() + ENDS_WITHIN;
+    while Instant::now() < until {
+        if let Err(ended) = server.alive() {
+            return told(ended, choice);
+        }
+        tokio::time::sleep(ASK_EVERY).await;
+    }
+    error
 }
 
 /// An error of a server, in the words of the order where it is one of the order's.

@@ -3,3 +3,4 @@
 mod accidents;
 mod clusters;
 mod directories;
+mod servers;

@@ -12,7 +12,7 @@ use weir_model::Clock;
 use weir_testkit::{Postgres, PostgresOptions};
 use weir_upstream::{ConnectOptions, Connection, Target};
 
-use super::super::run::{Means, Restored, plan_with, restore_with};
+use super::super::run::{Means, Restored, restore_with};
 use super::super::server::{self, Server, ServerOptions};
 use super::super::testing::{Facts, stored, unhurried};
 use crate::error::Error;
@@ -115,7 +115,7 @@ impl Site {
         self.dir.path().join(name)
     }
 
-    async fn one(&mut self, sql: &str) -> String {
+    pub(super) async fn one(&mut self, sql: &str) -> String {
         let rows = self.connection.simple_query(sql).await.unwrap();
         let first = rows
             .last()
@@ -292,7 +292,7 @@ fn copy_of(data: &Path, to: &Path) {
     assert!(to.join("global/pg_control").exists(), "{copied:?}");
 }
 
-fn upto(id: u64) -> Vec<u64> {
+pub(super) fn upto(id: u64) -> Vec<u64> {
     (1..=id).collect()
 }
 
