@@ -125,6 +125,7 @@ fn is_empty(directory: &Path) -> Result<bool> {
     let entries = match fs::read_dir(directory) {
         Ok(entries) => entries,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(true),
+        Err(error) if error.kind() == ErrorKind::NotADirectory => return Ok(false),
         Err(error) => return Err(error),
     };
     for entry in entries {
@@ -167,7 +168,8 @@ fn running(root: &Path) -> Option<i32> {
     }
 }
 
-/// Directories of the backup below the places of tablespaces, such as `PG_15_202209061`.
+/// What of the backup lies right below the places of tablespaces, such as `PG_15_202209061`. What else is there is
+/// somebody else's.
 pub(super) fn heads(layout: &Layout, manifest: &Manifest) -> BTreeSet<(u32, PathBuf)> {
     let places: BTreeSet<u32> = layout.places().map(|(oid, _)| oid).collect();
     let of = |path: &str| {

@@ -291,7 +291,7 @@ impl Judge<'_> {
         let failed = |error| Error::file(directory, error);
         let entries = match fs::read_dir(directory) {
             Ok(entries) => entries,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(()),
             Err(error) => return Err(failed(error)),
         };
         for entry in entries {

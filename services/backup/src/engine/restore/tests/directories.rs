@@ -80,6 +80,7 @@ impl World {
         put("data/pg_tblspc/16500/PG_15_202209061/5/1", &content(5, 50_000));
         put("space/PG_15_202209061/5/2000", &content(4, 700_000));
         put("space/unrelated", b"not a file of the cluster");
+        put("space/along", b"a file beside it that is in the backup");
         std::os::unix::fs::symlink(self.path("space"), self.path("data/pg_tblspc/16400")).unwrap();
         std::os::unix::fs::symlink("/etc/hosts", self.path("data/linked.conf")).unwrap();
     }
