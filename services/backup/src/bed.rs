@@ -69,6 +69,7 @@ pub(crate) async fn bed(postgres: &Postgres, settings: &[(&str, &str)]) -> Bed {
         repositories: Repositories::of(&settings, clock.clone()),
         cluster: Cluster::of(&settings, target).unwrap(),
         store: store().await,
+        config_file: None,
         metrics: Arc::new(Metrics::register(&Registry::default())),
         clock,
         settings,
