@@ -27,8 +27,11 @@ use crate::repo::{self, Repository};
 
 /// So many batches are fetched at once: from a store that is near, and from one that is far.
 const AT_ONCE: [usize; 2] = [2, 8];
-/// A file of at least this size is made durable as soon as it is whole, while others are still written.
-const SYNC_EARLY_BYTES: u64 = 4 << 20;
+/// After so many bytes the disk is given something to do, while others are still unpacked. Otherwise all of it would wait
+/// in memory for the end.
+const SYNC_EVERY_BYTES: u64 = 32 << 20;
+/// Files that wait to be synced. Where there are more, the disk has enough to do.
+const SYNCS_WAITING: usize = 4;
 
 /// What all threads share.
 pub(super) struct Fetching {
@@ -57,15 +60,23 @@ pub(super) async fn write(fetching: Arc<Fetching>, items: Vec<Item>, threads: us
     let (send, fetched) = mpsc::channel::<Fetched>(threads);
     let fetched = Arc::new(Mutex::new(fetched));
     let mut workers = JoinSet::new();
+    let (sync, mut written) = mpsc::channel::<(u32, Arc<File>)>(SYNCS_WAITING);
+    let syncing = Arc::clone(&fetching);
+    workers.spawn_blocking(move || {
+        while let Some((file, open)) = written.blocking_recv() {
+            open.sync_data().map_err(|error| syncing.fail(file, error))?;
+        }
+        Ok(())
+    });
     for _ in 0..threads {
-        let (fetching, fetched) = (Arc::clone(&fetching), Arc::clone(&fetched));
+        let (fetching, fetched, sync) = (Arc::clone(&fetching), Arc::clone(&fetched), sync.clone());
         workers.spawn_blocking(move || {
-            let worked = Worker::new(Arc::clone(&fetching)).work(&fetched);
+            let worked = Worker::new(Arc::clone(&fetching), sync).work(&fetched);
             fetching.failed.fetch_or(worked.is_err(), Ordering::Relaxed);
             worked
         });
     }
-    drop(fetched);
+    drop((fetched, sync));
     let feeding = feed(&fetching, items, send);
     let working = async {
         while let Some(ended) = workers.join_next().await {
@@ -95,6 +106,12 @@ async fn feed(fetching: &Fetching, items: Vec<Item>, send: mpsc::Sender<Fetched>
 }
 
 impl Fetching {
+    /// A file cannot be written: nobody need go on.
+    fn fail(&self, file: u32, error: std::io::Error) -> Error {
+        self.failed.store(true, Ordering::Relaxed);
+        self.files.failed(file, error)
+    }
+
     async fn fetch(&self, batch: Batch) -> Result<Fetched, Error> {
         if self.pace.stop().is_cancelled() {
             return Err(Error::Stopped);
@@ -148,11 +165,15 @@ struct Worker {
     key: Vec<u8>,
     key_id: Option<ChunkId>,
     content: Vec<u8>,
+    sync: mpsc::Sender<(u32, Arc<File>)>,
+    unsynced_bytes: u64,
 }
 
 impl Worker {
-    fn new(fetching: Arc<Fetching>) -> Self {
+    fn new(fetching: Arc<Fetching>, sync: mpsc::Sender<(u32, Arc<File>)>) -> Self {
         Self {
+            sync,
+            unsynced_bytes: 0,
             naming: *fetching.repository.keys().naming(),
             fetching,
             codec: Codec::new(Compression::None),
@@ -192,8 +213,7 @@ impl Worker {
                     }
                 }
             }
-            let content = if chunk.base.is_some() { &self.content } else { &self.key };
-            self.put(item, content)?;
+            self.put(item, chunk.base.is_some())?;
         }
         Ok(())
     }
@@ -226,20 +246,19 @@ impl Worker {
         Ok(verified(&self.naming, at, &self.content, path)?)
     }
 
-    fn put(&self, item: &Item, content: &[u8]) -> Result<(), Error> {
+    fn put(&mut self, item: &Item, is_delta: bool) -> Result<(), Error> {
+        let content = if is_delta { &self.content } else { &self.key };
         let files = &self.fetching.files;
         let file = files.get(item.file)?;
         let offset = u64::from(item.number) * CHUNK_BYTES as u64;
-        file.write_all_at(content, offset)
-            .map_err(|error| files.failed(item.file, error))?;
+        let written = file.write_all_at(content, offset);
+        written.map_err(|error| self.fetching.fail(item.file, error))?;
         self.fetching.pace.progress().add(content.len() as u64);
-        drop(file);
-        if let Some(whole) = files.wrote(item.file)?
-            && files.bytes(item.file) >= SYNC_EARLY_BYTES
-        {
-            whole.sync_data().map_err(|error| files.failed(item.file, error))?;
+        self.unsynced_bytes += content.len() as u64;
+        if self.unsynced_bytes >= SYNC_EVERY_BYTES && self.sync.try_send((item.file, file)).is_ok() {
+            self.unsynced_bytes = 0;
         }
-        Ok(())
+        files.wrote(item.file)
     }
 }
 

@@ -14,6 +14,7 @@ use super::fetch::{self, Fetching};
 use super::guard::{CONTROL_ASIDE, Found, MARKER, Marker};
 use super::layout::{AUTO_CONF, CONTROL, Layout};
 use super::open_files::{OpenFiles, Owner, dressed, mode_of};
+use super::run::Looks;
 use super::survey::{Survey, Surveyor};
 use super::{FileOptions, Written, disk};
 use crate::engine::pace::Pace;
@@ -32,6 +33,9 @@ struct Composed {
     control: Option<Vec<u8>>,
     mode: u32,
 }
+
+/// The directory, held where it is there; what is to be done, none where nothing is; and what is written last.
+type Looked = (Option<Arc<File>>, Option<Survey>, Composed);
 
 /// One restore of files.
 struct Restore {
@@ -117,6 +121,7 @@ pub(super) async fn outlook(
     entry: &BackupEntry,
     directory: &Path,
     options: &FileOptions,
+    looks: Looks,
     pace: &Pace,
 ) -> Result<Outlook, Error> {
     let manifest = Arc::new(repository.manifest(entry).await?);
@@ -128,7 +133,7 @@ pub(super) async fn outlook(
         pace: pace.clone(),
     };
     let naming = *repository.keys().naming();
-    blocking(move || restore.outlook(&naming)).await
+    blocking(move || restore.outlook(&naming, looks)).await
 }
 
 /// Runs what waits for a disk on a thread that may.
@@ -206,11 +211,7 @@ impl Restore {
     }
 
     /// Takes the directory for this restore alone, and says what is to be done; none where nothing is.
-    fn look(
-        &self,
-        naming: &[u8; 32],
-        composed: Composed,
-    ) -> Result<(Option<Arc<File>>, Option<Survey>, Composed), Error> {
+    fn look(&self, naming: &[u8; 32], composed: Composed) -> Result<Looked, Error> {
         let root = self.layout.root();
         let failed = |error| Error::file(root, error);
         let held = root.is_dir().then(|| held(root)).transpose()?;
@@ -245,12 +246,13 @@ impl Restore {
         surveyor.survey()
     }
 
-    fn outlook(&self, naming: &[u8; 32]) -> Result<Outlook, Error> {
+    fn outlook(&self, naming: &[u8; 32], looks: Looks) -> Result<Outlook, Error> {
         let root = self.layout.root();
         let found = Found::at(&self.layout, &self.manifest).map_err(|error| Error::file(root, error))?;
         let mut obstacles = found.obstacles(&self.layout, self.options.delta, self.manifest.system_identifier);
         // What may not be reused is not compared: how much of it happens to be the same is of no use.
-        if obstacles.iter().any(|obstacle| self.holds(obstacle)) {
+        let is_compared = found.is_empty || looks == Looks::Closely;
+        if !is_compared || obstacles.iter().any(|obstacle| self.holds(obstacle)) {
             return Ok(Outlook {
                 write_bytes: entry_bytes(self),
                 obstacles,

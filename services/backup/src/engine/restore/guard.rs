@@ -155,9 +155,8 @@ fn running(root: &Path) -> Option<i32> {
     let number = text.lines().next()?.trim().parse::<i32>().ok()?;
     // In single-user mode it is negative.
     let process = rustix::process::Pid::from_raw(number.abs())?;
-    match rustix::process::test_kill_process(process) {
-        Err(rustix::io::Errno::SRCH) => return None,
-        Ok(()) | Err(_) => {}
+    if rustix::process::test_kill_process(process) == Err(rustix::io::Errno::SRCH) {
+        return None;
     }
     // The number may be another's by now. A server's working directory is its data directory.
     let works_in = fs::metadata(format!("/proc/{}/cwd", number.abs()));

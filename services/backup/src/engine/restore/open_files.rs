@@ -54,11 +54,6 @@ impl OpenFiles {
         Ok(entry.ok_or_else(|| crate::repo::Error::corrupt("manifest", "a file is not in it"))?)
     }
 
-    /// How large a file will be.
-    pub(super) fn bytes(&self, file: u32) -> u64 {
-        self.manifest.files.get(file as usize).map_or(0, |entry| entry.bytes)
-    }
-
     /// Whether a file lacks nothing.
     pub(super) fn is_whole(&self, file: u32) -> bool {
         let lacking = self.lacking.get(file as usize);
@@ -111,16 +106,15 @@ impl OpenFiles {
         made.map_err(|error| Error::file(&path, error))
     }
 
-    /// One chunk of a file is there. Returns the file if that was the last.
-    pub(super) fn wrote(&self, file: u32) -> Result<Option<Arc<File>>, Error> {
+    /// One chunk of a file is there. After the last it gets its mode, owner and time.
+    pub(super) fn wrote(&self, file: u32) -> Result<(), Error> {
         let lacking = self.lacking.get(file as usize);
         if lacking.is_none_or(|lacking| lacking.fetch_sub(1, Ordering::AcqRel) != 1) {
-            return Ok(None);
+            return Ok(());
         }
         let opened = self.get(file)?;
         self.lock().files.remove(&file);
-        self.finish(self.entry(file)?, &opened)?;
-        Ok(Some(opened))
+        self.finish(self.entry(file)?, &opened)
     }
 
     /// Gives a file its mode, owner and time.

@@ -86,7 +86,7 @@ pub(crate) struct Restored {
 
 /// What a restore would do. Changes nothing.
 pub(crate) async fn plan(keeper: &Keeper, order: &RestoreOrder) -> Result<RestorePlan, Error> {
-    plan_with(Means::of(keeper), order, &idle()).await
+    plan_with(Means::of(keeper), order, Looks::Closely, &idle()).await
 }
 
 /// Restores.
@@ -98,11 +98,25 @@ fn idle() -> Pace {
     Pace::new(0, tokio_util::sync::CancellationToken::new(), Default::default())
 }
 
-pub(super) async fn plan_with(means: Means<'_>, order: &RestoreOrder, pace: &Pace) -> Result<RestorePlan, Error> {
+/// How closely a plan looks at what is in a directory already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Looks {
+    /// Whether it may be written to. What of it is kept is found when it is written.
+    Briefly,
+    /// Piece by piece: what would be kept, and what fetched.
+    Closely,
+}
+
+pub(super) async fn plan_with(
+    means: Means<'_>,
+    order: &RestoreOrder,
+    looks: Looks,
+    pace: &Pace,
+) -> Result<RestorePlan, Error> {
     check(means, order)?;
     let mut first = None;
     for repository in repositories(means, order).await? {
-        let plan = plan_in(means, order, repository, pace).await?;
+        let plan = plan_in(means, order, repository, looks, pace).await?;
         if plan.obstacles.is_empty() {
             return Ok(plan);
         }
@@ -159,6 +173,7 @@ async fn plan_in(
     means: Means<'_>,
     order: &RestoreOrder,
     repository: Repository,
+    looks: Looks,
     pace: &Pace,
 ) -> Result<RestorePlan, Error> {
     let facts = facts::of(&repository, Known::default()).await?;
@@ -175,7 +190,7 @@ async fn plan_in(
     let mut outlook = files::Outlook::default();
     if let Some(backup) = &choice.backup {
         let options = file_options(means, order)?;
-        outlook = files::outlook(&repository, backup, &order.directory, &options, pace).await?;
+        outlook = files::outlook(&repository, backup, &order.directory, &options, looks, pace).await?;
         obstacles.append(&mut outlook.obstacles);
     }
     Ok(RestorePlan {
@@ -204,7 +219,7 @@ fn file_options(means: Means<'_>, order: &RestoreOrder) -> Result<FileOptions, E
 
 pub(super) async fn restore_with(means: Means<'_>, order: &RestoreOrder, pace: &Pace) -> Result<Restored, Error> {
     let begun = means.clock.unix_ms();
-    let plan = plan_with(means, order, pace).await?;
+    let plan = plan_with(means, order, Looks::Briefly, pace).await?;
     let against = plan
         .obstacles
         .iter()

@@ -8,7 +8,7 @@ use std::time::Duration;
 use weir_model::Clock;
 use weir_upstream::{ConnectOptions, Connection, Target};
 
-use super::super::run::plan_with;
+use super::super::run::{Looks, plan_with};
 use super::super::testing::{pictured, unhurried};
 use super::clusters::{Site, upto};
 use crate::error::Error;
@@ -137,7 +137,7 @@ async fn a_moment_that_the_log_does_not_reach_is_told_of() {
     assert_eq!(slug(site.restore(&early).await), "backup-restore-target-early");
     // A plan changes nothing, and is what is carried out.
     let order = site.order("planned", RestoreTarget::default(), Then::Stop);
-    let plan = plan_with(site.means(&Clock::system()), &order, &unhurried())
+    let plan = plan_with(site.means(&Clock::system()), &order, Looks::Closely, &unhurried())
         .await
         .unwrap();
     assert!(!site.path("planned").exists());
