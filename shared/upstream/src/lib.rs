@@ -6,6 +6,7 @@
 //! Nothing here starts a task, retries, or keeps a pool, and no message ever holds a password.
 
 mod authentication;
+mod base_backup;
 mod cancel;
 mod certificate;
 mod channel;
@@ -33,6 +34,7 @@ mod target;
 mod tls;
 mod url;
 
+pub use base_backup::{BackupEnd, BackupPart, BackupTablespace, BaseBackup, CopyIn, LogPlace};
 pub use cancel::CancelToken;
 pub use certificate::{common_name, end_point};
 pub use connection::Connection;

@@ -261,6 +261,11 @@ impl Intake {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Takes over a chunk of the basis of which it is known that nothing changed.
+    pub(crate) fn take_over(&self, was: Chunk) -> Chunk {
+        self.adopt(was)
+    }
+
     /// A chunk of the basis as one of this backup.
     fn adopt(&self, chunk: Chunk) -> Chunk {
         let mut table = self.lock_table();

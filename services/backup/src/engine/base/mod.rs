@@ -12,6 +12,7 @@ mod tests;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
+pub(crate) mod protocol;
 
 use bytes::Bytes;
 use uuid::Uuid;
