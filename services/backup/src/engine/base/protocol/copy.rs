@@ -24,10 +24,9 @@ const BATCH_BYTES: usize = 8 * CHUNK_BYTES;
 const BATCH_PIECES: usize = 256;
 /// The manifest of a million files is a sixth of this.
 const MANIFEST_BYTES_MAX: usize = 1 << 30;
-/// A label is a few lines, a map a line for each tablespace.
+/// It is a few lines.
 const LABEL_BYTES_MAX: u64 = 16 << 20;
 const LABEL: &str = "backup_label";
-const MAP: &str = "tablespace_map";
 
 /// What is not as it has to be.
 fn wrong(reason: impl Into<String>) -> Error {
@@ -77,7 +76,9 @@ pub(super) struct Copier {
     own_from: usize,
     /// Of files of which changes came: size and sum of what came.
     changed: HashMap<u32, (u64, u32)>,
-    labels: HashMap<&'static str, Label>,
+    label: Label,
+    /// Where links to tablespaces lead, as the server writes it.
+    map: String,
     manifest: Vec<u8>,
     outcomes: Vec<Outcome>,
     batch: Batch,
@@ -94,7 +95,7 @@ enum Stage {
 
 /// A file on its way.
 enum Open {
-    Label(&'static str, Vec<u8>, FileEntry),
+    Label(Vec<u8>),
     Whole(Whole),
     Changes {
         file: u32,
@@ -116,8 +117,8 @@ struct Whole {
 /// The content of a file that is kept by itself.
 #[derive(Debug, Clone, Default)]
 struct Label {
-    /// As it came: size and sum.
-    sent: (u64, u32),
+    /// As it came: size and sum. None: it did not come.
+    sent: Option<(u64, u32)>,
     content: Vec<u8>,
 }
 
@@ -157,7 +158,8 @@ impl Copier {
             files: Vec::new(),
             own_from: 0,
             changed: HashMap::new(),
-            labels: HashMap::new(),
+            label: Label::default(),
+            map: String::new(),
             manifest: Vec::new(),
             outcomes: Vec::new(),
             batch: Batch::new(),
@@ -174,16 +176,11 @@ impl Copier {
             self.prefix.clear();
             self.own_from = self.files.len();
         } else {
-            let known =
-                |tablespace: &&BackupTablespace| tablespace.oid.map(|oid| oid.to_string()).as_deref() == Some(oid);
-            let tablespace = self.tablespaces.iter().find(known);
-            let tablespace = tablespace.ok_or_else(|| wrong(format!("archive {name} is nobody's")))?;
-            let is_inside = !tablespace.location.starts_with('/');
-            self.prefix = format!("pg_tblspc/{oid}/");
-            if is_inside {
-                let path = format!("pg_tblspc/{oid}");
-                self.add(directory(path, 0o700, 0))?;
+            let is_known = |tablespace: &BackupTablespace| tablespace.oid.is_some_and(|known| known.to_string() == oid);
+            if !self.tablespaces.iter().any(is_known) {
+                return Err(wrong(format!("archive {name} is nobody's")));
             }
+            self.prefix = format!("pg_tblspc/{oid}/");
         }
         self.stage = Stage::Archive(tar::Reader::new());
         Ok(())
@@ -249,7 +246,12 @@ impl Copier {
     fn entry(&mut self, header: tar::Header) -> Result<(), Error> {
         let path = format!("{}{}", self.prefix, header.path);
         let is_own = self.prefix.is_empty();
-        if header.kind == EntryKind::Link && path.starts_with("pg_tblspc/") {
+        if let Some(oid) = path
+            .strip_prefix("pg_tblspc/")
+            .filter(|_| header.kind == EntryKind::Link)
+        {
+            let location = header.target.replace('\\', "\\\\").replace('\n', "\\\n");
+            self.map += &format!("{oid} {location}\n");
             return Ok(());
         }
         let mut entry = FileEntry {
@@ -265,11 +267,11 @@ impl Copier {
             self.add(entry)?;
             return Ok(());
         }
-        if let Some(name) = [LABEL, MAP].into_iter().find(|name| is_own && entry.path == *name) {
+        if is_own && entry.path == LABEL {
             if header.bytes > LABEL_BYTES_MAX {
-                return Err(wrong(format!("its {name} is too large")));
+                return Err(wrong("its label is too large"));
             }
-            self.open = Some(Open::Label(name, Vec::new(), entry));
+            self.open = Some(Open::Label(Vec::new()));
             return Ok(());
         }
         match self.changed_path(&entry.path) {
@@ -334,9 +336,9 @@ impl Copier {
 
     fn content(&mut self, data: &[u8]) -> Result<(), Error> {
         match self.open.take() {
-            Some(Open::Label(name, mut content, entry)) => {
+            Some(Open::Label(mut content)) => {
                 content.extend_from_slice(data);
-                self.open = Some(Open::Label(name, content, entry));
+                self.open = Some(Open::Label(content));
             }
             Some(Open::Whole(mut whole)) => {
                 self.progress.add(data.len() as u64);
@@ -427,11 +429,9 @@ impl Copier {
 
     fn close(&mut self) -> Result<(), Error> {
         match self.open.take() {
-            // The server sends a map in any case. One that maps nothing is a file like any other.
-            Some(Open::Label(MAP, content, entry)) if content.is_empty() => drop(self.add(entry)?),
-            Some(Open::Label(name, content, _)) => {
-                let sent = (content.len() as u64, crc32c::crc32c(&content));
-                self.labels.insert(name, Label { sent, content });
+            Some(Open::Label(content)) => {
+                let sent = Some((content.len() as u64, crc32c::crc32c(&content)));
+                self.label = Label { sent, content };
             }
             Some(Open::Whole(whole)) => self.close_whole(whole),
             Some(Open::Changes {
@@ -510,15 +510,13 @@ impl Copier {
             check.end()?;
             return Ok(manifest);
         }
-        let labels = restorable(&self.labels);
+        let label = restorable(&self.label);
         let frame = sums::read(&manifest, |named| {
-            match check.file(&named)? {
-                Found::Label(name) => {
-                    let content = labels.get(name).map(Vec::as_slice).unwrap_or_default();
-                    writer.add(name, &named.modified, content.len() as u64, crc32c::crc32c(content));
-                }
-                Found::File(entry) => writer.add(&entry.path, &named.modified, entry.bytes, entry.crc32c),
-            }
+            let (path, bytes, crc) = match check.file(&named)? {
+                None => (LABEL, label.len() as u64, crc32c::crc32c(&label)),
+                Some(entry) => (entry.path.as_str(), entry.bytes, entry.crc32c),
+            };
+            writer.add(path, &named.modified, bytes, crc);
             Ok(())
         })?;
         check.end()?;
@@ -537,23 +535,27 @@ impl Copier {
         let damaged = named.iter().map(|(file, block)| format!("{}:{block}", path(*file)));
         let damaged = damaged.collect();
         self.files.rotate_left(self.own_from);
-        let outside = self
-            .tablespaces
-            .iter()
-            .filter(|tablespace| tablespace.location.starts_with('/'));
-        let tablespaces = outside.filter_map(|tablespace| {
+        let own = self.files.len() - self.own_from;
+        let all = self.tablespaces.iter();
+        let (outside, inside): (Vec<_>, Vec<_>) = all.partition(|tablespace| tablespace.location.starts_with('/'));
+        for oid in inside.iter().filter_map(|tablespace| tablespace.oid) {
+            let path = format!("pg_tblspc/{oid}");
+            if !self.files.iter().any(|file| file.path == path) {
+                self.files.insert(own, directory(path));
+            }
+        }
+        let tablespaces = outside.into_iter().filter_map(|tablespace| {
             Some(Tablespace {
                 oid: tablespace.oid?,
                 location: tablespace.location.clone(),
             })
         });
-        let mut labels = restorable(&self.labels);
-        let label = labels.remove(LABEL).filter(|label| !label.is_empty());
+        self.label.sent.ok_or_else(|| wrong("it has no label"))?;
         Ok(Settled {
             source_bytes: self.files.iter().map(|file| file.bytes).sum(),
             tablespaces: tablespaces.collect(),
-            label: label.ok_or_else(|| wrong("it has no backup_label"))?.into(),
-            map: labels.remove(MAP).unwrap_or_default().into(),
+            label: restorable(&self.label).into(),
+            map: self.map.into(),
             files: self.files,
             damaged,
             damaged_count: damage.count,
@@ -570,24 +572,20 @@ impl Piece {
     }
 }
 
-fn directory(path: String, mode: u32, modified_unix_ms: i64) -> FileEntry {
+fn directory(path: String) -> FileEntry {
     FileEntry {
         path,
         kind: EntryKind::Directory.into(),
-        mode,
-        modified_unix_ms,
+        mode: 0o700,
         ..FileEntry::default()
     }
 }
 
-/// The labels as they belong to a whole backup: one that says it holds changes only would not be started.
-fn restorable(labels: &HashMap<&'static str, Label>) -> HashMap<&'static str, Vec<u8>> {
-    let whole = |(name, label): (&&'static str, &Label)| {
-        let lines = label.content.split_inclusive(|byte| *byte == b'\n');
-        let lines = lines.filter(|line| !line.starts_with(b"INCREMENTAL FROM "));
-        (*name, lines.flatten().copied().collect())
-    };
-    labels.iter().map(whole).collect()
+/// The label as it belongs to a backup that is restored: one that says it holds changes only would not be started.
+fn restorable(label: &Label) -> Vec<u8> {
+    let lines = label.content.split_inclusive(|byte| *byte == b'\n');
+    let lines = lines.filter(|line| !line.starts_with(b"INCREMENTAL FROM "));
+    lines.flatten().copied().collect()
 }
 
 /// Holds a manifest against what arrived.
@@ -595,12 +593,7 @@ struct Check<'a> {
     copier: &'a Copier,
     /// Files by their paths, and whether the manifest named them.
     order: Vec<(u32, bool)>,
-    labels: usize,
-}
-
-enum Found<'a> {
-    Label(&'static str),
-    File(&'a FileEntry),
+    is_label_named: bool,
 }
 
 impl<'a> Check<'a> {
@@ -615,17 +608,18 @@ impl<'a> Check<'a> {
         Self {
             copier,
             order,
-            labels: 0,
+            is_label_named: false,
         }
     }
 
-    fn file(&mut self, named: &Named<'_>) -> Result<Found<'a>, Misfit> {
+    /// The file that the manifest names; none: it is the label.
+    fn file(&mut self, named: &Named<'_>) -> Result<Option<&'a FileEntry>, Misfit> {
         let differs = |what: &str| Misfit::Other(format!("{} {what}", named.path));
-        if let Some((name, label)) = self.copier.labels.iter().find(|(name, _)| **name == named.path) {
-            self.labels += 1;
-            let (bytes, crc) = label.sent;
-            return if named.has(bytes, crc) {
-                Ok(Found::Label(name))
+        if named.path == LABEL {
+            let fits = |(bytes, crc)| named.has(bytes, crc);
+            self.is_label_named = self.copier.label.sent.is_some_and(fits);
+            return if self.is_label_named {
+                Ok(None)
             } else {
                 Err(differs("has another content"))
             };
@@ -651,7 +645,7 @@ impl<'a> Check<'a> {
         }
         let (bytes, crc) = sent.unwrap_or((entry.bytes, entry.crc32c));
         if named.has(bytes, crc) {
-            Ok(Found::File(entry))
+            Ok(Some(entry))
         } else {
             Err(differs("has another content"))
         }
@@ -661,10 +655,10 @@ impl<'a> Check<'a> {
         if let Some((at, _)) = self.order.iter().find(|(_, seen)| !seen) {
             return Err(Misfit::Other(format!("{} is not named", path_of(self.copier, *at))));
         }
-        if self.labels == self.copier.labels.len() {
+        if self.is_label_named {
             Ok(())
         } else {
-            Err(Misfit::Other("a label is not named".to_owned()))
+            Err(Misfit::Other("its label is not named".to_owned()))
         }
     }
 }

@@ -33,7 +33,10 @@ pub(super) const SOON: Duration = Duration::from_secs(60);
 
 /// A server with checksums that keeps the log that a test needs.
 pub(super) async fn server(settings: &[(&str, &str)]) -> Postgres {
-    let options = PostgresOptions::new().checksums().setting("wal_keep_size", "1GB");
+    let options = PostgresOptions::new()
+        .checksums()
+        .setting("wal_keep_size", "1GB")
+        .setting("full_page_writes", "on");
     let with = |options: PostgresOptions, (name, value): &(&str, &str)| options.setting(name, value);
     settings.iter().fold(options, with).start().await
 }
@@ -185,14 +188,12 @@ impl Restored {
             fs::set_permissions(&path, fs::Permissions::from_mode(entry.mode)).unwrap();
         }
         for (path, content) in files(place, entry).await {
-            let mode = manifest.files.iter().find(|file| file.path == path).unwrap().mode;
-            assert_eq!(mode & 0o077, 0, "{path}");
             fs::write(data.join(path), content).unwrap();
         }
-        fs::write(data.join("backup_label"), &manifest.backup_label).unwrap();
-        if !manifest.tablespace_map.is_empty() {
-            fs::write(data.join("tablespace_map"), &manifest.tablespace_map).unwrap();
+        for entry in manifest.files.iter().filter(|entry| entry.kind() == EntryKind::File) {
+            fs::set_permissions(data.join(&entry.path), fs::Permissions::from_mode(entry.mode)).unwrap();
         }
+        fs::write(data.join("backup_label"), &manifest.backup_label).unwrap();
         restored
     }
 
@@ -218,7 +219,6 @@ impl Restored {
                 fs::copy(file.path(), self.data().join("pg_wal").join(file.file_name())).unwrap();
             }
         }
-        self.map_tablespaces();
         own(self.dir.path(), self.owner);
         let mut line: Vec<String> = Vec::new();
         let own_uid = fs::metadata("/proc/self").unwrap().uid();
@@ -241,22 +241,6 @@ impl Restored {
                 .and_then(|answer| if answer == "t" { Ok(()) } else { Err(answer) })
         })
         .await;
-    }
-
-    /// The map says where tablespaces were; here they are elsewhere.
-    fn map_tablespaces(&self) {
-        let path = self.data().join("tablespace_map");
-        let Ok(map) = fs::read_to_string(&path) else {
-            return;
-        };
-        let line = |line: &str| {
-            let oid = line.split(' ').next().unwrap();
-            format!(
-                "{oid} {}\n",
-                self.dir.path().join(format!("tablespace-{oid}")).display()
-            )
-        };
-        fs::write(path, map.lines().map(line).collect::<String>()).unwrap();
     }
 
     fn try_ask(&self, database: &str, sql: &str) -> Result<String, String> {

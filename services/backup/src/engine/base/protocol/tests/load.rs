@@ -121,7 +121,8 @@ async fn tablespaces_come_along_wherever_they_are() {
         panic!("{:?}", taken.tablespaces);
     };
     assert_eq!(tablespace.location, location.display().to_string());
-    assert!(String::from_utf8_lossy(&taken.tablespace_map).contains("here"));
+    let map = format!("{} {}\n", tablespace.oid, tablespace.location);
+    assert_eq!(String::from_utf8_lossy(&taken.tablespace_map), map);
     let mut restored = Restored::of(&place, &entry, &postgres).await;
     restored.verify();
     restored.start(&postgres).await;
