@@ -43,6 +43,9 @@ use crew::{Batch, Crew, Hand, Shared};
 /// Once it has begun to send, a server that is silent for so long is taken for dead.
 const SILENCE_MAX: Duration = Duration::from_secs(600);
 
+/// So much of a manifest is sent at once.
+const UPLOAD_BYTES: usize = 64 * 1024;
+
 /// Takes a backup of the server into a repository. What changed since the basis, if there is one, is all that is
 /// stored. The caller renews the lease and commits.
 pub(crate) async fn back_up(
@@ -134,7 +137,7 @@ impl Work<'_> {
                         is_incremental: true,
                     });
                 }
-                Err(Error::Upstream(error)) if error.server().is_some() => {
+                Err(error) if is_no_answer(&error) => {
                     tracing::warn!(error = %error, "the server does not say what changed; all of it is read");
                 }
                 Err(error) => return Err(error),
@@ -158,11 +161,15 @@ impl Work<'_> {
     async fn begin_incremental(&self, mut connection: Connection, known: &FileEntry) -> Result<BaseBackup, Error> {
         let packs = self.intake.basis().map(|basis| basis.packs.clone()).unwrap_or_default();
         let mut reader = ChunkReader::new(self.intake.repository().clone(), packs.into());
-        let mut content = Vec::new();
-        let mut upload = connection.copy_in("UPLOAD_MANIFEST").await?;
+        let (mut manifest, mut content) = (Vec::new(), Vec::new());
         for chunk in known.chunks() {
             reader.read(&chunk?, &mut content).await?;
-            upload.send(&content).await?;
+            manifest.extend_from_slice(&content);
+        }
+        let manifest = sums::without_maps(&manifest)?;
+        let mut upload = connection.copy_in("UPLOAD_MANIFEST").await?;
+        for piece in manifest.chunks(UPLOAD_BYTES) {
+            upload.send(piece).await?;
         }
         upload.finish().await?;
         Ok(connection.base_backup(&command(self.options, true)).await?)
@@ -293,6 +300,15 @@ fn command(options: &Options, is_incremental: bool) -> String {
          MANIFEST_CHECKSUMS 'CRC32C', VERIFY_CHECKSUMS true{incremental})",
         ask::quoted(&options.label)
     )
+}
+
+/// Whether the server, or what it is to be asked with, is the reason that it does not say what changed.
+fn is_no_answer(error: &Error) -> bool {
+    match error {
+        Error::Upstream(error) => error.server().is_some(),
+        Error::Refused { slug, .. } => *slug == "backup-manifest-differs",
+        _ => false,
+    }
 }
 
 /// A server that became another while it was read has not given one backup.

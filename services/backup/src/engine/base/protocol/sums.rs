@@ -8,6 +8,8 @@ use ring::digest::{SHA256, digest};
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use crate::engine::base::pages::first_block;
+
 /// Its name among the files of a backup.
 pub(super) const PATH: &str = "backup_manifest";
 /// What begins its last line.
@@ -180,15 +182,23 @@ pub(super) struct Writer {
 impl Writer {
     /// A file, with what it is now.
     pub(super) fn add(&mut self, path: &str, modified: &str, bytes: u64, crc: u32) {
+        self.put(path, modified, bytes, &hexadecimal(&crc.to_ne_bytes()));
+    }
+
+    /// A file as another manifest has it.
+    pub(super) fn copy(&mut self, named: &Named<'_>) {
+        self.put(&named.path, &named.modified, named.bytes, &named.checksum);
+    }
+
+    fn put(&mut self, path: &str, modified: &str, bytes: u64, sum: &str) {
         if !self.files.is_empty() {
             self.files.push_str(",\n");
         }
-        let (path, modified) = (quoted(path), quoted(modified));
-        let sum = hexadecimal(&crc.to_ne_bytes());
+        let (path, modified, sum) = (quoted(path), quoted(modified), quoted(sum));
         // Writing to a text cannot fail.
         let _ = write!(
             self.files,
-            r#"{{ "Path": {path}, "Size": {bytes}, "Last-Modified": {modified}, "Checksum-Algorithm": "CRC32C", "Checksum": "{sum}" }}"#
+            r#"{{ "Path": {path}, "Size": {bytes}, "Last-Modified": {modified}, "Checksum-Algorithm": "CRC32C", "Checksum": {sum} }}"#
         );
     }
 
@@ -209,6 +219,27 @@ impl Writer {
         text += &format!("{LAST_LINE}: \"{hash}\"}}\n");
         text.into_bytes()
     }
+}
+
+/// A manifest as the server is to see it that is asked for what changed since. It sends whole what it does not find
+/// there: that has to be every map of visibility. Bits in one are cleared without a word in the log, so that the server
+/// believes that nothing changed, and pages that are not visible to all would be taken for such.
+pub(super) fn without_maps(manifest: &[u8]) -> Result<Vec<u8>, Misfit> {
+    let mut writer = Writer::default();
+    let frame = read(manifest, |named| {
+        if !is_map(&named.path) {
+            writer.copy(&named);
+        }
+        Ok(())
+    })?;
+    Ok(writer.finish(&frame))
+}
+
+/// Whether a file is a relation's map of visibility.
+fn is_map(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let relation = name.split('.').next().unwrap_or(name);
+    relation.ends_with("_vm") && first_block(path).is_some()
 }
 
 fn quoted(text: &str) -> String {
@@ -254,6 +285,32 @@ mod tests {
         let trouble = Misfit::Other("base/5/1".to_owned());
         let read = read(&written(), |_| Err(Misfit::Other("base/5/1".to_owned())));
         assert_eq!(read, Err(trouble));
+    }
+
+    #[test]
+    fn maps_of_visibility_are_left_out_for_the_server() {
+        let mut writer = Writer::default();
+        for path in [
+            "base/5/1_vm",
+            "base/5/1",
+            "base/5/1_vm.1",
+            "base/5/1_fsm",
+            "my_vm",
+            "pg_tblspc/9/PG_17/5/2_vm",
+        ] {
+            writer.add(path, "2026-01-01 00:00:00 GMT", 8192, 7);
+        }
+        let manifest = without_maps(&writer.finish(&Frame::default())).unwrap();
+        let mut seen = Vec::new();
+        let read = read(&manifest, |named| {
+            assert!(named.has(8192, 7));
+            seen.push(named.path.into_owned());
+            Ok(())
+        });
+        assert_eq!(
+            (read, seen.join(" ")),
+            (Ok(Frame::default()), "base/5/1 base/5/1_fsm my_vm".to_owned())
+        );
     }
 
     proptest! {

@@ -11,7 +11,7 @@ use super::ground::{Place, Restored, backed_up, files, pace, server, target};
 async fn filled(postgres: &Postgres) -> Database {
     let database = postgres.database().await;
     let rows =
-        "select g as id, md5(g::text) as text, repeat(md5(g::text), 20) as more from generate_series(1, 40000) g";
+        "select g as id, md5(g::text) as text, repeat(md5(g::text), 20) as more from generate_series(1, 15000) g";
     let more =
         "create table dropped as table t; create table truncated as table t; create table grown (id int, text text)";
     database
@@ -59,7 +59,7 @@ async fn a_server_at_work_is_restored_to_its_last_commit() {
     let postgres = server(&[]).await;
     let database = filled(&postgres).await;
     let place = Place::new().await;
-    let pace = pace(20_000_000);
+    let pace = pace(12_000_000);
     let (entry, taken) = {
         let target = target(&postgres);
         let backup = backed_up(&place, &target, None, &pace);
@@ -75,12 +75,12 @@ async fn a_server_at_work_is_restored_to_its_last_commit() {
     assert!(taken.start.lsn < taken.stop.lsn);
     let reached = pace.progress().reached();
     assert_eq!(
-        (reached.phase, reached.done_bytes > 50_000_000),
+        (reached.phase, reached.done_bytes > 30_000_000),
         ("copy", true),
         "{reached:?}"
     );
     assert!(
-        reached.total_bytes > 50_000_000 && reached.moved_bytes > 0,
+        reached.total_bytes > 30_000_000 && reached.moved_bytes > 0,
         "{reached:?}"
     );
     let mut restored = Restored::of(&place, &entry, &postgres).await;
@@ -136,7 +136,7 @@ async fn what_did_not_change_is_not_stored_again() {
     let database = filled(&postgres).await;
     let (place, target) = (Place::new().await, target(&postgres));
     let (first, _) = backed_up(&place, &target, None, &pace(0)).await.unwrap();
-    database.psql("update t set text = 'new' where id = 20000").await;
+    database.psql("update t set text = 'new' where id = 5000").await;
     let (second, _) = backed_up(&place, &target, Some(&first), &pace(0)).await.unwrap();
     assert!(
         second.stored_bytes * 20 < first.stored_bytes,

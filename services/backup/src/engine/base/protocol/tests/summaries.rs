@@ -10,13 +10,13 @@ use super::ground::{Place, Restored, SOON, backed_up, files, pace, pipe, server,
 use crate::repo::state::BackupEntry;
 
 const FILL: &str = "create table t as select g as id, md5(g::text) as text, repeat(md5(g::text), 20) as more
-    from generate_series(1, 60000) g; create index on t (id); create table emptied as table t; create table grown as table t;
-    create table dropped as table t; create table rewritten as table t; delete from emptied where id > 30000";
+    from generate_series(1, 16000) g; create index on t (id); create table emptied as table t; create table grown as table t;
+    create table dropped as table t; create table rewritten as table t; delete from emptied where id > 8000";
 
 /// Changes of every sort that a file can undergo.
 const CHANGE: &str =
-    "update t set text = 'new' where id in (100, 30000, 59999); insert into grown select * from t where id < 9000;
-    vacuum emptied; drop table dropped; truncate rewritten; insert into rewritten select * from t where id < 5000;
+    "update t set text = 'new' where id in (100, 8000, 15999); insert into grown select * from t where id < 3000;
+    vacuum emptied; drop table dropped; truncate rewritten; insert into rewritten select * from t where id < 2000;
     create table added as table grown; checkpoint";
 
 const SUM: &str = "select (select md5(string_agg(t::text, ',' order by id)) from t),
@@ -117,17 +117,20 @@ async fn a_server_that_cannot_say_what_changed_is_read_whole() {
     change(&postgres, CHANGE).await;
     change(&postgres, "select pg_switch_wal(); checkpoint").await;
     let books = postgres.data_dir().join("pg_wal/summaries");
-    let files = || std::fs::read_dir(&books).unwrap().flatten();
+    let redo = postgres
+        .psql("postgres", "select redo_lsn from pg_control_checkpoint()")
+        .await;
+    let is_there = format!("select summarized_lsn >= '{redo}' from pg_get_wal_summarizer_state()");
     eventually("what changed to be in the books", SOON, async || {
-        if files().next().is_some() {
-            Ok(())
-        } else {
-            Err("there are none")
+        match postgres.psql("postgres", &is_there).await.as_str() {
+            "t" => Ok(()),
+            other => Err(other.to_owned()),
         }
     })
     .await;
     // Without them nobody can say what changed.
-    files().for_each(|file| std::fs::remove_file(file.path()).unwrap());
+    let files = std::fs::read_dir(&books).unwrap().flatten();
+    files.for_each(|file| std::fs::remove_file(file.path()).unwrap());
     let (second, sent) = taken(&place, &postgres, Some(&first)).await;
     assert!(sent * 2 > sent_first, "{sent} of {sent_first}");
     let mut restored = Restored::of(&place, &second, &postgres).await;

@@ -13,7 +13,7 @@ use crate::engine::progress::Progress;
 use crate::error::Error;
 
 const FILL: &str = "create table t as select g, 'weir-marker' || g as text, repeat(md5(g::text), 20) as more
-    from generate_series(1, 40000) g; checkpoint";
+    from generate_series(1, 25000) g; checkpoint";
 
 /// No session for backups is left.
 async fn nobody_sends(postgres: &Postgres) {
@@ -135,5 +135,5 @@ async fn who_may_not_replicate_is_told_so() {
     let url = format!("postgres://plain@127.0.0.1:{}/postgres", postgres.port());
     let backup = backed_up(&Place::new().await, &Target::parse(&url).unwrap(), None, &pace(0)).await;
     let said = backup.unwrap_err().to_string();
-    assert!(said.contains("replication"), "{said}");
+    assert!(said.contains("42501"), "{said}");
 }
