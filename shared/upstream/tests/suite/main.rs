@@ -1,6 +1,7 @@
 //! The client beside real PostgreSQL servers, and beside servers that are none.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+mod base_backup;
 mod certificates;
 mod credentials;
 mod encryption;

@@ -96,12 +96,23 @@ pub(super) async fn backed_up(
     basis: Option<&BackupEntry>,
     pace: &Pace,
 ) -> Result<(BackupEntry, Taken), Error> {
+    backed_up_with(place, target, basis, pace, true).await
+}
+
+/// The same with a checkpoint that is quick, or takes its time.
+pub(super) async fn backed_up_with(
+    place: &Place,
+    target: &Target,
+    basis: Option<&BackupEntry>,
+    pace: &Pace,
+    checkpoint_now: bool,
+) -> Result<(BackupEntry, Taken), Error> {
     let basis = basis.map(|basis| basis.id.as_str());
     let intake = Intake::begin(&place.repository, Uuid::now_v7(), basis, "a test").await?;
     let options = Options {
         threads: 2,
         compression: Compression::Zstd(1),
-        checkpoint_now: true,
+        checkpoint_now,
         label: "it's a test".to_owned(),
     };
     let taken = back_up(target, &intake, &options, pace).await?;

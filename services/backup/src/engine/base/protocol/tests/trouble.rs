@@ -7,13 +7,16 @@ use tokio_util::sync::CancellationToken;
 use weir_testkit::{Postgres, eventually};
 use weir_upstream::Target;
 
-use super::ground::{Place, SOON, backed_up, copied, pace, pipe, server, target, target_at};
+use super::ground::{Place, SOON, backed_up, backed_up_with, copied, pace, pipe, server, target, target_at};
 use crate::engine::pace::Pace;
 use crate::engine::progress::Progress;
 use crate::error::Error;
 
 const FILL: &str = "create table t as select g, 'weir-marker' || g as text, repeat(md5(g::text), 20) as more
     from generate_series(1, 25000) g; checkpoint";
+
+/// Sessions that wait for the checkpoint of their backup.
+const WAITS: &str = "select count(*) from pg_stat_progress_basebackup where phase like 'waiting for checkpoint%'";
 
 /// No session for backups is left.
 async fn nobody_sends(postgres: &Postgres) {
@@ -47,7 +50,7 @@ async fn a_damaged_page_is_named() {
 
 #[tokio::test]
 async fn a_stop_ends_it_at_once_and_leaves_nobody_behind() {
-    let postgres = server(&[]).await;
+    let postgres = server(&[("checkpoint_timeout", "1h")]).await;
     postgres.psql("postgres", FILL).await;
     let (place, target) = (Place::new().await, target(&postgres));
     // Before the checkpoint is done, and while it is copied.
@@ -61,13 +64,15 @@ async fn a_stop_ends_it_at_once_and_leaves_nobody_behind() {
             eventually("the backup to begin", SOON, async || {
                 let reached = pace.progress().reached();
                 let is_there = reached.phase == phase && (slow || reached.done_bytes > 0);
+                let is_there = is_there && (!slow || postgres.psql("postgres", WAITS).await == "1");
                 if is_there { Ok(()) } else { Err(format!("{reached:?}")) }
             })
             .await;
             stop.cancel();
             tokio::time::Instant::now()
         };
-        let (backup, stopped) = tokio::join!(backed_up(&place, &target, None, &pace), stopping);
+        let backup = backed_up_with(&place, &target, None, &pace, !slow);
+        let (backup, stopped) = tokio::join!(backup, stopping);
         assert!(matches!(backup, Err(Error::Stopped)), "{backup:?}");
         assert!(stopped.elapsed() < Duration::from_secs(2), "{:?}", stopped.elapsed());
         nobody_sends(&postgres).await;
