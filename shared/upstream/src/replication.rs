@@ -17,8 +17,8 @@ use crate::session::is_unasked;
 /// A log on its way.
 #[derive(Debug)]
 pub struct Replication {
-    connection: Connection,
-    limits: Limits,
+    pub(crate) connection: Connection,
+    pub(crate) limits: Limits,
 }
 
 impl Connection {
@@ -49,15 +49,26 @@ impl Replication {
     /// The next that the server says. What was written to it is sent meanwhile. Dropped before its end, nothing is
     /// lost: the next call goes on.
     pub async fn next(&mut self) -> Result<FromServer<'_>, Error> {
+        match self.arrive().await? {
+            tag::COPY_DATA => self.word(),
+            tag => Err(self.ended(tag)),
+        }
+    }
+
+    /// Waits for a frame that is not small talk.
+    pub(crate) async fn arrive(&mut self) -> Result<u8, Error> {
         loop {
             let limits = self.limits;
             let arrived = self.connection.channel.arrive(|tag| limits.body_bytes_max(tag)).await?;
-            match arrived {
-                tag::COPY_DATA => break,
-                tag if is_unasked(tag) => self.connection.session.hear(&self.connection.channel.message()?),
-                tag => return Err(self.ended(tag)),
+            if !is_unasked(arrived) {
+                return Ok(arrived);
             }
+            self.connection.session.hear(&self.connection.channel.message()?);
         }
+    }
+
+    /// The data that has arrived.
+    pub(crate) fn word(&self) -> Result<FromServer<'_>, Error> {
         match self.connection.channel.message()? {
             Message::CopyData(data) => FromServer::parse(data).map_err(|error| self.connection.channel.protocol(error)),
             _ => Err(self.connection.channel.unexpected("something else than a log")),
@@ -93,7 +104,7 @@ impl Replication {
     }
 
     /// The server ends the log: with an error, or because it stops.
-    fn ended(&self, tag: u8) -> Error {
+    pub(crate) fn ended(&self, tag: u8) -> Error {
         match (tag, self.connection.channel.message()) {
             (tag::ERROR_RESPONSE, Ok(Message::ErrorResponse(fields))) => {
                 Error::Server(Box::new(ServerError::read(&fields, ERROR_FIELD_BYTES_MAX)))

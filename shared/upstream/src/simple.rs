@@ -32,6 +32,11 @@ impl Connection {
         self.begin()?;
         frontend::query(self.channel.outbox(), sql)?;
         self.send().await?;
+        self.rows().await
+    }
+
+    /// The rest of a reply: its rows, up to where the server awaits the next statement.
+    pub(crate) async fn rows(&mut self) -> Result<Vec<Row>, Error> {
         let mut reply = Reply {
             columns: Arc::new([]),
             rows: Vec::new(),

@@ -13,6 +13,8 @@ pub enum FromServer<'a> {
     Data {
         /// Where it begins in the log.
         start: u64,
+        /// How long the server's log was when this was sent.
+        end: u64,
         /// The piece.
         bytes: &'a [u8],
     },
@@ -31,10 +33,9 @@ impl<'a> FromServer<'a> {
         let mut reader = Reader::new("CopyData", data);
         match reader.u8()? {
             b'w' => {
-                let start = reader.u64()?;
-                let (_end, _clock) = (reader.u64()?, reader.u64()?);
+                let (start, end, _clock) = (reader.u64()?, reader.u64()?, reader.u64()?);
                 let bytes = reader.rest();
-                Ok(Self::Data { start, bytes })
+                Ok(Self::Data { start, end, bytes })
             }
             b'k' => {
                 let (sent, _clock) = (reader.u64()?, reader.u64()?);
@@ -91,6 +92,7 @@ mod tests {
         .concat();
         let expected = FromServer::Data {
             start: 7,
+            end: 9,
             bytes: b"xyz",
         };
         assert_eq!(FromServer::parse(&data), Ok(expected));

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 use weir_testkit::Postgres;
-use weir_upstream::{ConnectOptions, Connection, FromServer, Lsn, Replication, StandbyStatus, Target};
+use weir_upstream::{
+    ConnectOptions, Connection, FromServer, Lsn, Replication, Started, StandbyStatus, Target, TimelineEnd,
+};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -114,4 +116,69 @@ async fn the_end_of_a_log_is_an_error_in_the_servers_words() {
     };
     let error = timeout(SOON, end).await.unwrap();
     assert_eq!(error.server().unwrap().sqlstate, "57P01", "{error}");
+}
+
+async fn keeper(url: &str) -> Connection {
+    let options = ConnectOptions {
+        parameters: vec![("replication".to_owned(), "true".to_owned())],
+        ..ConnectOptions::default()
+    };
+    Connection::connect(&Target::parse(url).unwrap(), options)
+        .await
+        .unwrap()
+}
+
+/// The log from a position to the end of its timeline.
+async fn to_the_end(mut log: Replication, from: u64) -> (Vec<u8>, Connection, TimelineEnd) {
+    let mut bytes = Vec::new();
+    loop {
+        match timeout(SOON, log.next_on_timeline()).await.unwrap().unwrap() {
+            Some(FromServer::Data { start, bytes: more, .. }) => {
+                assert_eq!(start, from + bytes.len() as u64);
+                bytes.extend_from_slice(more);
+            }
+            Some(FromServer::Keepalive { .. }) => log.tell(&StandbyStatus::default()).await.unwrap(),
+            None => break,
+        }
+    }
+    let (connection, end) = log.end_of_timeline().await.unwrap();
+    (bytes, connection, end.unwrap())
+}
+
+#[tokio::test]
+async fn a_timeline_is_read_to_its_end_and_what_follows_is_told() {
+    let primary = Postgres::start().await;
+    let standby = primary.standby("second").await;
+    let mut connection = keeper(&standby.url("postgres")).await;
+    let begun = connection.identify_system().await.unwrap();
+    assert_eq!(connection.wal_segment_bytes().await.unwrap(), 16 << 20);
+    assert_eq!(connection.read_replication_slot("kept").await.unwrap(), None);
+    connection.create_physical_slot("kept").await.unwrap();
+    let slot = connection.read_replication_slot("kept").await.unwrap().unwrap();
+    assert!(slot.restart.unwrap() <= begun.flushed && slot.timeline == Some(1), "{slot:?}");
+    let from = Lsn(begun.flushed.0 & !((16 << 20) - 1));
+    let Started::Streaming(log) = connection.replicate_physical(Some("kept"), from, 1).await.unwrap() else {
+        panic!("the timeline has not ended");
+    };
+    primary.psql("postgres", "create table t (id int)").await;
+    let reading = tokio::spawn(to_the_end(log, from.0));
+    primary.kill().await;
+    standby.promote().await;
+    let (bytes, mut connection, end) = reading.await.unwrap();
+    assert_eq!((end.next, end.at.0), (2, from.0 + bytes.len() as u64));
+    let history = String::from_utf8(connection.timeline_history(2).await.unwrap()).unwrap();
+    assert!(history.starts_with(&format!("1\t{}", end.at)), "{history}");
+    let here = connection.identify_system().await.unwrap();
+    assert_eq!((here.system_identifier, here.timeline), (begun.system_identifier, 2));
+    let started = connection.replicate_physical(None, end.at, 1).await.unwrap();
+    let Started::Over(mut connection, again) = started else {
+        panic!("there is nothing more of the first timeline");
+    };
+    assert_eq!(again, Some(end));
+    connection.drop_replication_slot("kept").await.unwrap();
+    let refused = connection
+        .replicate_physical(Some("kept"), end.at, 2)
+        .await
+        .unwrap_err();
+    assert_eq!(refused.server().unwrap().sqlstate, "42704");
 }
