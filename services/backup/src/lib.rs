@@ -30,6 +30,7 @@ use keeper::Keeper;
 use metrics::Metrics;
 use repositories::Repositories;
 
+pub use engine::wal::helper as wal_helper;
 pub use settings::{BackupSettings, check};
 
 /// The schema of its tables.
@@ -52,7 +53,7 @@ pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
     let migrations = vec![weir_jobs::migrations(), Migrations::of_service(sqlx::migrate!())];
     let tables = Tables::take(&ground, SCHEMA, migrations, &bus)?;
     weir_footing::show_bus(&ground, &bus);
-    let _keeper = Arc::new(Keeper {
+    let keeper = Arc::new(Keeper {
         repositories: Repositories::of(&settings, ground.clock.clone()),
         // It was read when the settings were checked.
         cluster: Cluster::of(&settings, target)?,
@@ -62,6 +63,7 @@ pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
         metrics,
         settings,
     });
+    let _log = engine::wal::start(&ground, &tables, Arc::clone(&keeper));
     serve_ops(&ground, ops);
     Ok(())
 }

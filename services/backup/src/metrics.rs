@@ -23,6 +23,12 @@ weir_telemetry::metrics! {
         wal_durable_seconds: Histograms<0> = "weir_wal_durable_seconds" [],
         /// Bytes of log that the slot holds back at the server.
         wal_slot_retained_bytes: Gauges<0> = "weir_wal_slot_retained_bytes" [],
+        /// Segments of log that were stored whole, by repository.
+        wal_segments: Counters<1> = "weir_wal_segments_total" ["repository"],
+        /// Gaps in the log that could not be closed.
+        wal_gaps: Counters<0> = "weir_wal_gaps_total" [],
+        /// How often the slot was given up, or lost by the server.
+        wal_slots_given_up: Counters<0> = "weir_wal_slots_given_up_total" [],
         /// Whether a repository can be used.
         repository_up: Gauges<1> = "weir_backup_repository_up" ["repository"],
     }

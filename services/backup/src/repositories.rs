@@ -64,6 +64,20 @@ impl Repositories {
         Ok(repository)
     }
 
+    /// The same, but nothing is made where there is none.
+    pub(crate) async fn find(&self, name: &str) -> Result<Repository, Error> {
+        let file = self.0.all.iter().find(|repository| repository.name == name);
+        let file = file.ok_or_else(|| Error::Field {
+            field: "repository",
+            reason: format!("there is no repository {name}"),
+        })?;
+        let found = Repository::find(shelf(file)?, self.wrapping(file)?, self.0.clock.clone(), None).await?;
+        found.ok_or_else(|| Error::Refused {
+            slug: "backup-no-repository",
+            reason: format!("there is no repository at {}", file.url),
+        })
+    }
+
     /// The first that can be used now; an error that says why none can.
     pub(crate) async fn first(&self) -> Result<Repository, Error> {
         let mut trouble = Error::Refused {
@@ -80,15 +94,24 @@ impl Repositories {
     }
 
     async fn open(&self, file: &FileRepository) -> Result<Repository, Error> {
-        let wrapping = match (&file.key_file, self.0.encryption) {
-            (_, false) => Wrapping::open_to_all(),
-            (key, true) => {
-                let keys: Vec<_> = key.iter().chain(&file.old_key_files).collect();
-                Wrapping::from_files(&file.name, &keys)?
-            }
-        };
-        let shelf = shelf(file)?;
+        let (wrapping, shelf) = (self.wrapping(file)?, shelf(file)?);
         Ok(Repository::open(shelf, wrapping, &self.0.cluster, self.0.clock.clone(), None).await?)
+    }
+}
+
+impl Repositories {
+    /// Has a repository of a test stand for the one of this name.
+    #[cfg(test)]
+    pub(crate) async fn stand_in(&self, name: &str, repository: Repository) {
+        self.0.open.lock().await.insert(name.to_owned(), repository);
+    }
+
+    fn wrapping(&self, file: &FileRepository) -> Result<Wrapping, Error> {
+        if !self.0.encryption {
+            return Ok(Wrapping::open_to_all());
+        }
+        let keys: Vec<_> = file.key_file.iter().chain(&file.old_key_files).collect();
+        Ok(Wrapping::from_files(&file.name, &keys)?)
     }
 }
 

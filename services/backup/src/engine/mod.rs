@@ -4,3 +4,4 @@ pub(crate) mod base;
 pub(crate) mod pace;
 pub(crate) mod progress;
 pub(crate) mod restore;
+pub(crate) mod wal;

@@ -9,6 +9,11 @@ use bytes::Bytes;
 use super::seal::{self, Kind};
 use super::{Error, Put, Repository, keys};
 
+/// What is smaller is sealed where it is: that takes less time than to pass it on.
+const APART_BYTES: usize = 64 * 1024;
+/// How often a segment is read anew whose pieces went meanwhile.
+const TRIES: u32 = 20;
+
 /// A segment of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Segment {
@@ -86,6 +91,10 @@ impl Segment {
     fn pieces(&self) -> String {
         format!("{}/pieces/{}", self.directory(), self.name())
     }
+
+    fn piece(&self, from: u64, end: u64) -> String {
+        format!("{}/{from:08X}-{end:08X}", self.pieces())
+    }
 }
 
 /// What of a segment is in a repository.
@@ -110,8 +119,13 @@ pub(crate) struct ListedSegment {
 impl Repository {
     /// Stores a whole segment. One that is there already has to be the same.
     pub(crate) async fn put_segment(&self, segment: Segment, content: &[u8], level: i32) -> Result<(), Error> {
+        self.keep_segment(segment, Bytes::copy_from_slice(content), level).await
+    }
+
+    /// The same with content that need not be copied.
+    pub(crate) async fn keep_segment(&self, segment: Segment, content: Bytes, level: i32) -> Result<(), Error> {
         let path = segment.whole();
-        let sealed = self.sealed_wal(&path, content, level)?;
+        let sealed = self.sealed_apart(&path, content.clone(), level).await?;
         match self.shelf().put_new(&path, sealed).await? {
             Put::Made => Ok(()),
             Put::Exists if self.opened_wal(&path).await? == content => Ok(()),
@@ -130,16 +144,60 @@ impl Repository {
         content: &[u8],
         level: i32,
     ) -> Result<(), Error> {
+        self.keep_piece(segment, offset, Bytes::copy_from_slice(content), level)
+            .await
+    }
+
+    /// The same with content that need not be copied. One that is there already has to be the same: its answer was
+    /// lost, or two receivers met.
+    pub(crate) async fn keep_piece(
+        &self,
+        segment: Segment,
+        offset: u32,
+        content: Bytes,
+        level: i32,
+    ) -> Result<(), Error> {
         let end = u64::from(offset) + content.len() as u64;
-        let path = format!("{}/{offset:08X}-{end:08X}", segment.pieces());
-        let sealed = self.sealed_wal(&path, content, level)?;
-        self.shelf().put_own(&path, sealed).await
+        let path = segment.piece(u64::from(offset), end);
+        let sealed = self.sealed_apart(&path, content.clone(), level).await?;
+        match self.shelf().put_new(&path, sealed).await? {
+            Put::Made => Ok(()),
+            Put::Exists if self.opened_wal(&path).await? == content => Ok(()),
+            Put::Exists => Err(Error::corrupt(
+                &path,
+                "a piece of this name with other content is there",
+            )),
+        }
+    }
+
+    /// The spans of the pieces of a segment that are there, in order.
+    pub(crate) async fn pieces(&self, segment: Segment) -> Result<Vec<(u64, u64)>, Error> {
+        let listed = self.shelf().list(&segment.pieces()).await?;
+        Ok(listed.iter().filter_map(|piece| span(&piece.path)).collect())
+    }
+
+    /// Removes a piece that another one holds too.
+    pub(crate) async fn drop_piece(&self, segment: Segment, (from, end): (u64, u64)) -> Result<(), Error> {
+        self.shelf().delete(&segment.piece(from, end)).await
     }
 
     /// What there is of a segment.
     pub(crate) async fn segment(&self, segment: Segment) -> Result<Held, Error> {
+        for _ in 0..TRIES {
+            if let Some(held) = self.segment_as_listed(segment).await? {
+                return Ok(held);
+            }
+        }
+        Err(Error::corrupt(
+            &segment.pieces(),
+            "they were removed while they were read",
+        ))
+    }
+
+    /// The same; none where pieces went while they were read, because others took their place.
+    async fn segment_as_listed(&self, segment: Segment) -> Result<Option<Held>, Error> {
         if let Some(whole) = self.whole_segment(segment).await? {
-            return Ok(Held::Whole(whole));
+            return Ok(Some(Held::Whole(whole)));
         }
         let pieces = self.shelf().list(&segment.pieces()).await?;
         let mut content = Vec::new();
@@ -157,17 +215,35 @@ impl Repository {
             }
             let part = match self.opened_wal(&piece.path).await {
                 Ok(part) => part,
-                // The whole segment took its place meanwhile.
-                Err(Error::Missing { .. }) => match self.whole_segment(segment).await? {
-                    Some(whole) => return Ok(Held::Whole(whole)),
-                    None => return Err(Error::corrupt(&piece.path, "it was removed")),
-                },
+                Err(Error::Missing { .. }) => return Ok(None),
                 Err(error) => return Err(error),
             };
             let known = usize::try_from(here - from).unwrap_or(usize::MAX);
             content.extend_from_slice(part.get(known..).unwrap_or_default());
         }
-        Ok(Held::Beginning(content.into()))
+        Ok(Some(Held::Beginning(content.into())))
+    }
+
+    /// What there is of the segment of a name, whatever the size of segments is; none where it is no segment's name.
+    pub(crate) async fn named_segment(&self, name: &str) -> Result<Option<Held>, Error> {
+        // A name leads to the same place whatever the size, and the smallest takes all names.
+        let Some(segment) = Segment::of_name(name, 1 << 20) else {
+            return Ok(None);
+        };
+        match self.opened_wal(&segment.whole()).await {
+            Ok(content) => Ok(Some(Held::Whole(content.into()))),
+            Err(Error::Missing { .. }) => self.segment(segment).await.map(Some),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether a segment is there as a whole.
+    pub(crate) async fn has_segment(&self, segment: Segment) -> Result<bool, Error> {
+        match self.shelf().size(&segment.whole()).await {
+            Ok(_) => Ok(true),
+            Err(Error::Missing { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     async fn whole_segment(&self, segment: Segment) -> Result<Option<Bytes>, Error> {
@@ -245,6 +321,19 @@ impl Repository {
         Ok(names
             .filter_map(|name| u32::from_str_radix(name.strip_suffix(".history")?, 16).ok())
             .collect())
+    }
+
+    /// Seals on a thread that may compute for long.
+    async fn sealed_apart(&self, path: &str, content: Bytes, level: i32) -> Result<Bytes, Error> {
+        if content.len() < APART_BYTES {
+            return self.sealed_wal(path, &content, level);
+        }
+        let (repository, name) = (self.clone(), path.to_owned());
+        let sealing = tokio::task::spawn_blocking(move || repository.sealed_wal(&name, &content, level));
+        sealing.await.map_err(|error| Error::Store {
+            repository: self.name().to_owned(),
+            reason: format!("{path} was not sealed: {error}"),
+        })?
     }
 
     fn sealed_wal(&self, path: &str, content: &[u8], level: i32) -> Result<Bytes, Error> {

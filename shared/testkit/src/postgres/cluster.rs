@@ -48,7 +48,7 @@ pub(super) fn data_dir(dir: &Path) -> PathBuf {
 impl Cluster {
     pub(super) fn new(options: PostgresOptions) -> Self {
         let install = Install::find();
-        let template = Mutex::new(Some(template(&install)));
+        let template = Mutex::new(Some(template(&install, options.segment_megabytes())));
         Self {
             install,
             options,

@@ -26,6 +26,7 @@ pub struct PostgresOptions {
     users: Vec<(String, String)>,
     files: Vec<(String, Vec<u8>)>,
     checksums: bool,
+    wal_segment_megabytes: Option<u32>,
 }
 
 impl PostgresOptions {
@@ -59,6 +60,12 @@ impl PostgresOptions {
         self
     }
 
+    /// The size of a segment of the write-ahead log, which `initdb` decides; a power of two up to 1024.
+    pub fn wal_segment_megabytes(mut self, megabytes: u32) -> Self {
+        self.wal_segment_megabytes = Some(megabytes);
+        self
+    }
+
     /// Turns TLS on with this certificate chain and private key, both in PEM.
     pub fn tls(self, certificate: &str, key: &str) -> Self {
         self.file("server.crt", certificate)
@@ -85,6 +92,10 @@ impl PostgresOptions {
     /// Starts the cluster.
     pub async fn start(self) -> Postgres {
         Postgres::open(self).await
+    }
+
+    pub(super) const fn segment_megabytes(&self) -> Option<u32> {
+        self.wal_segment_megabytes
     }
 
     pub(super) fn settings_text(&self) -> String {

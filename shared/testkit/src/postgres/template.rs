@@ -26,18 +26,19 @@ pub(super) struct Template {
 }
 
 /// The template of this PostgreSQL version, built where there is none yet.
-pub(super) fn template(install: &Install) -> Template {
-    template_in(&shared_dir(), install)
+pub(super) fn template(install: &Install, segment_megabytes: Option<u32>) -> Template {
+    template_in(&shared_dir(), install, segment_megabytes)
 }
 
-fn template_in(folder: &Path, install: &Install) -> Template {
+fn template_in(folder: &Path, install: &Install, segment_megabytes: Option<u32>) -> Template {
     fs::create_dir_all(folder).expect("create the directory of test templates");
     // The server's user must pass, whatever the umask of the one who runs the tests.
     fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).expect("open the directory of test templates");
     let dir = folder.join(format!(
-        "template-{RECIPE}-{}-{}",
+        "template-{RECIPE}-{}-{}{}",
         install.version(),
-        install.account.uid
+        install.account.uid,
+        segment_megabytes.map(|size| format!("-{size}")).unwrap_or_default()
     ));
     let lock = File::create(dir.with_added_extension("lock")).expect("open the template's lock file");
     loop {
@@ -48,7 +49,7 @@ fn template_in(folder: &Path, install: &Install) -> Template {
         lock.unlock().expect("unlock the template");
         lock.lock().expect("lock the template alone");
         if !is_fresh(&dir) {
-            build(&dir, install);
+            build(&dir, install, segment_megabytes);
         }
         lock.unlock().expect("unlock the template");
     }
@@ -59,7 +60,7 @@ fn is_fresh(dir: &Path) -> bool {
     built.is_ok_and(|time| Clock::system().now().duration_since(time).unwrap_or_default() < AGE_MAX)
 }
 
-fn build(dir: &Path, install: &Install) {
+fn build(dir: &Path, install: &Install, segment_megabytes: Option<u32>) {
     let unfinished = dir.with_added_extension("unfinished");
     for old in [dir, &unfinished] {
         if old.exists() {
@@ -68,11 +69,11 @@ fn build(dir: &Path, install: &Install) {
     }
     fs::create_dir(&unfinished).expect("create the template's directory");
     install.account.own(&unfinished);
-    initdb(&unfinished, install);
+    initdb(&unfinished, install, segment_megabytes);
     fs::rename(&unfinished, dir).expect("put the template in place");
 }
 
-fn initdb(dir: &Path, install: &Install) {
+fn initdb(dir: &Path, install: &Install, segment_megabytes: Option<u32>) {
     let line = install.command("initdb", &[Path::new("-D"), dir]);
     let (program, args) = line.split_first().expect("a command line has a program");
     let output = Command::new(program)
@@ -87,6 +88,7 @@ fn initdb(dir: &Path, install: &Install) {
             "--locale=C.UTF-8",
             "--no-sync",
         ])
+        .args(segment_megabytes.map(|size| format!("--wal-segsize={size}")))
         .output()
         .expect("run initdb");
     assert!(
@@ -124,10 +126,17 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("weir-template-{}", crate::place::unique()));
         let install = counting_install(&folder);
         let runs = || fs::read_to_string(install.bin.join("runs")).unwrap().lines().count();
-        let complete = || assert!(template_in(&folder, &install).dir.join("global/pg_control").exists());
+        let complete = || {
+            assert!(
+                template_in(&folder, &install, None)
+                    .dir
+                    .join("global/pg_control")
+                    .exists()
+            )
+        };
         thread::scope(|scope| (0..4).for_each(|_| drop(scope.spawn(complete))));
         let runs_at_first = runs();
-        let dir = template_in(&folder, &install).dir;
+        let dir = template_in(&folder, &install, None).dir;
         File::open(dir)
             .unwrap()
             .set_modified(Clock::system().now() - AGE_MAX)

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 use weir_testkit::Postgres;
 use weir_upstream::{
-    ConnectOptions, Connection, FromServer, Lsn, Replication, Started, StandbyStatus, Target, TimelineEnd,
+    ConnectOptions, Connection, FromServer, Lsn, Replication, StandbyStatus, Started, Target, TimelineEnd,
 };
 
 const SOON: Duration = Duration::from_secs(20);
@@ -155,16 +156,20 @@ async fn a_timeline_is_read_to_its_end_and_what_follows_is_told() {
     assert_eq!(connection.read_replication_slot("kept").await.unwrap(), None);
     connection.create_physical_slot("kept").await.unwrap();
     let slot = connection.read_replication_slot("kept").await.unwrap().unwrap();
-    assert!(slot.restart.unwrap() <= begun.flushed && slot.timeline == Some(1), "{slot:?}");
+    assert!(
+        slot.restart.unwrap() <= begun.flushed && slot.timeline == Some(1),
+        "{slot:?}"
+    );
     let from = Lsn(begun.flushed.0 & !((16 << 20) - 1));
     let Started::Streaming(log) = connection.replicate_physical(Some("kept"), from, 1).await.unwrap() else {
         panic!("the timeline has not ended");
     };
     primary.psql("postgres", "create table t (id int)").await;
-    let reading = tokio::spawn(to_the_end(log, from.0));
+    let mut reading = JoinSet::new();
+    reading.spawn(to_the_end(log, from.0));
     primary.kill().await;
     standby.promote().await;
-    let (bytes, mut connection, end) = reading.await.unwrap();
+    let (bytes, mut connection, end) = reading.join_next().await.unwrap().unwrap();
     assert_eq!((end.next, end.at.0), (2, from.0 + bytes.len() as u64));
     let history = String::from_utf8(connection.timeline_history(2).await.unwrap()).unwrap();
     assert!(history.starts_with(&format!("1\t{}", end.at)), "{history}");
