@@ -6,13 +6,13 @@ pub(crate) mod label;
 pub(crate) mod listing;
 mod local;
 pub(crate) mod pages;
+pub(crate) mod protocol;
 #[cfg(test)]
 mod tests;
 
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
-pub(crate) mod protocol;
 
 use bytes::Bytes;
 use uuid::Uuid;

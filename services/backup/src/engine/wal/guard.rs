@@ -12,8 +12,13 @@ use super::server::{self, Facts, SlotFacts};
 use crate::error::Error;
 use crate::keeper::Keeper;
 
-/// How often it looks.
+/// How often it looks, and how often where the slot holds back half of what it may.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+const LOOK_OFTEN: Duration = Duration::from_millis(100);
+/// Such a part of what it may hold back is left for bursts.
+const RESERVE: u64 = 8;
+/// How long it may take until the slot is gone: what would come until then counts.
+const GONE_WITHIN: Duration = Duration::from_secs(1);
 /// How often it looks whether another server was promoted beside the one that is followed.
 const OTHERS_EVERY: Duration = Duration::from_secs(15);
 /// How long whoever uses the slot may take to let go of it.
@@ -21,9 +26,10 @@ const LET_GO_WITHIN: Duration = Duration::from_secs(5);
 
 /// Looks after the slot until it is told to stop.
 pub(super) async fn watch(keeper: &Keeper, log: &Log, stop: &CancellationToken) {
-    let (mut asking, mut others) = (None, Instant::now());
-    while pause(stop, LOOK_EVERY).await {
-        let look = look(keeper, log, &mut asking);
+    let (mut asking, mut others, mut growth) = (None, Instant::now(), Growth::default());
+    let half = keeper.settings.wal_slot_guard_bytes / 2;
+    while pause(stop, growth.next_look(half)).await {
+        let look = look(keeper, log, &mut asking, &mut growth);
         match stop.run_until_cancelled(look).await {
             // Whoever receives tells why the server cannot be asked.
             Some(Err(_)) => asking = None,
@@ -53,7 +59,32 @@ async fn look_for_backup(keeper: &Keeper, log: &Log) {
     }
 }
 
-async fn look(keeper: &Keeper, log: &Log, asking: &mut Option<Connection>) -> Result<(), Error> {
+/// How fast what the slot holds back becomes more.
+#[derive(Debug, Default)]
+struct Growth {
+    last: Option<(Instant, u64)>,
+}
+
+impl Growth {
+    /// What it will be when the slot could be gone.
+    fn soon(&mut self, now: Instant, retained: u64) -> u64 {
+        let Some((then, before)) = self.last.replace((now, retained)) else {
+            return retained;
+        };
+        let passed = now.saturating_duration_since(then).as_secs_f64().max(0.001);
+        let per_second = retained.saturating_sub(before) as f64 / passed;
+        retained.saturating_add((per_second * GONE_WITHIN.as_secs_f64()) as u64)
+    }
+
+    fn next_look(&self, half: u64) -> Duration {
+        match self.last {
+            Some((_, retained)) if half > 0 && retained > half => LOOK_OFTEN,
+            _ => LOOK_EVERY,
+        }
+    }
+}
+
+async fn look(keeper: &Keeper, log: &Log, asking: &mut Option<Connection>, growth: &mut Growth) -> Result<(), Error> {
     let name = &keeper.settings.wal_slot;
     let mut connection = match asking.take() {
         Some(connection) => connection,
@@ -65,7 +96,8 @@ async fn look(keeper: &Keeper, log: &Log, asking: &mut Option<Connection>) -> Re
     let facts = server::facts(&mut connection, name).await?;
     show(log, name, &facts);
     if let Some(slot) = facts.slot.filter(|slot| slot.is_physical) {
-        judge(keeper, log, &mut connection, &slot).await?;
+        let soon = growth.soon(Instant::now(), slot.retained);
+        judge(keeper, log, &mut connection, &slot, soon).await?;
     }
     *asking = Some(connection);
     Ok(())
@@ -77,13 +109,13 @@ fn show(log: &Log, name: &str, facts: &Facts) {
     log.slot(slot.map(|_| name), slot.map_or(0, |slot| slot.retained));
 }
 
-async fn judge(keeper: &Keeper, log: &Log, asking: &mut Connection, slot: &SlotFacts) -> Result<(), Error> {
+async fn judge(keeper: &Keeper, log: &Log, asking: &mut Connection, slot: &SlotFacts, soon: u64) -> Result<(), Error> {
     let guard = keeper.settings.wal_slot_guard_bytes;
     let why = if slot.is_lost {
         "the server invalidated the slot, because it held back more than max_slot_wal_keep_size".to_owned()
-    } else if guard > 0 && slot.retained > guard {
+    } else if guard > 0 && soon > guard - guard / RESERVE {
         format!(
-            "the slot was given up: it held back {} bytes of log from {} on, and backup.wal_slot_guard_bytes is {guard}",
+            "the slot was given up: it held back {} bytes of log from {} on and would soon have held back more than backup.wal_slot_guard_bytes = {guard}",
             slot.retained,
             Lsn(slot.restart.unwrap_or_default())
         )
@@ -129,5 +161,24 @@ async fn look_around(keeper: &Keeper, log: &Log) {
             "another server was promoted, and is followed from now on"
         );
         log.give_up();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_until_the_slot_is_gone_counts() {
+        let (mut growth, begun) = (Growth::default(), Instant::now());
+        assert_eq!(growth.soon(begun, 100), 100);
+        assert_eq!(growth.soon(begun + Duration::from_millis(500), 200), 400);
+        assert_eq!(
+            growth.soon(begun + Duration::from_millis(600), 50),
+            50,
+            "it became less"
+        );
+        assert_eq!((growth.next_look(40), growth.next_look(60)), (LOOK_OFTEN, LOOK_EVERY));
+        assert_eq!(growth.next_look(0), LOOK_EVERY, "there is no guard");
     }
 }

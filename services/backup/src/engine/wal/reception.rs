@@ -378,7 +378,10 @@ impl Session<'_> {
         self.tail.end();
         let (mut stream, lost) = match read {
             // Without a connection the server knows at once that nobody uses the slot.
-            Read::Lost(error) => (None, Some(error)),
+            Read::Lost(error) => {
+                drop(stream);
+                (None, Some(error))
+            }
             Read::Over => (Some((stream, true)), None),
             Read::Stopped => (Some((stream, false)), None),
         };

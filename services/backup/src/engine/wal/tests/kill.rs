@@ -195,7 +195,8 @@ async fn a_commit_can_wait_until_it_is_safe_here() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn segments_may_have_any_size() {
     for megabytes in [1, 64] {
-        let postgres = server(PostgresOptions::new().wal_segment_megabytes(megabytes)).await;
+        let options = PostgresOptions::new().wal_segment_megabytes(megabytes);
+        let postgres = server(options.setting("min_wal_size", "128MB")).await;
         let mut world = World::new(&postgres, 1, |_| {}).await;
         world.start();
         write(&postgres, 10).await;

@@ -25,6 +25,7 @@ use weir_telemetry::Registry;
 use weir_testkit::{Postgres, PostgresOptions, eventually};
 use weir_upstream::{Lsn, Target};
 
+use super::history::History;
 use super::{Log, lead};
 use crate::cluster::Cluster;
 use crate::keeper::Keeper;
@@ -46,7 +47,8 @@ async fn postgres() -> Postgres {
 
 async fn server(options: PostgresOptions) -> Postgres {
     options
-        .setting("max_wal_size", "64MB")
+        .setting("full_page_writes", "on")
+        .setting("max_wal_size", "128MB")
         .setting("wal_keep_size", "0")
         .start()
         .await
