@@ -54,6 +54,9 @@ pub(crate) enum Error {
     /// No job of that id.
     #[error("there is no job {0}")]
     NoJob(String),
+    /// No proof of that id.
+    #[error("there is no proof {0}")]
+    NoProof(String),
 }
 
 impl Error {
@@ -84,7 +87,7 @@ impl Coded for Error {
             Self::Field { .. } => ErrorClass::InvalidInput,
             Self::File { .. } | Self::Program { .. } => ErrorClass::Internal,
             Self::Refused { .. } | Self::Stopped => ErrorClass::Unavailable,
-            Self::NoJob(_) => ErrorClass::NotFound,
+            Self::NoJob(_) | Self::NoProof(_) => ErrorClass::NotFound,
         }
     }
 
@@ -99,6 +102,7 @@ impl Coded for Error {
             Self::Stopped => "backup-stopped",
             Self::Program { .. } => "backup-program",
             Self::NoJob(_) => "job-not-found",
+            Self::NoProof(_) => "proof-not-found",
         }
     }
 }

@@ -12,6 +12,7 @@ mod keeper;
 mod metrics;
 mod orders;
 mod plan;
+mod prove;
 mod repo;
 mod repositories;
 mod settings;
