@@ -100,3 +100,7 @@ soak-rewrites moments="64":
 # Estimates of bloat against what VACUUM FULL and REINDEX find: 180 tables and 198 indexes; takes a half an hour.
 soak-estimators:
     cargo test --locked -p weir-maintenance --lib -- --ignored --nocapture --test-threads 1 lab::all_
+
+# Restores to so many moments chosen at random, on each version of PostgreSQL that is here: each is exactly what was committed by then.
+soak-restores targets="50":
+    WEIR_SOAK_TARGETS={{ targets }} cargo test --locked -p weir-backup --lib -- --ignored --exact --nocapture prove::oracle::as_many_as_asked

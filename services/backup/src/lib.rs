@@ -55,6 +55,8 @@ pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
     let tables = Tables::take(&ground, SCHEMA, migrations, &bus)?;
     weir_footing::show_bus(&ground, &bus);
     let keeper = Arc::new(Keeper {
+    prove::tidy(&settings).await;
+    let _keeper = Arc::new(Keeper {
         repositories: Repositories::of(&settings, ground.clock.clone()),
         // It was read when the settings were checked.
         cluster: Cluster::of(&settings, target)?,

@@ -197,18 +197,18 @@ impl<'a> Attempt<'a> {
         let segment_bytes = self.entry.wal_segment_bytes;
         let mut spool = Spool::new(self.repository, place.wal(), programs, segment_bytes);
         let mut until = self.target(check).await?;
-        let replayed = self.start(place, programs, &mut spool, &until).await;
-        let replayed = match replayed {
-            // Log that is there to its end has no record that begins so late; its end is as good a moment.
-            Err(Error::Program { said, .. })
-                if said.contains(ENDED_BEFORE) && self.order.target.is_none() && !self.lacks(&spool, &until) =>
-            {
-                check.note("no record begins after the chosen position; replayed to the end of the log");
-                until = RestoreTarget::default();
-                spool.forget()?;
-                self.start(place, programs, &mut spool, &until).await
+        let replayed = loop {
+            let replayed = self.start(place, programs, &mut spool, &until).await;
+            let Err(error) = &replayed else { break replayed };
+            let Some((other, why)) = self.other_target(error, &spool, &until) else {
+                break replayed;
+            };
+            check.note(why);
+            spool.forget()?;
+            until = other;
+            if until.before {
+                spool.end_before(until.position.map_or(0, |position| position.lsn));
             }
-            replayed => replayed,
         };
         check.examined = spool.given_bytes();
         self.evidence.target = words(&until);
@@ -230,6 +230,36 @@ impl<'a> Attempt<'a> {
                 Ok(None)
             }
             Err(error) => Err(error),
+        }
+    }
+
+    /// Where to end instead, if the moment was chosen here and did not do, through no fault of the backup.
+    fn other_target(&self, error: &Error, spool: &Spool, until: &RestoreTarget) -> Option<(RestoreTarget, String)> {
+        if self.order.target.is_some() || until.before {
+            return None;
+        }
+        match error {
+            // Log that is there to its end has no record that begins so late; its end is as good a moment.
+            Error::Program { said, .. } if said.contains(ENDED_BEFORE) && !self.lacks(spool, until) => {
+                let why = "no record begins after the chosen position; replayed to the end of the log";
+                Some((RestoreTarget::default(), why.to_owned()))
+            }
+            Error::Refused { .. } => {
+                let stop = self.entry.stop.unwrap_or_default();
+                let (lsn, location) = spool.stranger().filter(|(lsn, _)| *lsn > stop.lsn)?;
+                let position = LogPosition {
+                    timeline: stop.timeline,
+                    lsn,
+                };
+                let target = RestoreTarget {
+                    position: Some(position),
+                    before: true,
+                    ..RestoreTarget::default()
+                };
+                let why = format!("replay ended before the log makes a tablespace in {location}, which is not ours");
+                Some((target, why))
+            }
+            _ => None,
         }
     }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use weir_config::Sources;
@@ -29,7 +30,7 @@ use crate::repo::Repository;
 use crate::repo::chunk::{CHUNK_BYTES, Chunk, ChunkList};
 use crate::repo::codec::Compression;
 use crate::repo::intake::{ChunkWorker, Intake};
-use crate::repo::manifest::{EntryKind, FileEntry, Manifest};
+use crate::repo::manifest::{EntryKind, FileEntry, Manifest, Tablespace};
 use crate::repo::state::{BackupEntry, BackupKind, BackupState, Position, ProofEntry};
 use crate::repo::wal::Segment;
 use crate::repositories::Repositories;
@@ -176,6 +177,7 @@ impl Lab {
             settings: vec![
                 ("wal_keep_size".to_owned(), "4GB".to_owned()),
                 ("full_page_writes".to_owned(), "on".to_owned()),
+                ("synchronous_commit".to_owned(), "on".to_owned()),
             ],
             ..Start::default()
         };
@@ -252,6 +254,7 @@ impl Lab {
             server_version: version,
             start: Some(start),
             stop: Some(stop),
+            tablespaces: self.tablespaces().await,
             page_checksums: true,
             wal_segment_bytes: SEGMENT_BYTES,
             ..Manifest::default()
@@ -266,6 +269,27 @@ impl Lab {
         entry.set_kind(BackupKind::Full);
         entry.set_state(BackupState::Unproven);
         intake.commit(manifest, entry).await.unwrap()
+    }
+
+    async fn tablespaces(&mut self) -> Vec<Tablespace> {
+        let sql = "select oid::text as oid, pg_tablespace_location(oid) as location from pg_tablespace \
+                   where spcname not like 'pg\\_%'";
+        let rows = self.sql(sql).await;
+        let tablespace = |row: &Row| Tablespace {
+            oid: row.parse("oid").unwrap(),
+            location: row.text("location").unwrap().to_owned(),
+        };
+        rows.iter().map(tablespace).collect()
+    }
+
+    /// Makes a tablespace, and returns its directory.
+    pub(super) async fn make_tablespace(&mut self, name: &str) -> PathBuf {
+        let place = self.dir.path().join(name);
+        std::fs::create_dir(&place).unwrap();
+        self.programs.own(&place).unwrap();
+        self.sql(&format!("create tablespace {name} location '{}'", place.display()))
+            .await;
+        place
     }
 
     async fn identity(&mut self) -> (u32, u64) {
@@ -375,7 +399,8 @@ fn read_directory(data: &Path, directory: &str, read: &mut Vec<(FileEntry, Vec<u
 async fn store_files(intake: &Arc<Intake>, read: Vec<(FileEntry, Vec<u8>)>) -> Vec<FileEntry> {
     let (send, sealed) = mpsc::channel(2);
     let mut worker = intake.worker(Compression::Zstd(1), send);
-    let storing = tokio::spawn(Arc::clone(intake).store(sealed, 2));
+    let mut storing = JoinSet::new();
+    storing.spawn(Arc::clone(intake).store(sealed, 2));
     let basis = intake.basis().cloned();
     let working = tokio::task::spawn_blocking(move || {
         let mut files = Vec::new();
@@ -387,7 +412,7 @@ async fn store_files(intake: &Arc<Intake>, read: Vec<(FileEntry, Vec<u8>)>) -> V
         files
     });
     let files = working.await.unwrap();
-    storing.await.unwrap().unwrap();
+    storing.join_next().await.unwrap().unwrap().unwrap();
     files
 }
 

@@ -15,10 +15,13 @@ mod place;
 mod programs;
 pub(crate) mod scratch;
 mod spool;
+mod strangers;
 mod target;
 
 #[cfg(test)]
 mod lab;
+#[cfg(test)]
+mod oracle;
 #[cfg(test)]
 mod tests;
 
@@ -52,10 +55,11 @@ pub(crate) async fn prove(keeper: &Keeper, id: Uuid, order: &ProofOrder, pace: &
 }
 
 /// Ends and removes what a crash left of earlier proofs. To be called when the service starts.
-pub(crate) async fn tidy(settings: &BackupSettings) -> Result<(), Error> {
-    match &settings.scratch_directory {
-        Some(directory) => place::tidy(directory).await,
-        None => Ok(()),
+pub(crate) async fn tidy(settings: &BackupSettings) {
+    if let Some(directory) = &settings.scratch_directory
+        && let Err(error) = place::tidy(directory).await
+    {
+        tracing::warn!(directory = %directory.display(), error = %error, "what was left of earlier proofs stays");
     }
 }
 

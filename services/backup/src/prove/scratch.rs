@@ -400,6 +400,8 @@ fn write_files(programs: &Programs, data: &Path, run: &Path, recovers: bool) -> 
     // It is read whatever the command line says, and may name what is not there.
     put(data.join("postgresql.auto.conf"), "")?;
     remove(&data.join("standby.signal"))?;
+    // It would have the server make links to where tablespaces were.
+    remove(&data.join("tablespace_map"))?;
     remove(&data.join("postmaster.pid"))?;
     match recovers {
         true => put(data.join("recovery.signal"), ""),

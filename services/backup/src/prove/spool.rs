@@ -9,7 +9,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::programs::Programs;
+use super::programs::{Programs, refused};
+use super::strangers::{Creation, Watch};
+use super::target;
 use crate::engine::pace::Pace;
 use crate::error::Error;
 use crate::repo::Repository;
@@ -32,6 +34,10 @@ pub(crate) struct Spool {
     laid: BTreeMap<Segment, bool>,
     missing: Vec<Segment>,
     given_bytes: u64,
+    watch: Watch,
+    /// Where replay ends before it changes anything, as far as that is known.
+    ends_before: u64,
+    stranger: Option<Creation>,
 }
 
 impl Spool {
@@ -45,6 +51,9 @@ impl Spool {
             laid: BTreeMap::new(),
             missing: Vec::new(),
             given_bytes: 0,
+            watch: Watch::default(),
+            ends_before: 0,
+            stranger: None,
         }
     }
 
@@ -74,10 +83,24 @@ impl Spool {
         self.given_bytes
     }
 
+    /// The first tablespace that the log makes outside of the data directory, if replay came so far.
+    pub(crate) fn stranger(&self) -> Option<(u64, &str)> {
+        self.stranger
+            .as_ref()
+            .map(|stranger| (stranger.lsn, stranger.location.as_str()))
+    }
+
+    /// From now on the server ends replay before the record that begins here.
+    pub(crate) fn end_before(&mut self, lsn: u64) {
+        self.ends_before = lsn;
+    }
+
     /// Forgets what the server was told is not there: it is going to be asked anew.
     pub(crate) fn forget(&mut self) -> Result<(), Error> {
         self.missing.clear();
         self.laid.clear();
+        self.watch = Watch::default();
+        self.stranger = None;
         for entry in read_directory(&self.directory)? {
             if entry.is_file() {
                 remove(&entry)?;
@@ -152,9 +175,29 @@ impl Spool {
             Held::Beginning(content) if content.is_empty() => return Ok(false),
             Held::Beginning(content) => (padded(&content, segment.bytes), false),
         };
+        self.check_strangers(segment, &content)?;
         self.lay(&segment.name(), &content)?;
         self.laid.insert(segment, whole);
         Ok(true)
+    }
+
+    /// Log that would have the server write outside of its own directory is not given, unless it ends before.
+    fn check_strangers(&mut self, segment: Segment, content: &[u8]) -> Result<(), Error> {
+        if let Some(found) = self.watch.read(segment.start(), content) {
+            self.stranger.get_or_insert(found);
+        }
+        let Some(found) = self.stranger.as_ref().filter(|found| found.lsn < segment.end()) else {
+            return Ok(());
+        };
+        if self.ends_before != 0 && found.lsn >= self.ends_before {
+            return Ok(());
+        }
+        let (lsn, location) = (target::lsn(found.lsn), &found.location);
+        let reason = format!(
+            "the log makes a tablespace in {location} at {lsn}, which a scratch server would make in the same place; \
+             later backups can be proven"
+        );
+        Err(refused(reason))
     }
 
     /// What was replayed is not kept.

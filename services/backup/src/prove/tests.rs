@@ -1,6 +1,7 @@
 //! Proofs of real backups on real servers: sound ones are proven, and every planted damage is found in one proof.
 
-use std::path::Path;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -443,4 +444,92 @@ async fn what_a_killed_process_left_is_ended_and_nobody_elses() {
     std::fs::write(data.join("postmaster.pid"), note).unwrap();
     place::tidy(dir.path()).await.unwrap();
     assert_eq!(neighbour.psql("postgres", "select 40 + 2").await, "42");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tablespaces_are_restored_here_and_none_is_made_in_a_users_place() {
+    let mut lab = lab().await;
+    let space = lab.make_tablespace("space").await;
+    lab.sql("create table away (id int) tablespace space; insert into away select generate_series(1, 700)")
+        .await;
+    let backup = lab.back_up(None).await;
+    lab.fill_a_segment().await;
+    let later = lab.make_tablespace("later").await;
+    lab.sql("create table further (id int) tablespace later; insert into further values (1)")
+        .await;
+    lab.fill_a_segment().await;
+    let seen = |place: &Path| -> Vec<_> {
+        walked(place)
+            .into_iter()
+            .map(|path| (path.metadata().unwrap().ino(), path))
+            .collect()
+    };
+    let before = (seen(&space), seen(&later));
+    let proof = lab.prove(&deep(&backup.id)).await;
+    assert_eq!(proof.state, ProofState::Proven as i32, "{proof:?}");
+    let found = evidence(&lab, &proof).await;
+    assert!(
+        found
+            .ledger
+            .iter()
+            .any(|count| (count.table.as_str(), count.rows) == ("public.away", 700)),
+        "{found:?}"
+    );
+    assert!(
+        found.ledger.iter().all(|count| count.table != "public.further"),
+        "{found:?}"
+    );
+    let end = ProofOrder {
+        target: Some(RestoreTarget::default()),
+        ..deep(&backup.id)
+    };
+    let proof = lab.prove(&end).await;
+    assert_eq!(proof.state, ProofState::Inconclusive as i32, "{proof:?}");
+    assert!(proof.reason.contains(later.to_str().unwrap()), "{proof:?}");
+    assert_eq!((seen(&space), seen(&later)), before);
+    let next = lab.back_up(Some(&backup.id)).await;
+    let proof = lab.prove(&deep(&next.id)).await;
+    assert_eq!(proof.state, ProofState::Proven as i32, "{proof:?}");
+    let found = evidence(&lab, &proof).await;
+    assert!(
+        found.ledger.iter().any(|count| count.table == "public.further"),
+        "{found:?}"
+    );
+    assert_eq!((seen(&space), seen(&later)), before);
+}
+
+/// All files and directories below one.
+fn walked(directory: &Path) -> Vec<PathBuf> {
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() && !path.is_symlink() {
+            all.extend(walked(&path));
+        }
+        all.push(path);
+    }
+    all.sort();
+    all
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scratch_directory_left_in_any_state_is_made_right() {
+    let mut lab = lab().await;
+    let first = lab.back_up(None).await;
+    assert_eq!(lab.prove(&deep(&first.id)).await.state, ProofState::Proven as i32);
+    let data = lab.place().join("data");
+    let heap = data.join(lab.value("select pg_relation_filepath('kept')").await);
+    std::fs::remove_file(data.join("global/pg_control")).unwrap();
+    std::fs::write(heap.with_extension("7"), "what a cut-off restore never wrote").unwrap();
+    std::fs::write(&heap, vec![1; 5000]).unwrap();
+    std::fs::create_dir(data.join("strange")).unwrap();
+    std::fs::write(data.join("strange/file"), "").unwrap();
+    std::fs::remove_dir_all(data.join("pg_xact")).unwrap();
+    std::fs::write(data.join("pg_xact"), "").unwrap();
+    std::fs::write(data.join("standby.signal"), "").unwrap();
+    std::fs::write(data.join("tablespace_map"), "16390 /tmp/elsewhere").unwrap();
+    lab.keeper.settings.proof_rolling = false;
+    let proof = lab.prove(&deep(&first.id)).await;
+    assert_eq!(proof.state, ProofState::Proven as i32, "{proof:?}");
+    assert!(!data.exists(), "it is not kept where nothing rolls");
 }

@@ -79,7 +79,7 @@ pub(in crate::prove) fn compare(check: &mut Check, before: &[Count], now: &[Coun
         match now.get(&key(was)) {
             None => check.note(format!("{name} had {} rows at the proof before and is gone", was.rows)),
             Some(0) if was.rows > 0 => {
-                check.note(format!("{name} had {} rows at the proof before and has none", was.rows))
+                check.note(format!("{name} had {} rows at the proof before and has none", was.rows));
             }
             Some(_) => {}
         }
