@@ -1,6 +1,7 @@
 //! What moves bytes: base backups, the log, restores.
 
 pub(crate) mod base;
+pub(crate) mod commits;
 pub(crate) mod pace;
 pub(crate) mod progress;
 pub(crate) mod restore;

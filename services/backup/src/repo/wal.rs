@@ -285,6 +285,15 @@ impl Repository {
             .collect())
     }
 
+    /// Whether a segment is there as a whole.
+    pub(crate) async fn has_segment(&self, segment: Segment) -> Result<bool, Error> {
+        match self.shelf().size(&segment.whole()).await {
+            Ok(_) => Ok(true),
+            Err(Error::Missing { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The segments of a timeline of which there are parts, in order.
     pub(crate) async fn open_segments(&self, timeline: u32, segment_bytes: u32) -> Result<Vec<Segment>, Error> {
         let listed = self.shelf().list(&format!("wal/{timeline:08X}/pieces")).await?;
@@ -351,7 +360,8 @@ impl Repository {
         )
     }
 
-    async fn opened_wal(&self, path: &str) -> Result<Vec<u8>, Error> {
+    /// The content of an object of the log.
+    pub(crate) async fn opened_wal(&self, path: &str) -> Result<Vec<u8>, Error> {
         let sealed = self.shelf().get(path).await?;
         let plain = self.open_sealed(Kind::Wal, path, &sealed).await?;
         let (length, packed) = plain
