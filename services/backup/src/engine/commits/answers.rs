@@ -4,8 +4,8 @@ use weir_proto::backup::v1 as proto;
 use weir_proto::common::v1::PageResponse;
 use weir_proto::page::Page;
 
-use super::find::{FoundChange, FoundCommit};
-use super::list::{Query, list};
+use super::find::{Commits, FoundChange, FoundCommit};
+use super::list::{Listed, Query, list_of};
 use super::windows::{Window, windows};
 use crate::error::Error;
 use crate::keeper::Keeper;
@@ -32,7 +32,10 @@ pub(crate) async fn list_commits(
         before: after.map(|(before, _)| before),
     };
     let repository = keeper.repositories.first().await?;
-    let listed = list(&repository, &query).await?;
+    let listed = match Commits::of(&repository, 0).await? {
+        Some(commits) => list_of(commits.asking(keeper), &query).await?,
+        None => Listed::default(),
+    };
     Ok(proto::ListCommitsResponse {
         // A page may be short and have a next one: a search goes on where it was left.
         page: Some(PageResponse {

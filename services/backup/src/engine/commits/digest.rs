@@ -43,7 +43,9 @@ fn read(part: Part<'_>, before: Option<&Index>, format: Option<Format>, tally: &
     };
     let known = Before {
         fresh: before.is_none(),
-        pending: before.and_then(|before| before.pending.as_ref()).map(PendingEntry::pending),
+        pending: before
+            .and_then(|before| before.pending.as_ref())
+            .map(PendingEntry::pending),
         last_record: before.and_then(|before| before.last_record),
         system_identifier: Some(part.system_identifier).filter(|identifier| *identifier != 0),
     };
@@ -62,7 +64,12 @@ fn read(part: Part<'_>, before: Option<&Index>, format: Option<Format>, tally: &
 
 /// Transactions that were open go on, with their relations in new places.
 fn resume(tally: &mut Tally, before: &Index) {
-    let places: Vec<u32> = before.relations.iter().map(RelationEntry::key).map(|key| tally.place(key)).collect();
+    let places: Vec<u32> = before
+        .relations
+        .iter()
+        .map(RelationEntry::key)
+        .map(|key| tally.place(key))
+        .collect();
     let others = tally.place(Key::Others);
     for open in &before.open {
         let changes = open.changes(|relation| places.get(relation as usize).copied().unwrap_or(others));
@@ -92,7 +99,11 @@ fn index_of(part: Part<'_>, before: Option<&Index>, fresh: bool, tally: Tally, e
         commits: Some(Columns::of(&tally.commits)),
         points: tally.points.into_iter().map(point).collect(),
         relations: tally.relations.into_iter().map(RelationEntry::of).collect(),
-        open: tally.open.iter().map(|(xid, changes)| OpenEntry::of(*xid, changes)).collect(),
+        open: tally
+            .open
+            .iter()
+            .map(|(xid, changes)| OpenEntry::of(*xid, changes))
+            .collect(),
         pending: end.pending.map(PendingEntry::of),
         uncounted: tally.uncounted,
         ..Index::default()
@@ -133,7 +144,11 @@ fn drop_unused(index: &mut Index) {
             *used = true;
         }
     };
-    index.commits.iter().flat_map(|commits| &commits.relations).for_each(&mut mark);
+    index
+        .commits
+        .iter()
+        .flat_map(|commits| &commits.relations)
+        .for_each(&mut mark);
     for open in &index.open {
         open.relations.iter().chain(&open.made).for_each(&mut mark);
     }

@@ -12,6 +12,7 @@ use super::line::Line;
 use super::names::Names;
 use super::tally::{Committed, Counts, Key};
 use crate::error::Error;
+use crate::keeper::Keeper;
 use crate::repo::Repository;
 use crate::repo::state::Position;
 
@@ -68,12 +69,14 @@ pub(crate) struct FoundPoint {
 
 /// The commits of the log that leads to a timeline.
 #[derive(Debug)]
-pub(crate) struct Commits {
+pub(crate) struct Commits<'k> {
     line: Line,
     names: Names,
+    /// Whose server is asked for the names of what has no index yet.
+    keeper: Option<&'k Keeper>,
 }
 
-impl Commits {
+impl<'k> Commits<'k> {
     /// Those of a timeline; 0: of the latest. None: there is no log.
     pub(crate) async fn of(repository: &Repository, timeline: u32) -> Result<Option<Self>, Error> {
         let Some(line) = Line::of(repository, timeline).await? else {
@@ -84,7 +87,19 @@ impl Commits {
         if let Some(backup) = state.of_cluster().next_back() {
             names.learn_manifest(&repository.manifest(backup).await?);
         }
-        Ok(Some(Self { line, names }))
+        Ok(Some(Self {
+            line,
+            names,
+            keeper: None,
+        }))
+    }
+
+    /// The same with names of the open end, as the server says now.
+    pub(crate) fn asking(self, keeper: &'k Keeper) -> Self {
+        Self {
+            keeper: Some(keeper),
+            ..self
+        }
     }
 
     /// How many segments there are.
@@ -99,12 +114,17 @@ impl Commits {
 
     /// The segment in which something that ends there is found; the next one where that is missing.
     fn segment_of(&self, end: u64) -> usize {
-        self.line.stretches.partition_point(|stretch| stretch.segment.end() < end)
+        self.line
+            .stretches
+            .partition_point(|stretch| stretch.segment.end() < end)
     }
 
     async fn index(&mut self, at: usize) -> Result<Arc<Index>, Error> {
         let index = self.line.index(at).await?;
         self.names.learn_index(&index);
+        if let Some(keeper) = self.keeper.filter(|_| !self.line.is_indexed(at)) {
+            self.names.hear(keeper, &index).await;
+        }
         Ok(index)
     }
 
@@ -182,13 +202,22 @@ impl Commits {
         let first = after.map_or(0, |after| self.segment_of(after));
         let mut found = None;
         for step in first..self.segments() {
-            let at = if after.is_some() { step } else { self.segments() - 1 - (step - first) };
+            let at = if after.is_some() {
+                step
+            } else {
+                self.segments() - 1 - (step - first)
+            };
             let index = self.index(at).await?;
             let until = self.line.until_of(at);
             let mut named = index.points.iter().filter(|point| {
                 point.name == name && point.end <= until && after.is_none_or(|after| point.end > after)
             });
-            found = if after.is_some() { named.next() } else { named.next_back() }.map(|point| FoundPoint {
+            found = if after.is_some() {
+                named.next()
+            } else {
+                named.next_back()
+            }
+            .map(|point| FoundPoint {
                 name: point.name.clone(),
                 position: Position {
                     timeline: self.line.timeline_at(point.end),
@@ -221,7 +250,13 @@ impl Commits {
     async fn first_reaching(&mut self, range: Range<usize>, unix_us: i64) -> Result<usize, Error> {
         let (mut low, mut high) = (range.start, range.end);
         // Where the highest time so far is older than the beginning, it says nothing of what lies in between.
-        if low < high && self.index(low).await?.highest_unix_us.is_some_and(|highest| highest >= unix_us) {
+        if low < high
+            && self
+                .index(low)
+                .await?
+                .highest_unix_us
+                .is_some_and(|highest| highest >= unix_us)
+        {
             return Ok(low);
         }
         while low < high {
@@ -265,12 +300,20 @@ impl Commits {
         };
         let highest = self.highest(0, last).await?;
         let newest = self.newest().await?;
-        let has_jumped = newest.zip(highest).is_none_or(|(newest, highest)| highest - newest > DISORDER_US);
-        let start = if from_us == i64::MIN { 0 } else { self.first_reaching(all.clone(), from_us).await? };
+        let has_jumped = newest
+            .zip(highest)
+            .is_none_or(|(newest, highest)| highest - newest > DISORDER_US);
+        let start = if from_us == i64::MIN {
+            0
+        } else {
+            self.first_reaching(all.clone(), from_us).await?
+        };
         if has_jumped || until_us == i64::MAX {
             return Ok(start..all.end);
         }
-        let end = self.first_reaching(start..all.end, until_us.saturating_add(DISORDER_US)).await?;
+        let end = self
+            .first_reaching(start..all.end, until_us.saturating_add(DISORDER_US))
+            .await?;
         Ok(start..end.saturating_add(1).min(all.end))
     }
 
@@ -294,7 +337,9 @@ impl Commits {
         let mut users: BTreeMap<String, Counts> = BTreeMap::new();
         let mut own: BTreeMap<String, Counts> = BTreeMap::new();
         for (place, counts) in &commit.counts {
-            let Some(relation) = index.relations.get(*place as usize) else { continue };
+            let Some(relation) = index.relations.get(*place as usize) else {
+                continue;
+            };
             let named = self.names.relation(relation.key());
             let (name, kind) = named.map_or(("", ""), |named| (named.name.as_str(), named.kind.as_str()));
             match sort_of(relation.key(), name, kind) {
@@ -304,7 +349,10 @@ impl Commits {
             }
         }
         let all = if users.is_empty() { own } else { users };
-        let mut changes: Vec<FoundChange> = all.into_iter().map(|(table, counts)| FoundChange { table, counts }).collect();
+        let mut changes: Vec<FoundChange> = all
+            .into_iter()
+            .map(|(table, counts)| FoundChange { table, counts })
+            .collect();
         changes.sort_by_key(|change| std::cmp::Reverse(weight(&change.counts)));
         changes
     }
@@ -323,7 +371,8 @@ fn sort_of(key: Key, name: &str, kind: &str) -> Sort {
     let is_low = matches!(key, Key::Files(locator) if locator.node < super::names::FIRST_OF_USERS);
     if matches!(kind, "i" | "I" | "t" | "S") || name.starts_with("pg_toast.") {
         Sort::Attached
-    } else if name.starts_with("pg_catalog.") || name.starts_with("information_schema.") || (is_low && name.is_empty()) {
+    } else if name.starts_with("pg_catalog.") || name.starts_with("information_schema.") || (is_low && name.is_empty())
+    {
         Sort::Own
     } else {
         Sort::Users
@@ -341,5 +390,6 @@ fn shown(key: Key, name: &str) -> String {
 
 const fn weight(counts: &Counts) -> u64 {
     let rows = counts.inserted.saturating_add(counts.updated);
-    rows.saturating_add(counts.deleted).saturating_add(counts.replaced as u64)
+    rows.saturating_add(counts.deleted)
+        .saturating_add(counts.replaced as u64)
 }

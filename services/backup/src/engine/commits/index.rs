@@ -252,7 +252,9 @@ impl Columns {
             columns.lengths.push(commit.end.wrapping_sub(commit.start));
             columns.times_us.push(commit.unix_us.wrapping_sub(time));
             columns.databases.push(commit.database);
-            columns.changes.push(u32::try_from(commit.counts.len()).unwrap_or(u32::MAX));
+            columns
+                .changes
+                .push(u32::try_from(commit.counts.len()).unwrap_or(u32::MAX));
             for (relation, counts) in &commit.counts {
                 columns.relations.push(*relation);
                 columns.inserted.push(counts.inserted);
@@ -277,20 +279,21 @@ impl Columns {
         let (mut xid, mut end, mut time) = (0_i64, 0_u64, 0_i64);
         let numbers = self.xids.iter().zip(&self.starts).zip(&self.lengths);
         let words = self.times_us.iter().zip(&self.databases).zip(&self.changes);
-        let row = |(((xids, starts), lengths), ((times, database), count)): (((&i64, &u64), &u64), ((&i64, &u32), &u32))| {
-            xid = xid.wrapping_add(*xids);
-            let start = end.wrapping_add(*starts);
-            end = start.wrapping_add(*lengths);
-            time = time.wrapping_add(*times);
-            Committed {
-                xid: u32::try_from(xid).unwrap_or(0),
-                start,
-                end,
-                unix_us: time,
-                database: *database,
-                counts: changes.by_ref().take(*count as usize).collect(),
-            }
-        };
+        let row =
+            |(((xids, starts), lengths), ((times, database), count)): (((&i64, &u64), &u64), ((&i64, &u32), &u32))| {
+                xid = xid.wrapping_add(*xids);
+                let start = end.wrapping_add(*starts);
+                end = start.wrapping_add(*lengths);
+                time = time.wrapping_add(*times);
+                Committed {
+                    xid: u32::try_from(xid).unwrap_or(0),
+                    start,
+                    end,
+                    unix_us: time,
+                    database: *database,
+                    counts: changes.by_ref().take(*count as usize).collect(),
+                }
+            };
         numbers.zip(words).map(row).collect()
     }
 }
@@ -303,15 +306,18 @@ fn counts_of<'a>(
     replaced: &'a [bool],
 ) -> impl Iterator<Item = (u32, Counts)> + 'a {
     let rows = inserted.iter().zip(updated).zip(deleted).zip(replaced);
-    relations.iter().zip(rows).map(|(relation, (((inserted, updated), deleted), replaced))| {
-        let counts = Counts {
-            inserted: *inserted,
-            updated: *updated,
-            deleted: *deleted,
-            replaced: *replaced,
-        };
-        (*relation, counts)
-    })
+    relations
+        .iter()
+        .zip(rows)
+        .map(|(relation, (((inserted, updated), deleted), replaced))| {
+            let counts = Counts {
+                inserted: *inserted,
+                updated: *updated,
+                deleted: *deleted,
+                replaced: *replaced,
+            };
+            (*relation, counts)
+        })
 }
 
 impl RelationEntry {

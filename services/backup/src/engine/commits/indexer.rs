@@ -22,6 +22,8 @@ use crate::repo::wal::Segment;
 const LOOK_EVERY: Duration = Duration::from_secs(3);
 /// How often everything is looked through. In between only the segment after the last is asked for.
 const SURVEY_EVERY: Duration = Duration::from_secs(300);
+/// How often names of what is being written are asked for: files that are replaced soon have a name for a short time only.
+const GLANCE_EVERY: Duration = Duration::from_secs(60);
 /// The longest pause after trouble.
 const PAUSE_MAX: Duration = Duration::from_secs(60);
 /// A segment whose predecessor is missing is waited with for so long: it may still come.
@@ -36,6 +38,7 @@ pub(super) struct Indexer {
     /// What the last survey found everything to be, and the last segment that was indexed since.
     last: Option<(Repository, Segment, Arc<Index>)>,
     surveyed: Option<Instant>,
+    glanced: Option<Instant>,
 }
 
 impl Indexer {
@@ -46,6 +49,7 @@ impl Indexer {
             names: Names::default(),
             last: None,
             surveyed: None,
+            glanced: None,
         }
     }
 
@@ -71,6 +75,26 @@ impl Indexer {
         if self.surveyed.is_none_or(|surveyed| surveyed.elapsed() >= SURVEY_EVERY) {
             self.survey().await?;
             self.surveyed = Some(Instant::now());
+        }
+        if self.glanced.is_none_or(|glanced| glanced.elapsed() >= GLANCE_EVERY) {
+            self.glanced = Some(Instant::now());
+            self.glance().await?;
+        }
+        Ok(())
+    }
+
+    /// Learns the names of what the open end tells of.
+    async fn glance(&mut self) -> Result<(), Error> {
+        let repository = self.keeper.repositories.first().await?;
+        let Some(mut line) = Line::of(&repository, 0).await? else {
+            return Ok(());
+        };
+        let last = line.stretches.len().saturating_sub(1);
+        let is_open = line.stretches.last().is_some_and(|stretch| !stretch.whole);
+        // Where it follows what is not indexed yet, that comes first.
+        if is_open && (line.is_indexed(last.saturating_sub(1)) || !line.follows(last)) {
+            let index = line.index(last).await?;
+            self.names.hear(&self.keeper, &index).await;
         }
         Ok(())
     }
@@ -115,7 +139,7 @@ impl Indexer {
                 before = None;
                 continue;
             }
-            let predecessor = match before.take() {
+            let predecessor = match before.take().filter(|_| line.follows(at)) {
                 Some(before) => Some(before),
                 None => line.predecessor(at).await?,
             };
@@ -152,7 +176,12 @@ impl Indexer {
 
     /// Learns the names that were known lately: the server may not know them any more.
     async fn remember_names(&mut self, repository: &Repository, stretches: &[Stretch]) {
-        let latest: Vec<_> = stretches.iter().filter(|stretch| stretch.whole).rev().take(NAMES_FROM).collect();
+        let latest: Vec<_> = stretches
+            .iter()
+            .filter(|stretch| stretch.whole)
+            .rev()
+            .take(NAMES_FROM)
+            .collect();
         for stretch in latest.into_iter().rev() {
             if let Ok(index) = load(repository, stretch.segment).await {
                 self.names.learn_index(&index);
@@ -201,9 +230,18 @@ fn tell(index: &Index) {
     };
     let commits = index.commits.as_ref().map_or(0, |commits| commits.xids.len());
     if index.broken.is_empty() {
-        tracing::debug!(wal.segment = segment.name(), commits, "commits of a segment are indexed");
+        tracing::debug!(
+            wal.segment = segment.name(),
+            commits,
+            "commits of a segment are indexed"
+        );
     } else {
         let (segment, at, reason) = (segment.name(), index.end, &index.broken);
-        tracing::error!(wal.segment = segment, wal.at = at, reason, "the archived log cannot be read on");
+        tracing::error!(
+            wal.segment = segment,
+            wal.at = at,
+            reason,
+            "the archived log cannot be read on"
+        );
     }
 }

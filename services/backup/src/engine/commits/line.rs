@@ -47,15 +47,16 @@ impl Line {
     pub(crate) async fn of(repository: &Repository, timeline: u32) -> Result<Option<Self>, Error> {
         let state = repository.state().await?;
         let timelines = timelines(repository, &state).await?;
-        let Some(latest) = timelines.last() else { return Ok(None) };
+        let Some(latest) = timelines.last() else {
+            return Ok(None);
+        };
         let timeline = if timeline == 0 { *latest } else { timeline };
         let Some(segment_bytes) = segment_bytes(repository, &state, &timelines).await? else {
             return Ok(None);
         };
         let history = repository.history(timeline).await?;
-        let reaches = reaches(timeline, history.as_deref()).map_err(|reason| {
-            repo::Error::corrupt(&format!("the history of timeline {timeline}"), reason)
-        })?;
+        let reaches = reaches(timeline, history.as_deref())
+            .map_err(|reason| repo::Error::corrupt(&format!("the history of timeline {timeline}"), reason))?;
         let mut line = Self {
             repository: repository.clone(),
             timeline,
@@ -75,10 +76,11 @@ impl Line {
         let mut found = BTreeMap::new();
         for reach in self.reaches.clone() {
             let size = u64::from(self.segment_bytes);
-            let is_within = |segment: &Segment| {
-                segment.number >= reach.from / size && segment.start() < reach.until
-            };
-            let open = self.repository.open_segments(reach.timeline, self.segment_bytes).await?;
+            let is_within = |segment: &Segment| segment.number >= reach.from / size && segment.start() < reach.until;
+            let open = self
+                .repository
+                .open_segments(reach.timeline, self.segment_bytes)
+                .await?;
             let whole = self.repository.segments(reach.timeline, self.segment_bytes).await?;
             for segment in open.into_iter().filter(is_within) {
                 found.insert(segment.number, Stretch { segment, whole: false });
@@ -87,7 +89,8 @@ impl Line {
             for segment in whole.filter(is_within) {
                 found.insert(segment.number, Stretch { segment, whole: true });
             }
-            self.indexed.extend(indexed(&self.repository, reach.timeline, self.segment_bytes).await?);
+            self.indexed
+                .extend(indexed(&self.repository, reach.timeline, self.segment_bytes).await?);
         }
         self.stretches = found.into_values().collect();
         Ok(())
@@ -107,19 +110,28 @@ impl Line {
 
     /// Where a stretch begins.
     pub(crate) fn start_of(&self, at: usize) -> u64 {
-        self.stretches.get(at).map_or(u64::MAX, |stretch| stretch.segment.start())
+        self.stretches
+            .get(at)
+            .map_or(u64::MAX, |stretch| stretch.segment.start())
     }
 
     /// Up to where what a stretch holds belongs to this line.
     pub(crate) fn until_of(&self, at: usize) -> u64 {
-        let Some(stretch) = self.stretches.get(at) else { return 0 };
-        let reach = self.reaches.iter().find(|reach| reach.timeline == stretch.segment.timeline);
+        let Some(stretch) = self.stretches.get(at) else {
+            return 0;
+        };
+        let reach = self
+            .reaches
+            .iter()
+            .find(|reach| reach.timeline == stretch.segment.timeline);
         reach.map_or(u64::MAX, |reach| reach.until)
     }
 
     /// Whether a stretch has an index that was stored.
     pub(crate) fn is_indexed(&self, at: usize) -> bool {
-        self.stretches.get(at).is_some_and(|stretch| self.indexed.contains(&stretch.segment))
+        self.stretches
+            .get(at)
+            .is_some_and(|stretch| self.indexed.contains(&stretch.segment))
     }
 
     /// Whether a stretch goes on right where the one before ends.
@@ -237,7 +249,9 @@ pub(super) async fn make(
 /// Stores an index where none is. What was there first stays.
 pub(super) async fn store(repository: &Repository, segment: Segment, index: &Index) -> Result<Put, Error> {
     let path = path_of(segment.timeline, &segment.name());
-    let packed = index.pack().map_err(|error| repo::Error::corrupt(&path, error.to_string()))?;
+    let packed = index
+        .pack()
+        .map_err(|error| repo::Error::corrupt(&path, error.to_string()))?;
     Ok(repository.put_sealed(Kind::Commits, &path, &packed).await?)
 }
 
@@ -246,9 +260,13 @@ pub(super) async fn load(repository: &Repository, segment: Segment) -> Result<In
     let path = path_of(segment.timeline, &segment.name());
     let packed = repository.get_sealed(Kind::Commits, &path).await?;
     let index = Index::unpack(&packed).map_err(|error| repo::Error::corrupt(&path, error.to_string()))?;
-    let is_its = (index.timeline, index.number, index.segment_bytes)
-        == (segment.timeline, segment.number, segment.bytes);
-    if is_its { Ok(index) } else { Err(repo::Error::corrupt(&path, "it is of another segment")) }
+    let is_its =
+        (index.timeline, index.number, index.segment_bytes) == (segment.timeline, segment.number, segment.bytes);
+    if is_its {
+        Ok(index)
+    } else {
+        Err(repo::Error::corrupt(&path, "it is of another segment"))
+    }
 }
 
 /// Removes the index of a segment that goes.
@@ -277,7 +295,10 @@ pub(super) async fn timelines(repository: &Repository, state: &State) -> Result<
 
 /// The size of the cluster's segments, as a backup says, or else the log itself.
 async fn segment_bytes(repository: &Repository, state: &State, timelines: &[u32]) -> Result<Option<u32>, Error> {
-    let said = state.of_cluster().map(|backup| backup.wal_segment_bytes).rfind(|bytes| *bytes != 0);
+    let said = state
+        .of_cluster()
+        .map(|backup| backup.wal_segment_bytes)
+        .rfind(|bytes| *bytes != 0);
     if said.is_some() {
         return Ok(said);
     }

@@ -34,9 +34,14 @@ pub(crate) struct Listed {
 
 /// Lists commits on the way to the latest timeline.
 pub(crate) async fn list(repository: &Repository, query: &Query) -> Result<Listed, Error> {
-    let Some(mut commits) = Commits::of(repository, 0).await? else {
-        return Ok(Listed::default());
-    };
+    match Commits::of(repository, 0).await? {
+        Some(commits) => list_of(commits, query).await,
+        None => Ok(Listed::default()),
+    }
+}
+
+/// Lists these.
+pub(super) async fn list_of(mut commits: Commits<'_>, query: &Query) -> Result<Listed, Error> {
     let times = Times::of(query);
     let range = commits.between(times.from_us, times.until_us).await?;
     let mut listed = Listed::default();
@@ -50,7 +55,10 @@ pub(crate) async fn list(repository: &Repository, query: &Query) -> Result<Liste
             break;
         }
         let (index, here) = commits.commits(at).await?;
-        let fitting = here.iter().rev().filter(|commit| commit.end < before && times.holds(commit.unix_us));
+        let fitting = here
+            .iter()
+            .rev()
+            .filter(|commit| commit.end < before && times.holds(commit.unix_us));
         for commit in fitting {
             let found = commits.told(&index, commit);
             if !query.fits(&found) {

@@ -24,6 +24,8 @@ const ASK_WITHIN: Duration = Duration::from_secs(10);
 const RELATIONS_MAX: u32 = 200_000;
 /// Relations that are remembered.
 const KNOWN_MAX: usize = 1_000_000;
+/// Indexes that are remembered of one table.
+const ATTACHED_MAX: usize = 64;
 /// The catalogue's own relations have smaller numbers.
 pub(super) const FIRST_OF_USERS: u32 = 16_384;
 
@@ -42,6 +44,8 @@ pub(super) struct Names {
     databases: HashMap<u32, String>,
     /// The tablespace is 0 where a backup did not note it.
     relations: HashMap<Key, Named>,
+    /// Indexes and the like by the files of their tables: when a table is emptied, theirs are replaced too.
+    attached: HashMap<(u32, u32), Vec<RelationEntry>>,
     asked: HashMap<u32, Instant>,
     asked_databases: Option<Instant>,
 }
@@ -86,7 +90,8 @@ impl Names {
             ..relation.clone()
         };
         if relation.oid != 0 {
-            self.relations.insert(Key::Oid(relation.database, relation.oid), named.clone());
+            self.relations
+                .insert(Key::Oid(relation.database, relation.oid), named.clone());
         }
         if relation.node != 0 {
             self.relations.insert(of_files.key(), named);
@@ -112,14 +117,14 @@ impl Names {
 
     /// Asks the server for what an index does not know by name. Whoever cannot be asked now is asked another time.
     pub(super) async fn hear(&mut self, keeper: &Keeper, index: &Index) {
-        let unknown: HashSet<u32> = index
-            .relations
-            .iter()
-            .filter(|relation| relation.node >= FIRST_OF_USERS && self.relation(relation.key()).is_none())
-            .map(|relation| relation.database)
-            .collect();
+        let is_users = |relation: &&RelationEntry| relation.node.max(relation.oid) >= FIRST_OF_USERS;
+        let unknown = index.relations.iter().filter(is_users);
+        let unknown = unknown.filter(|relation| self.relation(relation.key()).is_none());
+        let unknown: HashSet<u32> = unknown.map(|relation| relation.database).collect();
         let commits = index.commits.iter().flat_map(|commits| &commits.databases);
-        let databases_unknown = commits.chain(&unknown).any(|oid| *oid != 0 && !self.databases.contains_key(oid));
+        let databases_unknown = commits
+            .chain(&unknown)
+            .any(|oid| *oid != 0 && !self.databases.contains_key(oid));
         if databases_unknown && is_due(self.asked_databases) {
             self.asked_databases = Some(Instant::now());
             let asked = tokio::time::timeout(ASK_WITHIN, self.hear_databases(keeper)).await;
@@ -136,9 +141,12 @@ impl Names {
 
     async fn hear_databases(&mut self, keeper: &Keeper) -> Result<(), Error> {
         let mut connection = keeper.cluster.ask("weir backup names").await?;
-        let rows = connection.simple_query("select oid, datname from pg_catalog.pg_database").await?;
+        let rows = connection
+            .simple_query("select oid, datname from pg_catalog.pg_database")
+            .await?;
         for row in rows {
-            self.databases.insert(row.parse("oid")?, row.text("datname")?.to_owned());
+            self.databases
+                .insert(row.parse("oid")?, row.text("datname")?.to_owned());
         }
         connection.close().await;
         Ok(())
@@ -146,28 +154,61 @@ impl Names {
 
     async fn hear_database(&mut self, keeper: &Keeper, oid: u32) -> Result<(), Error> {
         // The one of a database that was removed cannot be asked.
-        let Some(name) = self.databases.get(&oid) else { return Ok(()) };
+        let Some(name) = self.databases.get(&oid) else {
+            return Ok(());
+        };
         let options = ConnectOptions {
             application_name: Some("weir backup names".to_owned()),
             ..ConnectOptions::default()
         };
         let mut connection = Connection::connect(&keeper.cluster.target.in_database(name), options).await?;
         for row in connection.simple_query(&question()).await? {
-            self.learn(&RelationEntry {
+            let entry = RelationEntry {
                 database: oid,
                 tablespace: row.parse("tablespace")?,
                 node: row.parse("node")?,
                 oid: row.parse("oid")?,
                 name: row.text("name")?.to_owned(),
                 kind: row.text("relkind")?.to_owned(),
-            });
+            };
+            self.learn(&entry);
+            if row.get("owner").is_some() {
+                self.attach((oid, row.parse("owner")?), entry);
+            }
         }
         connection.close().await;
         Ok(())
     }
 
+    fn attach(&mut self, owner: (u32, u32), entry: RelationEntry) {
+        if self.attached.len() >= KNOWN_MAX {
+            self.attached.clear();
+        }
+        let entry = RelationEntry { oid: 0, ..entry };
+        let known = self.attached.entry(owner).or_default();
+        if !known.iter().any(|other| other.key() == entry.key()) && known.len() < ATTACHED_MAX {
+            known.push(entry);
+        }
+    }
+
+    /// Has an index name what belongs to its tables, for whoever reads of their end and cannot ask any more.
+    fn add_attached(&self, index: &mut Index) {
+        let there: HashSet<Key> = index.relations.iter().map(RelationEntry::key).collect();
+        let tables = index
+            .relations
+            .iter()
+            .map(|relation| (relation.database, relation.node));
+        let attached = tables.filter_map(|table| self.attached.get(&table)).flatten();
+        let missing: Vec<RelationEntry> = attached
+            .filter(|entry| !there.contains(&entry.key()))
+            .cloned()
+            .collect();
+        index.relations.extend(missing);
+    }
+
     /// Writes into an index what is known by name.
     pub(super) fn fill(&self, index: &mut Index) {
+        self.add_attached(index);
         for relation in &mut index.relations {
             if let Some(named) = self.relation(relation.key()) {
                 relation.name.clone_from(&named.name);
@@ -202,10 +243,14 @@ fn question() -> String {
     format!(
         "select c.oid, pg_catalog.pg_relation_filenode(c.oid) as node,
                 coalesce(nullif(c.reltablespace, 0), d.dattablespace) as tablespace,
-                n.nspname || '.' || c.relname as name, c.relkind
+                n.nspname || '.' || c.relname as name, c.relkind,
+                case when c.oid >= {FIRST_OF_USERS} then
+                    nullif(pg_catalog.pg_relation_filenode(coalesce(t.oid, i.indrelid)), 0) end as owner
            from pg_catalog.pg_class c
            join pg_catalog.pg_namespace n on n.oid = c.relnamespace
            join pg_catalog.pg_database d on d.datname = pg_catalog.current_database()
+           left join pg_catalog.pg_index i on i.indexrelid = c.oid
+           left join pg_catalog.pg_class t on t.reltoastrelid = coalesce(i.indrelid, c.oid)
           where pg_catalog.pg_relation_filenode(c.oid) is not null
           order by c.oid desc
           limit {RELATIONS_MAX}"

@@ -71,7 +71,11 @@ impl Header {
         let info = bytes.u16().filter(|info| info & !KNOWN_FLAGS == 0)?;
         let (timeline, at, rest) = (bytes.u32()?, bytes.u64()?, bytes.u32()?);
         bytes.u32()?;
-        let long = if info & LONG == 0 { None } else { Some(read_long(&mut bytes)?) };
+        let long = if info & LONG == 0 {
+            None
+        } else {
+            Some(read_long(&mut bytes)?)
+        };
         Some(Self {
             magic,
             format,

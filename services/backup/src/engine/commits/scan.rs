@@ -133,7 +133,11 @@ impl<'a> Scan<'a> {
     /// The header of a page, which has to be the one of its place.
     fn header(&mut self, page: &[u8], at: u64) -> Result<Header, String> {
         let Some(header) = Header::read(page) else {
-            let said = if page::is_blank(page) { "nothing was written" } else { "there is no page of a known version" };
+            let said = if page::is_blank(page) {
+                "nothing was written"
+            } else {
+                "there is no page of a known version"
+            };
             return Err(said.to_owned());
         };
         let is_first = at == self.content.start;

@@ -52,9 +52,8 @@ pub(crate) async fn windows(repository: &Repository) -> Result<Vec<Window>, Erro
 
 /// Whether a later timeline's windows have all that this one has.
 fn has(line: &Line, theirs: &[Window], window: &Window) -> bool {
-    let is_in = |other: &Window| {
-        other.to.lsn >= window.to.lsn && window.backups.iter().all(|id| other.backups.contains(id))
-    };
+    let is_in =
+        |other: &Window| other.to.lsn >= window.to.lsn && window.backups.iter().all(|id| other.backups.contains(id));
     line.holds(window.to) && theirs.iter().any(is_in)
 }
 
@@ -79,7 +78,11 @@ async fn of_line(line: &mut Line, state: &State) -> Result<Vec<Window>, Error> {
 
 async fn window(line: &mut Line, run: Run, first: &BackupEntry, backups: Vec<String>) -> Result<Window, Error> {
     let from = first.stop.unwrap_or_default();
-    let known = if first.stop_unix_ms == 0 { first.ended_unix_ms } else { first.stop_unix_ms };
+    let known = if first.stop_unix_ms == 0 {
+        first.ended_unix_ms
+    } else {
+        first.stop_unix_ms
+    };
     let first_us = first_time(line, run, from.lsn).await?;
     let last_us = last_time(line, run, from.lsn).await?;
     Ok(Window {
@@ -95,7 +98,11 @@ async fn window(line: &mut Line, run: Run, first: &BackupEntry, backups: Vec<Str
 }
 
 async fn first_time(line: &mut Line, run: Run, after: u64) -> Result<Option<i64>, Error> {
-    for at in (run.first..=run.last).filter(|at| ends_after(line, *at, after)).take(LOOKED_MAX).collect::<Vec<_>>() {
+    for at in (run.first..=run.last)
+        .filter(|at| ends_after(line, *at, after))
+        .take(LOOKED_MAX)
+        .collect::<Vec<_>>()
+    {
         let index = line.index(at).await?;
         let commits = index.commits();
         if let Some(commit) = commits.iter().find(|commit| commit.end > after && commit.end <= run.to) {
@@ -106,10 +113,18 @@ async fn first_time(line: &mut Line, run: Run, after: u64) -> Result<Option<i64>
 }
 
 async fn last_time(line: &mut Line, run: Run, after: u64) -> Result<Option<i64>, Error> {
-    for at in (run.first..=run.last).rev().filter(|at| ends_after(line, *at, after)).take(LOOKED_MAX).collect::<Vec<_>>() {
+    for at in (run.first..=run.last)
+        .rev()
+        .filter(|at| ends_after(line, *at, after))
+        .take(LOOKED_MAX)
+        .collect::<Vec<_>>()
+    {
         let index = line.index(at).await?;
         let commits = index.commits();
-        if let Some(commit) = commits.iter().rfind(|commit| commit.end > after && commit.end <= run.to) {
+        if let Some(commit) = commits
+            .iter()
+            .rfind(|commit| commit.end > after && commit.end <= run.to)
+        {
             return Ok(Some(commit.unix_us));
         }
     }
@@ -117,7 +132,9 @@ async fn last_time(line: &mut Line, run: Run, after: u64) -> Result<Option<i64>,
 }
 
 fn ends_after(line: &Line, at: usize, position: u64) -> bool {
-    line.stretches.get(at).is_some_and(|stretch| stretch.segment.end() > position)
+    line.stretches
+        .get(at)
+        .is_some_and(|stretch| stretch.segment.end() > position)
 }
 
 /// What of a line can be read in one go, the oldest first.

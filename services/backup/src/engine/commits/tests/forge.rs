@@ -164,7 +164,8 @@ impl Forge {
     /// The rest of the segment is left empty.
     pub(super) fn switch(&mut self) {
         self.add(0, 0x40, 0, &[]);
-        self.bytes.resize(self.bytes.len().next_multiple_of(SEGMENT as usize), 0);
+        self.bytes
+            .resize(self.bytes.len().next_multiple_of(SEGMENT as usize), 0);
     }
 
     /// Fills up with records that mean nothing, to within so many bytes of the segment's end.

@@ -15,7 +15,9 @@ fn told(indexes: &[Index]) -> Vec<(u32, Vec<(u32, u64, u64)>)> {
             Key::Files(locator) => (locator.node, counts.inserted, counts.deleted),
             _ => (0, counts.inserted, counts.deleted),
         };
-        rows.iter().map(|row| (row.xid, row.counts.iter().map(change).collect())).collect()
+        rows.iter()
+            .map(|row| (row.xid, row.counts.iter().map(change).collect()))
+            .collect()
     };
     indexes.iter().flat_map(of_index).collect()
 }
@@ -65,7 +67,11 @@ fn a_record_that_a_crash_cut_off_is_passed_over() {
     forge.switch();
     let indexes = digested(&forge.segments(), Bounds::default());
     assert_eq!(told(&indexes), vec![(10, vec![(100, 1, 0)])]);
-    assert!(indexes[0].switched && indexes[0].broken.is_empty(), "{:?}", indexes[0].broken);
+    assert!(
+        indexes[0].switched && indexes[0].broken.is_empty(),
+        "{:?}",
+        indexes[0].broken
+    );
 }
 
 #[test]
@@ -123,7 +129,11 @@ fn what_is_kept_open_is_bounded() {
     let relations: usize = indexes[0].open.iter().map(|open| open.relations.len()).sum();
     assert!(relations <= 61, "{relations}");
     let first = &indexes[0].open[0];
-    assert_eq!(first.inserted.iter().sum::<u64>(), 101, "the others are counted together");
+    assert_eq!(
+        first.inserted.iter().sum::<u64>(),
+        101,
+        "the others are counted together"
+    );
 }
 
 #[test]
@@ -140,7 +150,10 @@ fn the_open_end_is_no_damage_wherever_it_is_cut() {
         let expected = ends.iter().filter(|end| **end <= cut as u64).count();
         let found = indexes[0].commits().len();
         // The last bytes of a record only fill up.
-        assert!(found == expected || found == expected + 1, "{found} of {expected} at {cut}");
+        assert!(
+            found == expected || found == expected + 1,
+            "{found} of {expected} at {cut}"
+        );
         assert!(indexes[0].broken.is_empty());
     }
 }

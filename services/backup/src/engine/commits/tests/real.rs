@@ -39,7 +39,11 @@ struct Ledger {
 
 impl Client {
     async fn rows(&mut self, sql: &str) -> u64 {
-        self.connection.simple_query(sql).await.unwrap_or_else(|error| panic!("{sql}: {error}")).len() as u64
+        self.connection
+            .simple_query(sql)
+            .await
+            .unwrap_or_else(|error| panic!("{sql}: {error}"))
+            .len() as u64
     }
 
     async fn text(&mut self, sql: &str) -> String {
@@ -67,7 +71,8 @@ impl Client {
             }
             1 if depth > 1 => {
                 levels.pop();
-                self.rows(&format!("rollback to s{}; release s{}", depth - 1, depth - 1)).await;
+                self.rows(&format!("rollback to s{}; release s{}", depth - 1, depth - 1))
+                    .await;
             }
             2 if depth > 1 => {
                 let inner = levels.pop().unwrap();
@@ -90,7 +95,8 @@ impl Client {
                 counts.inserted = self.rows(&sql).await;
             }
             3..=4 => {
-                self.rows(&format!("copy {table}(v) from program 'seq 1 {count}'")).await;
+                self.rows(&format!("copy {table}(v) from program 'seq 1 {count}'"))
+                    .await;
                 counts.inserted = u64::from(count);
             }
             5..=6 => {
@@ -101,10 +107,14 @@ impl Client {
                 let sql = format!("update {table} set w = w + 1 where id in {some} returning 1");
                 counts.updated = self.rows(&sql).await;
             }
-            8 => counts.deleted = self.rows(&format!("delete from {table} where id in {some} returning 1")).await,
+            8 => {
+                counts.deleted = self
+                    .rows(&format!("delete from {table} where id in {some} returning 1"))
+                    .await
+            }
             9 => {
                 let sql = format!(
-                    "insert into {table}(id, v) select g, 'c' from generate_series(1, {count}) g
+                    "insert into {table}(id, v) select -g, 'c' from generate_series(1, {count}) g
                      on conflict do nothing returning 1"
                 );
                 counts.inserted = self.rows(&sql).await;
@@ -172,7 +182,11 @@ async fn client(archive: &Archive, name: &str, ledger: &mut Ledger) -> Client {
         open: None,
     };
     for table in client.tables.clone() {
-        client.rows(&format!("create table {table} (id serial primary key, v text, w int default 0)")).await;
+        client
+            .rows(&format!(
+                "create table {table} (id serial primary key, v text, w int default 0)"
+            ))
+            .await;
         client.note_files(&table, ledger).await;
     }
     let table = &client.tables[1].clone();
@@ -251,7 +265,10 @@ async fn check(archive: &Archive, ledger: &Ledger) {
     let mut found = Vec::new();
     for at in 0..commits.segments() {
         let (_, here) = commits.commits(at).await.unwrap();
-        found.extend(here.into_iter().map(|commit| (commit.xid, commit.start, commit.unix_us)));
+        found.extend(
+            here.into_iter()
+                .map(|commit| (commit.xid, commit.start, commit.unix_us)),
+        );
     }
     let dumped: Vec<_> = dumped.iter().map(|one| (one.xid, one.start, one.unix_us)).collect();
     // What is in pieces only was not given to the other reader.

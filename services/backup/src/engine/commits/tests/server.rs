@@ -36,11 +36,15 @@ pub(super) struct Archive {
 
 impl Archive {
     pub(super) async fn start() -> Self {
-        let options = PostgresOptions::new()
-            .setting("wal_level", "logical")
-            .setting("max_prepared_transactions", "20")
-            .setting("wal_keep_size", "2GB")
-            .setting("max_wal_size", "4GB");
+        Self::start_with(&[("wal_level", "logical"), ("max_prepared_transactions", "20")]).await
+    }
+
+    pub(super) async fn start_with(settings: &[(&str, &str)]) -> Self {
+        let kept = [("wal_keep_size", "2GB"), ("max_wal_size", "4GB")];
+        let settings = kept.iter().chain(settings);
+        let options = settings.fold(PostgresOptions::new(), |options, (name, value)| {
+            options.setting(name, value)
+        });
         let server = options.start().await;
         let dir = tempfile::tempdir().unwrap();
         let keeper = keeper(&server, &dir);
@@ -64,7 +68,10 @@ impl Archive {
     }
 
     async fn know_the_cluster(&self) {
-        let said = self.server.psql("postgres", "select system_identifier from pg_control_system()").await;
+        let said = self
+            .server
+            .psql("postgres", "select system_identifier from pg_control_system()")
+            .await;
         let system_identifier: u64 = said.parse().unwrap();
         let known = self.repository.change(|state| {
             state.system_identifier = system_identifier;
@@ -83,8 +90,8 @@ impl Archive {
     }
 
     pub(super) async fn flushed(&self) -> u64 {
-        // What is not flushed yet is so by a commit that waits for it.
-        self.server.psql("postgres", "select txid_current()").await;
+        // Which flushes the log, and is no transaction.
+        self.server.psql("postgres", "checkpoint").await;
         lsn(&self.server.psql("postgres", "select pg_current_wal_flush_lsn()").await)
     }
 
@@ -110,7 +117,10 @@ impl Archive {
         let until = self.flushed().await / u64::from(self.segment_bytes);
         for number in self.next..until {
             let segment = self.segment(number);
-            self.repository.put_segment(segment, &self.file(segment), 1).await.unwrap();
+            self.repository
+                .put_segment(segment, &self.file(segment), 1)
+                .await
+                .unwrap();
         }
         self.next = until;
     }
@@ -183,20 +193,13 @@ impl Archive {
 /// The keeper of a server, with one repository in a directory.
 fn keeper(server: &Postgres, dir: &TempDir) -> Arc<Keeper> {
     let url = server.url("postgres");
-    let repositories = format!(r#"[{{"name":"one","url":"file://{}"}}]"#, dir.path().display());
-    let settings = [
-        ("DATABASE_URL", url.as_str()),
-        ("WEIR_BACKUP__ENCRYPTION", "false"),
-        ("WEIR_BACKUP__REPOSITORIES", repositories.as_str()),
-    ];
+    let settings = [("DATABASE_URL", url.as_str()), ("BACKUP_ENCRYPTION_ENABLED", "false")];
     let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let sources = Sources::load(None, settings).unwrap();
-    let (settings, target) = crate::check(&sources).unwrap();
-    let store = StoreOptions::from_settings(
-        &sources.section().unwrap(),
-        &sources.section().unwrap(),
-        crate::SCHEMA,
-    );
+    let (mut settings, target) = crate::check(&sources).unwrap();
+    let one = serde_json::json!({ "name": "one", "url": format!("file://{}", dir.path().display()) });
+    settings.repositories.0.push(serde_json::from_value(one).unwrap());
+    let store = StoreOptions::from_settings(&sources.section().unwrap(), &sources.section().unwrap(), crate::SCHEMA);
     Arc::new(Keeper {
         repositories: Repositories::of(&settings, Clock::system()),
         cluster: Cluster::of(&settings, target).unwrap(),
