@@ -184,7 +184,7 @@ pub(crate) fn path_of(timeline: u32, segment: &str) -> String {
 impl Index {
     /// As it is stored.
     pub(super) fn pack(&self) -> std::io::Result<Vec<u8>> {
-        zstd::stream::encode_all(self.encode_to_vec().as_slice(), 3)
+        zstd::stream::encode_all(self.encode_to_vec().as_slice(), 1)
     }
 
     /// What was stored.

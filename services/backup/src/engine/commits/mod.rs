@@ -10,6 +10,7 @@ mod bytes;
 mod digest;
 mod facts;
 mod find;
+mod hashing;
 mod history;
 mod index;
 mod indexer;

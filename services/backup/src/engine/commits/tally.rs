@@ -7,11 +7,14 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use super::facts::{Commit, Fact, Rows};
+use super::hashing::Seeded;
 use super::record::Locator;
 
 /// Relations that are counted apart in one transaction.
 const RELATIONS_MAX: usize = 512;
 
+/// How many places are found without a look into the map.
+const RECENT: usize = 16;
 /// The place of the others in the list of all relations.
 const OTHERS: u32 = 0;
 
@@ -109,8 +112,10 @@ pub(super) struct Point {
 pub(super) struct Tally {
     bounds: Bounds,
     pub relations: Vec<Key>,
-    places: HashMap<Key, u32>,
-    pub open: HashMap<u32, Changes>,
+    places: HashMap<Key, u32, Seeded>,
+    /// The places that were asked for last, by the lowest bits of the number.
+    recent: [Option<(Locator, u32)>; RECENT],
+    pub open: HashMap<u32, Changes, Seeded>,
     /// Relations counted in `open`.
     held: usize,
     /// Changes that were not counted, because too much was open.
@@ -140,6 +145,24 @@ impl Tally {
                 *fresh.insert(next)
             }
         }
+    }
+
+    /// The same for records, which name few relations again and again.
+    fn recent_place(&mut self, key: Key) -> u32 {
+        let Key::Files(locator) = key else {
+            return self.place(key);
+        };
+        let slot = locator.node as usize % RECENT;
+        if let Some(Some((known, place))) = self.recent.get(slot)
+            && *known == locator
+        {
+            return *place;
+        }
+        let place = self.place(key);
+        if let Some(slot) = self.recent.get_mut(slot) {
+            *slot = Some((locator, place));
+        }
+        place
     }
 
     /// Goes on with a transaction that began before.
@@ -175,7 +198,7 @@ impl Tally {
         if xid == 0 {
             return;
         }
-        let mut place = self.place(key);
+        let mut place = self.recent_place(key);
         let is_full = self.held >= self.bounds.relations;
         let Some(changes) = opened(&mut self.open, xid, self.bounds) else {
             self.uncounted = self.uncounted.saturating_add(1);
@@ -265,7 +288,7 @@ impl Tally {
     }
 }
 
-fn opened(open: &mut HashMap<u32, Changes>, xid: u32, bounds: Bounds) -> Option<&mut Changes> {
+fn opened(open: &mut HashMap<u32, Changes, Seeded>, xid: u32, bounds: Bounds) -> Option<&mut Changes> {
     let is_full = open.len() >= bounds.transactions;
     match open.entry(xid) {
         Entry::Occupied(known) => Some(known.into_mut()),
