@@ -67,6 +67,7 @@ pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
         settings,
     });
     let _log = engine::wal::start(&ground, &tables, Arc::clone(&keeper));
+    engine::commits::start(&ground, Arc::clone(&keeper));
     serve_ops(&ground, ops);
     Ok(())
 }

@@ -38,9 +38,9 @@ impl Forge {
         self.first + self.bytes.len() as u64
     }
 
-    /// From now on pages are of this timeline.
-    pub(super) fn switch_timeline(&mut self, timeline: u32) {
-        self.timeline = timeline;
+    /// The next record says that it follows the one that begins there.
+    pub(super) fn follow(&mut self, start: u64) {
+        self.last = start;
     }
 
     fn header(&mut self, rest: u32, mut info: u16) {

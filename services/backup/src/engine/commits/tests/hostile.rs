@@ -75,6 +75,32 @@ fn a_record_that_a_crash_cut_off_is_passed_over() {
 }
 
 #[test]
+fn what_an_earlier_use_of_the_file_left_is_not_read() {
+    let mut forge = Forge::new(1);
+    forge.insert(200, 100);
+    let (_, end) = forge.commit(200, 1);
+    // Sound in itself, but it followed another.
+    forge.follow(u64::from(SEGMENT) + 40);
+    forge.commit(10, 1);
+    let indexes = digested(&forge.segments(), Bounds::default());
+    assert_eq!(told(&indexes), vec![(200, vec![(100, 1, 0)])]);
+    assert_eq!(indexes[0].end, end);
+}
+
+#[test]
+fn a_record_that_is_too_large_to_be_kept_is_passed_over() {
+    let mut forge = Forge::new(1);
+    forge.insert(10, 100);
+    forge.insert_large(10, 101, 65 << 20);
+    forge.commit(10, 1);
+    let indexes = digested(&forge.segments(), Bounds::default());
+    assert!(indexes.iter().all(|index| index.broken.is_empty()));
+    let kept = indexes.iter().filter_map(|index| index.pending.as_ref());
+    assert!(kept.map(|pending| pending.bytes.len()).all(|bytes| bytes == 0));
+    assert_eq!(told(&indexes), vec![(10, vec![(100, 1, 0)])]);
+}
+
+#[test]
 fn a_segment_that_cannot_be_read_to_its_end_says_where() {
     let mut forge = Forge::new(1);
     for xid in 10..20 {

@@ -89,7 +89,14 @@ impl Client {
         let count = random.u32(1..40);
         let some = format!("(select id from {table} order by md5(id::text || '{count}') limit {count})");
         let mut counts = Counts::default();
-        match random.u8(0..12) {
+        match random.u8(0..14) {
+            // Which has statistics dropped, too.
+            12..=13 => {
+                self.rows(&format!(
+                    "drop table if exists {table}_extra; create table {table}_extra (v text)"
+                ))
+                .await;
+            }
             0..=2 => {
                 let sql = format!("insert into {table}(v) select g from generate_series(1, {count}) g returning 1");
                 counts.inserted = self.rows(&sql).await;
