@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::index::Index;
 use super::line::Line;
@@ -14,11 +15,13 @@ use super::tally::{Committed, Counts, Key};
 use crate::error::Error;
 use crate::keeper::Keeper;
 use crate::repo::Repository;
-use crate::repo::state::Position;
+use crate::repo::state::{BackupEntry, Position};
 
 /// Times of commits that were made at once are in another order than these by less than this.
 const DISORDER_US: i64 = 3_600_000_000;
 
+/// How long somebody who wants commits waits for names.
+const ASK_WITHIN: Duration = Duration::from_secs(5);
 /// So many segments without a commit are looked through for the last one.
 const QUIET_MAX: usize = 16;
 
@@ -72,6 +75,9 @@ pub(crate) struct FoundPoint {
 pub(crate) struct Commits<'k> {
     line: Line,
     names: Names,
+    repository: Repository,
+    /// The backup whose names were not learnt yet.
+    backup: Option<BackupEntry>,
     /// Whose server is asked for the names of what has no index yet.
     keeper: Option<&'k Keeper>,
 }
@@ -82,14 +88,12 @@ impl<'k> Commits<'k> {
         let Some(line) = Line::of(repository, timeline).await? else {
             return Ok(None);
         };
-        let mut names = Names::default();
         let state = repository.state().await?;
-        if let Some(backup) = state.of_cluster().next_back() {
-            names.learn_manifest(&repository.manifest(backup).await?);
-        }
         Ok(Some(Self {
             line,
-            names,
+            names: Names::default(),
+            backup: state.of_cluster().next_back().cloned(),
+            repository: repository.clone(),
             keeper: None,
         }))
     }
@@ -122,10 +126,29 @@ impl<'k> Commits<'k> {
     async fn index(&mut self, at: usize) -> Result<Arc<Index>, Error> {
         let index = self.line.index(at).await?;
         self.names.learn_index(&index);
-        if let Some(keeper) = self.keeper.filter(|_| !self.line.is_indexed(at)) {
-            self.names.hear(keeper, &index).await;
+        // One that was stored says what could be known.
+        if !self.line.is_indexed(at) && self.names.lack(&index) {
+            self.learn_names(&index).await;
         }
         Ok(index)
+    }
+
+    /// Learns the names that an index made in passing does not have. Commits are told with numbers rather than not at all.
+    async fn learn_names(&mut self, index: &Index) {
+        if let Some(backup) = self.backup.take() {
+            match self.repository.manifest(&backup).await {
+                Ok(manifest) => self.names.learn_manifest(&manifest),
+                Err(error) => {
+                    tracing::warn!(backup.id = backup.id, error = %error, "the names of a backup cannot be read")
+                }
+            }
+        }
+        if let Some(keeper) = self.keeper {
+            let asking = self.names.hear(keeper, index);
+            if tokio::time::timeout(ASK_WITHIN, asking).await.is_err() {
+                tracing::debug!("the names of relations are not known: no answer within {ASK_WITHIN:?}");
+            }
+        }
     }
 
     /// The commits of a segment that lie on this line, in order.

@@ -16,18 +16,21 @@ use super::names::Names;
 use crate::error::Error;
 use crate::keeper::Keeper;
 use crate::repo::Repository;
+use crate::repo::state::State;
 use crate::repo::wal::Segment;
 
 /// How often it is looked whether there is another segment.
 const LOOK_EVERY: Duration = Duration::from_secs(3);
 /// How often everything is looked through. In between only the segment after the last is asked for.
-const SURVEY_EVERY: Duration = Duration::from_secs(300);
+const SURVEY_EVERY: Duration = Duration::from_secs(60);
 /// How often names of what is being written are asked for: files that are replaced soon have a name for a short time only.
 const GLANCE_EVERY: Duration = Duration::from_secs(60);
 /// The longest pause after trouble.
 const PAUSE_MAX: Duration = Duration::from_secs(60);
 /// A segment whose predecessor is missing is waited with for so long: it may still come.
 const GAP_WAIT_MS: i64 = 600_000;
+/// Or until so many have come after it.
+const GAP_SEGMENTS: usize = 32;
 /// Names are learnt from so many of the latest indexes.
 const NAMES_FROM: usize = 32;
 
@@ -35,6 +38,8 @@ const NAMES_FROM: usize = 32;
 pub(super) struct Indexer {
     keeper: Arc<Keeper>,
     names: Names,
+    /// The backup whose names are known.
+    learnt: String,
     /// What the last survey found everything to be, and the last segment that was indexed since.
     last: Option<(Repository, Segment, Arc<Index>)>,
     surveyed: Option<Instant>,
@@ -47,6 +52,7 @@ impl Indexer {
         Self {
             keeper,
             names: Names::default(),
+            learnt: String::new(),
             last: None,
             surveyed: None,
             glanced: None,
@@ -117,15 +123,26 @@ impl Indexer {
     async fn survey(&mut self) -> Result<(), Error> {
         let repository = self.keeper.repositories.first().await?;
         let state = repository.state().await?;
-        if let Some(backup) = state.of_cluster().next_back() {
-            self.names.learn_manifest(&repository.manifest(backup).await?);
-        }
+        self.learn_backup(&repository, &state).await;
         for timeline in timelines(&repository, &state).await? {
             if let Some(mut line) = Line::of(&repository, timeline).await? {
                 self.survey_line(&repository, &mut line).await?;
             }
         }
         Ok(())
+    }
+
+    /// Learns the names of the latest backup, once. Without them relations are told of as numbers.
+    async fn learn_backup(&mut self, repository: &Repository, state: &State) {
+        let latest = state.of_cluster().next_back();
+        let Some(backup) = latest.filter(|backup| self.learnt != backup.id) else {
+            return;
+        };
+        self.learnt.clone_from(&backup.id);
+        match repository.manifest(backup).await {
+            Ok(manifest) => self.names.learn_manifest(&manifest),
+            Err(error) => tracing::warn!(backup.id = backup.id, error = %error, "the names of a backup cannot be read"),
+        }
     }
 
     /// Indexes what has no index on a timeline.
@@ -143,7 +160,8 @@ impl Indexer {
                 Some(before) => Some(before),
                 None => line.predecessor(at).await?,
             };
-            if predecessor.is_none() && at > 0 && !self.is_overdue(repository, stretch.segment).await? {
+            let may_wait = predecessor.is_none() && at > 0 && stretches.len() - at < GAP_SEGMENTS;
+            if may_wait && !self.is_overdue(repository, stretch.segment).await? {
                 return Ok(());
             }
             before = Some(self.make(repository, stretch.segment, predecessor, cluster).await?);

@@ -115,16 +115,29 @@ impl Names {
         self.databases.get(&oid).map(String::as_str)
     }
 
+    /// Whether something in an index is not known by name.
+    pub(super) fn lack(&self, index: &Index) -> bool {
+        self.databases_unknown(index) || !self.unknown(index).is_empty()
+    }
+
+    /// The databases of which an index names something that is not known by name.
+    fn unknown(&self, index: &Index) -> HashSet<u32> {
+        let is_users = |relation: &&RelationEntry| relation.node.max(relation.oid) >= FIRST_OF_USERS;
+        let relations = index.relations.iter().filter(is_users);
+        let unknown = relations.filter(|relation| self.relation(relation.key()).is_none());
+        unknown.map(|relation| relation.database).collect()
+    }
+
+    fn databases_unknown(&self, index: &Index) -> bool {
+        let mut databases = index.commits.iter().flat_map(|commits| &commits.databases);
+        databases.any(|oid| *oid != 0 && !self.databases.contains_key(oid))
+    }
+
     /// Asks the server for what an index does not know by name. Whoever cannot be asked now is asked another time.
     pub(super) async fn hear(&mut self, keeper: &Keeper, index: &Index) {
-        let is_users = |relation: &&RelationEntry| relation.node.max(relation.oid) >= FIRST_OF_USERS;
-        let unknown = index.relations.iter().filter(is_users);
-        let unknown = unknown.filter(|relation| self.relation(relation.key()).is_none());
-        let unknown: HashSet<u32> = unknown.map(|relation| relation.database).collect();
-        let commits = index.commits.iter().flat_map(|commits| &commits.databases);
-        let databases_unknown = commits
-            .chain(&unknown)
-            .any(|oid| *oid != 0 && !self.databases.contains_key(oid));
+        let unknown = self.unknown(index);
+        let databases_unknown =
+            self.databases_unknown(index) || unknown.iter().any(|oid| !self.databases.contains_key(oid));
         if databases_unknown && is_due(self.asked_databases) {
             self.asked_databases = Some(Instant::now());
             let asked = tokio::time::timeout(ASK_WITHIN, self.hear_databases(keeper)).await;
