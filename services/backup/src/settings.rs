@@ -249,6 +249,9 @@ fn repositories_trouble(settings: &BackupSettings) -> Option<String> {
         if all.iter().take(at).any(|other| other.name == *name) {
             return Some(format!("two are called {name}"));
         }
+        if let Some(reason) = crate::repositories::place_of(repository).trouble() {
+            return Some(format!("{name}: {reason}"));
+        }
         if settings.encryption && repository.key_file.is_none() {
             return Some(format!(
                 "{name} has no key_file; set one, or backup.encryption = false to keep backups that anybody can read"

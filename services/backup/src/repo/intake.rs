@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::chunk::{CHUNK_BYTES, Chunk, ChunkId, Encoding, Locator};
 use super::codec::{Codec, Compression, is_zero};
-use super::manifest::{Manifest, PackRef};
+use super::manifest::{self, Manifest, PackRef};
 use super::pack::{self, PackBuilder};
 use super::reader::ChunkReader;
 use super::seal::HEADER_BYTES;
@@ -75,8 +75,12 @@ impl Intake {
         let attempt = Uuid::now_v7().simple().to_string();
         let entry = repository
             .change(|state| {
-                let entry = basis.map(|basis| state.backup(basis).cloned()).transpose()?;
+                let entry = basis.map(|basis| state.basis(basis).cloned()).transpose()?;
                 let name = id.to_string();
+                if state.doomed.iter().any(|doomed| doomed.path.contains(&name)) {
+                    let reason = format!("what an earlier attempt at backup {id} left is being removed");
+                    return Err(Error::Busy(reason));
+                }
                 state.leases.retain(|lease| lease.id != name);
                 state.leases.push(Lease {
                     id: name,
@@ -374,6 +378,39 @@ impl ChunkWorker {
             return Ok(chunk);
         }
         self.store_whole(id, content)
+    }
+
+    /// Stores what is packed already, as the copy of another repository's chunk is. `base`: what a delta is against,
+    /// here.
+    pub(crate) fn store_packed(
+        &mut self,
+        id: ChunkId,
+        encoding: Encoding,
+        length: u32,
+        packed: &[u8],
+        base: Option<Locator>,
+    ) -> Result<Chunk, Error> {
+        if let Some(at) = self.intake.known(id) {
+            return Ok(Chunk::whole(at));
+        }
+        let (place, pack) = open_pack(&mut self.pack, &self.intake)?;
+        let at = pack.push(id, encoding, length, packed, base.map(|base| base.id))?;
+        let at = Locator { pack: *place, ..at };
+        self.close_if_full()?;
+        if base.is_none() {
+            self.intake.learn(at);
+        }
+        Ok(Chunk { at, base })
+    }
+
+    /// A chunk of the basis, as one of this backup.
+    pub(crate) fn take_over(&self, chunk: Chunk) -> Chunk {
+        self.intake.adopt(chunk)
+    }
+
+    /// The chunk of this content, if this backup has stored it whole already.
+    pub(crate) fn stored(&self, id: ChunkId) -> Option<Locator> {
+        self.intake.known(id)
     }
 
     fn store_whole(&mut self, id: ChunkId, content: &[u8]) -> Result<Chunk, Error> {

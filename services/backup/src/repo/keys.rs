@@ -69,6 +69,11 @@ impl Wrapping {
         self.encrypted
     }
 
+    /// The ids of all, the one that wraps first.
+    pub(crate) fn ids(&self) -> Vec<KeyId> {
+        self.keys.iter().map(Key::id).collect()
+    }
+
     /// The id of the key that wraps.
     pub(crate) fn id(&self) -> KeyId {
         self.keys.first().map(Key::id).unwrap_or_default()

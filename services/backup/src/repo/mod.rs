@@ -14,12 +14,15 @@ pub(crate) mod reader;
 mod repository;
 pub(crate) mod seal;
 mod shelf;
+pub(crate) mod shelves;
 pub(crate) mod state;
 pub(crate) mod wal;
 
 #[cfg(test)]
+pub(crate) mod faulty;
+#[cfg(test)]
 pub(crate) mod tests;
 
 pub(crate) use error::Error;
-pub(crate) use repository::{FORMAT, Generation, Repository, Seen, generation_path};
+pub(crate) use repository::{FORMAT, Generation, Repository, Seen, check_format, generation_path};
 pub(crate) use shelf::{Listed, Put, Shelf};

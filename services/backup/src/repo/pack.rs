@@ -82,6 +82,25 @@ impl PackBuilder {
         Ok(at)
     }
 
+    /// Leaves room up to the place of a chunk in the pack that this one takes the place of. False: that lies behind.
+    pub(crate) fn leave_room(&mut self, offset: u32, number: u32) -> bool {
+        let offset = offset as usize;
+        if offset < self.bytes.len() || number < self.chunks || offset > PACK_BYTES * 2 {
+            return false;
+        }
+        self.bytes.resize(offset, 0);
+        self.chunks = number;
+        true
+    }
+
+    /// Leaves room so that it becomes so long when it is closed. False: it is longer.
+    pub(crate) fn leave_room_to(&mut self, bytes: u64) -> bool {
+        let end = self.list.len() + TAG_BYTES + FOOTER_BYTES;
+        let offset = usize::try_from(bytes).unwrap_or(usize::MAX).saturating_sub(end);
+        let number = self.chunks;
+        offset <= self.bytes.len() || self.leave_room(u32::try_from(offset).unwrap_or(u32::MAX), number)
+    }
+
     /// Closes it: its path, and what to store there.
     pub(crate) fn finish(mut self) -> Result<(String, Bytes), Error> {
         let offset = self.bytes.len();

@@ -110,6 +110,20 @@ impl ChunkReader {
         }
     }
 
+    /// The same as it is packed: authenticated, and not unpacked.
+    pub(crate) async fn packed(&mut self, at: &Locator, base: Option<ChunkId>, to: &mut Vec<u8>) -> Result<(), Error> {
+        let sealed = self.sealed(at).await?;
+        self.learn_opener(at.pack).await?;
+        self.sealed.clear();
+        self.sealed.extend_from_slice(&sealed);
+        let opener = self.openers.get(&at.pack);
+        let opener = opener.ok_or_else(|| Error::corrupt("packs", "it has no key"))?;
+        let packed = opener.open_at(at, base, &mut self.sealed)?;
+        to.clear();
+        to.extend_from_slice(packed);
+        Ok(())
+    }
+
     fn pack(&self, number: u32) -> Result<&PackRef, Error> {
         let pack = self.packs.get(number as usize);
         pack.ok_or_else(|| Error::corrupt("manifest", "a chunk names a pack that is not listed"))

@@ -3,6 +3,10 @@
 //! A state is the object `generations/<number>`. Whoever changes it makes the object of the next number, which only one
 //! can: that is the compare-and-swap, and it works wherever an object can be created only once. `HEAD` says where to
 //! begin to look; it may lag behind, and is never believed alone.
+//!
+//! Old generations are removed one by one, the oldest first. So a generation that is still there says that none above
+//! it was removed, and that the first number with nothing under it is the end. Whoever slept for so long that the
+//! generation it knows is gone, begins anew at `HEAD`.
 
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
@@ -24,6 +28,8 @@ const FORMAT_PATH: &str = "format";
 const HEAD_PATH: &str = "HEAD";
 /// How often a change is tried while others make theirs.
 const TRIES: u32 = 60;
+/// How often the newest generation is looked for while others remove old ones.
+const FINDS: u32 = 5;
 
 /// A repository. Cheap to clone; clones share what they know.
 #[derive(Clone)]
@@ -32,7 +38,7 @@ pub(crate) struct Repository(Arc<Inner>);
 struct Inner {
     shelf: Shelf,
     id: [u8; 16],
-    wrapping: Wrapping,
+    wrapping: RwLock<Arc<Wrapping>>,
     keys: RwLock<Arc<Keys>>,
     clock: Clock,
     latest: Mutex<Option<Arc<Generation>>>,
@@ -108,7 +114,7 @@ impl Repository {
         let repository = Self(Arc::new(Inner {
             shelf,
             id,
-            wrapping,
+            wrapping: RwLock::new(Arc::new(wrapping)),
             keys: RwLock::new(Arc::new(keys)),
             clock,
             latest: Mutex::new(None),
@@ -184,8 +190,16 @@ impl Repository {
     }
 
     /// What wraps its keys.
-    pub(crate) fn wrapping(&self) -> &Wrapping {
-        &self.0.wrapping
+    pub(crate) fn wrapping(&self) -> Arc<Wrapping> {
+        Arc::clone(&self.0.wrapping.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Takes other keys to open its own with, as soon as those open it.
+    pub(crate) async fn rewrap(&self, wrapping: Wrapping) -> Result<(), Error> {
+        let keys = latest_keys(&self.0.shelf, &wrapping, &self.0.id).await?;
+        *self.0.wrapping.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(wrapping);
+        *self.0.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+        Ok(())
     }
 
     /// Its keys.
@@ -200,7 +214,7 @@ impl Repository {
 
     /// Reads its keys anew: somebody may have renewed them.
     pub(crate) async fn reload_keys(&self) -> Result<(), Error> {
-        let keys = latest_keys(&self.0.shelf, &self.0.wrapping, &self.0.id).await?;
+        let keys = latest_keys(&self.0.shelf, &self.wrapping(), &self.0.id).await?;
         *self.0.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
         Ok(())
     }
@@ -240,15 +254,71 @@ impl Repository {
     /// The newest generation.
     pub(crate) async fn latest(&self) -> Result<Arc<Generation>, Error> {
         let known = self.known();
-        let mut newest = match &known {
-            Some(known) => Arc::clone(known),
-            None => Arc::new(self.first_known().await?),
-        };
+        let at_least = known.as_ref().map_or(0, |known| known.state.generation);
+        let mut from = known;
+        for _ in 0..FINDS {
+            let begin = match from.take() {
+                Some(from) => from,
+                None => Arc::new(self.first_known().await?),
+            };
+            let newest = self.follow(&begin).await?;
+            if !self.has_generation(begin.state.generation).await? {
+                continue;
+            }
+            if newest.state.generation < at_least {
+                return Err(rolled_back(&self.0.shelf, at_least, newest.state.generation));
+            }
+            self.remember(&newest);
+            return Ok(newest);
+        }
+        let reason = format!("the newest generation of repository {} cannot be found", self.name());
+        Err(Error::Busy(reason))
+    }
+
+    /// The last one without a gap after this one.
+    async fn follow(&self, begin: &Arc<Generation>) -> Result<Arc<Generation>, Error> {
+        let mut newest = Arc::clone(begin);
         while let Some(next) = self.generation(newest.state.generation + 1).await? {
+            if next.state.previous != newest.hash {
+                let path = generation_path(next.state.generation);
+                return Err(Error::corrupt(&path, "it does not follow the one before it"));
+            }
             newest = Arc::new(next);
         }
-        self.remember(&newest);
         Ok(newest)
+    }
+
+    async fn has_generation(&self, number: u64) -> Result<bool, Error> {
+        match self.0.shelf.size(&generation_path(number)).await {
+            Ok(_) => Ok(true),
+            Err(Error::Missing { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether the generation is there as it was known.
+    async fn still_has(&self, known: &Generation) -> Result<bool, Error> {
+        let found = self.0.shelf.find(&generation_path(known.state.generation)).await?;
+        Ok(found.is_some_and(|sealed| *blake3::hash(&sealed).as_bytes() == known.hash))
+    }
+
+    /// An error where it is not what it was before: older, or with another past.
+    pub(crate) async fn confirm(&self, seen: Option<&Seen>) -> Result<Arc<Generation>, Error> {
+        let latest = self.latest().await?;
+        if !self.still_has(&latest).await? {
+            let path = generation_path(latest.state.generation);
+            return Err(Error::corrupt(&path, "it is not the one that was written"));
+        }
+        let Some(seen) = seen else {
+            return Ok(latest);
+        };
+        self.check_seen(seen, &latest)?;
+        match self.0.shelf.find(&generation_path(seen.generation)).await? {
+            Some(sealed) if blake3::hash(&sealed).as_bytes().as_slice() != seen.hash => {
+                Err(rolled_back(&self.0.shelf, seen.generation, latest.state.generation))
+            }
+            _ => Ok(latest),
+        }
     }
 
     fn known(&self) -> Option<Arc<Generation>> {
@@ -298,6 +368,19 @@ impl Repository {
         }
     }
 
+    /// The generation that the head names.
+    pub(crate) async fn head_generation(&self) -> Result<u64, Error> {
+        let plain = self.get_sealed(Kind::Generation, HEAD_PATH).await?;
+        let head = Head::decode(plain.as_slice()).map_err(|error| Error::corrupt(HEAD_PATH, error.to_string()))?;
+        Ok(head.generation)
+    }
+
+    /// An error where the set of keys of this number cannot be opened.
+    pub(crate) async fn check_keys(&self, number: u64) -> Result<(), Error> {
+        let loaded = Keys::load(&self.0.shelf, &self.wrapping(), &self.0.id, number).await;
+        loaded.map(drop)
+    }
+
     /// The state of this number, if it is there.
     pub(crate) async fn generation(&self, number: u64) -> Result<Option<Generation>, Error> {
         let path = generation_path(number);
@@ -342,7 +425,7 @@ impl Repository {
             state.generation += 1;
             state.previous = latest.hash.to_vec();
             state.made_unix_ms = self.0.clock.unix_ms();
-            if self.put_generation(state).await? {
+            if self.put_generation(state, &latest).await? {
                 return Ok(answer);
             }
             let pause = fastrand::u64(1..=10) * u64::from(attempt.min(20) + 1);
@@ -352,12 +435,18 @@ impl Repository {
         Err(Error::Busy(reason))
     }
 
-    async fn put_generation(&self, state: State) -> Result<bool, Error> {
+    /// Makes the generation after `basis`; false where somebody else was first.
+    async fn put_generation(&self, state: State, basis: &Generation) -> Result<bool, Error> {
         let number = state.generation;
         let path = generation_path(number);
         let sealed = self.sealed(Kind::Generation, &path, &state.encode_to_vec())?;
         let hash = *blake3::hash(&sealed).as_bytes();
         if self.0.shelf.put_new(&path, sealed).await? == Put::Exists {
+            return Ok(false);
+        }
+        // Whoever slept since it looked may have found the place of one that was there and removed since.
+        if !self.still_has(basis).await? {
+            self.0.shelf.delete(&path).await?;
             return Ok(false);
         }
         self.remember(&Arc::new(Generation { state, hash }));
@@ -387,7 +476,7 @@ impl Repository {
 
     /// Reads the manifest of a backup, which has to be the one that was listed.
     pub(crate) async fn manifest(&self, entry: &BackupEntry) -> Result<Manifest, Error> {
-        let path = manifest::path_of(&entry.id, &entry.attempt);
+        let path = entry.manifest_path();
         let sealed = self.0.shelf.get(&path).await?;
         if blake3::hash(&sealed).as_bytes().as_slice() != entry.manifest_hash {
             return Err(Error::corrupt(
@@ -421,6 +510,16 @@ fn read_format(shelf: &Shelf, text: &[u8]) -> Result<[u8; 16], Error> {
         });
     }
     Ok(format.id.into_bytes())
+}
+
+/// An error that says why this is not the mark of this repository.
+pub(crate) fn check_format(repository: &Repository, text: &[u8]) -> Result<(), String> {
+    match read_format(&repository.0.shelf, text) {
+        Ok(id) if id == repository.0.id => Ok(()),
+        Ok(_) => Err("it is another repository's".to_owned()),
+        Err(Error::Corrupt { reason, .. }) => Err(reason),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 async fn latest_keys(shelf: &Shelf, wrapping: &Wrapping, id: &[u8; 16]) -> Result<Keys, Error> {

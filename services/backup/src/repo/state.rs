@@ -158,6 +158,13 @@ pub(crate) struct BackupEntry {
     pub attempt: String,
 }
 
+impl BackupEntry {
+    /// Where its manifest lies.
+    pub(crate) fn manifest_path(&self) -> String {
+        super::manifest::path_of(&self.id, &self.attempt)
+    }
+}
+
 /// A proof in the catalogue. What it found is in its evidence.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct ProofEntry {
@@ -247,6 +254,14 @@ impl State {
     pub(crate) fn backup(&self, id: &str) -> Result<&BackupEntry, Error> {
         let found = self.backups.iter().find(|backup| backup.id == id);
         found.ok_or_else(|| Error::NoBackup(id.to_owned()))
+    }
+
+    /// A backup whose chunks one may take over: what was given up may be half gone.
+    pub(crate) fn basis(&self, id: &str) -> Result<&BackupEntry, Error> {
+        match self.backup(id)? {
+            entry if entry.state() == BackupState::Expired => Err(Error::NoBackup(id.to_owned())),
+            entry => Ok(entry),
+        }
     }
 
     /// A backup, to change it.

@@ -39,7 +39,17 @@ pub(crate) async fn stored(
     basis: Option<&str>,
     files: &[(&str, Vec<u8>)],
 ) -> Result<BackupEntry, Error> {
-    let intake = Intake::begin(repository, Uuid::now_v7(), basis, "a test").await?;
+    stored_as(repository, Uuid::now_v7(), basis, files).await
+}
+
+/// The same under an id, as an attempt or another attempt.
+pub(crate) async fn stored_as(
+    repository: &Repository,
+    id: Uuid,
+    basis: Option<&str>,
+    files: &[(&str, Vec<u8>)],
+) -> Result<BackupEntry, Error> {
+    let intake = Intake::begin(repository, id, basis, "a test").await?;
     let files: Vec<(String, Vec<u8>)> = files
         .iter()
         .map(|(name, content)| ((*name).to_owned(), content.clone()))

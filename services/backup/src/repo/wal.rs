@@ -7,7 +7,7 @@
 use bytes::Bytes;
 
 use super::seal::{self, Kind};
-use super::{Error, Put, Repository, keys};
+use super::{Error, Listed, Put, Repository, keys};
 
 /// What is smaller is sealed where it is: that takes less time than to pass it on.
 const APART_BYTES: usize = 64 * 1024;
@@ -84,11 +84,13 @@ impl Segment {
         format!("wal/{:08X}", self.timeline)
     }
 
-    fn whole(&self) -> String {
+    /// Where all of it lies.
+    pub(crate) fn whole(&self) -> String {
         format!("{}/whole/{}", self.directory(), self.name())
     }
 
-    fn pieces(&self) -> String {
+    /// Below which its parts lie.
+    pub(crate) fn pieces(&self) -> String {
         format!("{}/pieces/{}", self.directory(), self.name())
     }
 
@@ -255,6 +257,16 @@ impl Repository {
         }
     }
 
+    /// The parts of a segment: what is stored, and which bytes of the segment it has.
+    pub(crate) async fn pieces_of(&self, segment: Segment) -> Result<Vec<(Listed, u64, u64)>, Error> {
+        let listed = self.shelf().list(&segment.pieces()).await?;
+        let spanned = listed.into_iter().filter_map(|object| {
+            let (from, end) = span(&object.path)?;
+            Some((object, from, end))
+        });
+        Ok(spanned.collect())
+    }
+
     /// Removes the parts of a segment that is there as a whole.
     pub(crate) async fn drop_pieces(&self, segment: Segment) -> Result<(), Error> {
         for piece in self.shelf().list(&segment.pieces()).await? {
@@ -382,7 +394,8 @@ impl Repository {
     }
 }
 
-fn history_path(timeline: u32) -> String {
+/// Where the history of a timeline lies.
+pub(crate) fn history_path(timeline: u32) -> String {
     format!("wal/histories/{timeline:08X}.history")
 }
 
