@@ -5,6 +5,7 @@
 
 #[cfg(test)]
 mod bed;
+mod care;
 mod cluster;
 mod engine;
 mod error;
@@ -58,6 +59,7 @@ pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
     prove::tidy(&settings).await;
     let _keeper = Arc::new(Keeper {
         repositories: Repositories::of(&settings, ground.clock.clone()),
+        repositories: Repositories::remembered(&settings, ground.clock.clone(), tables.store().clone()),
         // It was read when the settings were checked.
         cluster: Cluster::of(&settings, target)?,
         store: tables.store().clone(),
@@ -68,6 +70,7 @@ pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
     });
     let _log = engine::wal::start(&ground, &tables, Arc::clone(&keeper));
     engine::commits::start(&ground, Arc::clone(&keeper));
+    care::start(&ground, &keeper);
     serve_ops(&ground, ops);
     Ok(())
 }
