@@ -4,13 +4,14 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use weir_proto::backup::v1 as pb;
 
 use super::collect::{self, Collected, How};
 use crate::engine::pace::Pace;
 use crate::error::Error;
 use crate::keeper::Keeper;
 use crate::orders::ExpireOrder;
-use crate::plan::retention::{self, LogNeeds, Rules, Verdict};
+use crate::plan::retention::{self, Rules, Verdict};
 use crate::repo::Repository;
 use crate::repo::state::{BackupState, Position, State};
 use crate::settings::{BackupSettings, FileRepository};
@@ -33,6 +34,53 @@ pub(crate) struct RepositoryPlan {
     pub wal_bytes: u64,
     /// Bytes of packs that nothing would need any more.
     pub freed_bytes: u64,
+}
+
+impl ExpiryPlan {
+    /// The plan in the protocol's words. A backup that is in several repositories is given up with the last of them.
+    pub(crate) fn told(&self, cluster: &str) -> pb::PlanExpiryResponse {
+        let mut verdicts: Vec<pb::ExpiryVerdict> = Vec::new();
+        for verdict in self.repositories.iter().flat_map(|plan| &plan.verdicts) {
+            match verdicts.iter_mut().find(|told| told.backup_id == verdict.id) {
+                Some(told) => merge(told, verdict),
+                None => verdicts.push(pb::ExpiryVerdict {
+                    backup_id: verdict.id.clone(),
+                    expires: verdict.expires(),
+                    kept_by: verdict.kept_by.iter().map(|rule| (*rule).to_owned()).collect(),
+                }),
+            }
+        }
+        let log = self
+            .repositories
+            .iter()
+            .filter_map(|plan| Some((plan.wal_before?, plan.wal_bytes)));
+        let wal = log.map(|(before, bytes)| pb::WalExpiry {
+            cluster: cluster.to_owned(),
+            before: Some(pb::LogPosition {
+                timeline: before.timeline,
+                lsn: before.lsn,
+            }),
+            bytes,
+        });
+        pb::PlanExpiryResponse {
+            verdicts,
+            wal: wal.collect(),
+            freed_bytes_estimate: self
+                .repositories
+                .iter()
+                .map(|plan| plan.freed_bytes + plan.wal_bytes)
+                .sum(),
+        }
+    }
+}
+
+fn merge(told: &mut pb::ExpiryVerdict, verdict: &Verdict) {
+    told.expires &= verdict.expires();
+    for rule in &verdict.kept_by {
+        if !told.kept_by.iter().any(|known| known == rule) {
+            told.kept_by.push((*rule).to_owned());
+        }
+    }
 }
 
 /// What a round of expiry did.
@@ -185,10 +233,4 @@ fn check_cluster(keeper: &Keeper, order: &ExpireOrder) -> Result<(), Error> {
         field: "cluster",
         reason: format!("there is no cluster {}", order.cluster),
     })
-}
-
-/// What retention says of a repository's log, for whoever shows it.
-pub(crate) fn log_needs(keeper: &Keeper, name: &str, state: &State) -> Result<LogNeeds, Error> {
-    let rules = rules(&keeper.settings, keeper.repositories.setting(name)?);
-    Ok(retention::log_needs(state, &rules, keeper.clock.unix_ms()))
 }

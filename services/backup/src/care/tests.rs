@@ -1,6 +1,7 @@
 //! What care promises, on repositories that fail and are tampered with.
 
 mod corruption;
+mod keeping;
 mod model;
 mod rounds;
 

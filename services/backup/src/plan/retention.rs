@@ -41,6 +41,8 @@ pub(crate) struct Verdict {
     pub id: String,
     /// The rules that keep it. None: it expires.
     pub kept_by: Vec<&'static str>,
+    /// When it will expire, as things stand. 0: not by time alone.
+    pub until_unix_ms: i64,
 }
 
 impl Verdict {
@@ -57,18 +59,12 @@ pub(crate) fn verdicts(state: &State, rules: &Rules, now_unix_ms: i64) -> Vec<Ve
         lines.entry(line_of(backup)).or_default().push(backup);
     }
     lines.values_mut().for_each(|line| in_order(line));
-    let mut kept: BTreeMap<&str, Vec<&'static str>> = BTreeMap::new();
-    for (project, line) in &lines {
-        for (backup, by) in line.iter().zip(judge(line, project, rules, now_unix_ms)) {
-            kept.insert(&backup.id, by);
-        }
-    }
+    let judged = lines
+        .iter()
+        .flat_map(|(project, line)| judge(line, project, rules, now_unix_ms));
+    let mut verdicts: BTreeMap<String, Verdict> = judged.map(|verdict| (verdict.id.clone(), verdict)).collect();
     let held = state.backups.iter().filter(|backup| is_held(backup));
-    let verdict = |backup: &BackupEntry| Verdict {
-        id: backup.id.clone(),
-        kept_by: kept.get(backup.id.as_str()).cloned().unwrap_or_default(),
-    };
-    held.map(verdict).collect()
+    held.filter_map(|backup| verdicts.remove(&backup.id)).collect()
 }
 
 /// Whether it was not given up yet.
@@ -90,7 +86,7 @@ fn in_order(line: &mut [&BackupEntry]) {
 }
 
 /// What keeps each backup of one line.
-fn judge(line: &[&BackupEntry], project: &str, rules: &Rules, now_unix_ms: i64) -> Vec<Vec<&'static str>> {
+fn judge(line: &[&BackupEntry], project: &str, rules: &Rules, now_unix_ms: i64) -> Vec<Verdict> {
     let ages = ages(line, now_unix_ms);
     let own = rules.projects.get(project).copied().filter(|_| !project.is_empty());
     let places = match own {
@@ -102,7 +98,7 @@ fn judge(line: &[&BackupEntry], project: &str, rules: &Rules, now_unix_ms: i64) 
     let unlimited = own.map_or_else(|| all == [0; 5], |days| days == 0);
     let judged = line.iter().zip(&ages).enumerate();
     let by = judged.map(|(at, (backup, age))| {
-        let rules = [
+        let tried = [
             ("keep", backup.keep),
             ("unlimited", unlimited),
             ("days", days > 0 && is_within(*age, days)),
@@ -114,13 +110,25 @@ fn judge(line: &[&BackupEntry], project: &str, rules: &Rules, now_unix_ms: i64) 
             ("last", places.last == Some(at)),
             ("object_lock", rules.lock_days > 0 && is_within(*age, rules.lock_days)),
         ];
-        rules
-            .into_iter()
-            .filter(|(_, keeps)| *keeps)
-            .map(|(name, _)| name)
-            .collect()
+        let kept_by = tried.into_iter().filter(|(_, keeps)| *keeps).map(|(name, _)| name);
+        let kept_by: Vec<&'static str> = kept_by.collect();
+        Verdict {
+            id: backup.id.clone(),
+            until_unix_ms: until(&kept_by, days.max(rules.lock_days), *age, now_unix_ms),
+            kept_by,
+        }
     });
     by.collect()
+}
+
+/// When the last of the days is over that keep something; 0 where something else keeps it.
+fn until(kept_by: &[&str], days: u32, age_ms: i64, now_unix_ms: i64) -> i64 {
+    let by_time = kept_by.iter().all(|rule| ["days", "object_lock"].contains(rule));
+    if kept_by.is_empty() || !by_time {
+        return 0;
+    }
+    let left = i64::from(days).saturating_mul(DAY_MS).saturating_sub(age_ms);
+    now_unix_ms.saturating_add(left.max(0))
 }
 
 fn is_within(age_ms: i64, days: u32) -> bool {

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::chunk::{CHUNK_BYTES, Chunk, ChunkId, Encoding, Locator};
 use super::codec::{Codec, Compression, is_zero};
-use super::manifest::{self, Manifest, PackRef};
+use super::manifest::{Manifest, PackRef};
 use super::pack::{self, PackBuilder};
 use super::reader::ChunkReader;
 use super::seal::HEADER_BYTES;

@@ -116,6 +116,18 @@ fn what_is_locked_stays_and_says_so() {
 }
 
 #[test]
+fn it_is_known_when_something_will_expire() {
+    let rules = Rules {
+        days: 5,
+        count: 1,
+        ..Rules::default()
+    };
+    let verdicts = verdicts(&daily(4), &rules, NOW);
+    assert_eq!(verdicts[0].until_unix_ms, NOW + 2 * DAY_MS);
+    assert_eq!(verdicts[3].until_unix_ms, 0, "the last is not kept by its days alone");
+}
+
+#[test]
 fn what_failed_takes_nobodys_place() {
     let mut state = daily(5);
     for at in [3, 4] {
