@@ -14,6 +14,7 @@ mod metrics;
 mod orders;
 mod plan;
 mod prove;
+mod project;
 mod repo;
 mod repositories;
 mod settings;

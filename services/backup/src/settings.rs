@@ -228,6 +228,9 @@ pub fn check(sources: &Sources) -> Result<(BackupSettings, Target), Error> {
     if let Some(reason) = repositories_trouble(&settings) {
         return wrong("backup.repositories", reason);
     }
+    if let Some(reason) = crate::project::trouble(&settings) {
+        return wrong("backup.projects", reason);
+    }
     let database: DatabaseSettings = sources.section()?;
     let Some(url) = database.url else {
         let reason = "backups need a PostgreSQL; set DATABASE_URL";

@@ -7,6 +7,7 @@
 
 mod authentication;
 mod base_backup;
+mod bulk;
 mod cancel;
 mod certificate;
 mod channel;
@@ -36,6 +37,7 @@ mod tls;
 mod url;
 
 pub use base_backup::{BackupEnd, BackupPart, BackupTablespace, BaseBackup, CopyIn, LogPlace};
+pub use bulk::{CopyIn, CopyOut};
 pub use cancel::CancelToken;
 pub use certificate::{common_name, end_point};
 pub use connection::Connection;
