@@ -2,8 +2,8 @@
 //!
 //! One piece is held at a time. Dropped before its end, either way leaves the connection broken, as every other reply.
 
-use weir_pgwire::backend::tag;
 use weir_pgwire::backend::Message;
+use weir_pgwire::backend::tag;
 use weir_pgwire::frontend;
 
 use crate::connection::Connection;

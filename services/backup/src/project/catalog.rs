@@ -71,7 +71,9 @@ pub(crate) async fn scope(
     project: &FileProject,
     others: &[&FileProject],
 ) -> Result<Scope, Error> {
-    let rows = connection.simple_query("select nspname from pg_catalog.pg_namespace order by 1").await?;
+    let rows = connection
+        .simple_query("select nspname from pg_catalog.pg_namespace order by 1")
+        .await?;
     let all: Result<Vec<String>, _> = rows.iter().map(|row| row.text("nspname").map(str::to_owned)).collect();
     let all = all?;
     let schemas: Vec<String> = all.iter().filter(|schema| claims(project, schema)).cloned().collect();
@@ -80,23 +82,30 @@ pub(crate) async fn scope(
     let tables = tables(connection, &schemas, &shared).await?;
     for (name, _) in &shared {
         if !tables.iter().any(|table| table.name == *name) {
-            return Err(refused("backup-project-scope", format!("there is no table {name} in database {}", project.database)));
+            return Err(refused(
+                "backup-project-scope",
+                format!("there is no table {name} in database {}", project.database),
+            ));
         }
     }
     Ok(Scope { schemas, tables })
 }
 
 fn check_schemas(project: &FileProject, others: &[&FileProject], schemas: &[String]) -> Result<(), Error> {
-    let unmatched = project.schemas.iter().find(|pattern| {
-        !pattern.contains('*') && !schemas.contains(pattern)
-    });
+    let unmatched = project
+        .schemas
+        .iter()
+        .find(|pattern| !pattern.contains('*') && !schemas.contains(pattern));
     if let Some(schema) = unmatched {
         let reason = format!("there is no schema {schema} in database {}", project.database);
         return Err(refused("backup-project-scope", reason));
     }
     for schema in schemas {
         if let Some(other) = others.iter().find(|other| claims(other, schema)) {
-            let reason = format!("schema {schema} would belong to both {} and {}", project.project, other.project);
+            let reason = format!(
+                "schema {schema} would belong to both {} and {}",
+                project.project, other.project
+            );
             return Err(refused("backup-project-scope", reason));
         }
     }
@@ -115,7 +124,11 @@ fn shared_tables(project: &FileProject) -> Vec<(Name, String)> {
     shared.collect()
 }
 
-async fn tables(connection: &mut Connection, schemas: &[String], shared: &[(Name, String)]) -> Result<Vec<Found>, Error> {
+async fn tables(
+    connection: &mut Connection,
+    schemas: &[String],
+    shared: &[(Name, String)],
+) -> Result<Vec<Found>, Error> {
     let mut roots = String::from("(null::text, null::text, null::integer)");
     for (at, (name, _)) in shared.iter().enumerate() {
         let _ = write!(roots, ", ({}, {}, {at})", constant(&name.schema), constant(&name.name));
@@ -167,7 +180,9 @@ fn found(row: &Row, schemas: &[String], shared: &[(Name, String)]) -> Result<Fou
 /// Keeps the tables from being changed in their form, removed or emptied while they are read.
 pub(crate) async fn lock(connection: &mut Connection, scope: &Scope) -> Result<(), Error> {
     let tables = scope.tables.iter().filter(|table| table.kind != "f");
-    let names: Vec<String> = tables.map(|table| format!("only {}", qualified(&table.name.schema, &table.name.name))).collect();
+    let names: Vec<String> = tables
+        .map(|table| format!("only {}", qualified(&table.name.schema, &table.name.name)))
+        .collect();
     if !names.is_empty() {
         let sql = format!("lock table {} in access share mode", names.join(", "));
         connection.simple_query(&sql).await?;
@@ -185,7 +200,9 @@ pub(crate) async fn server(connection: &mut Connection) -> Result<Server, Error>
             case when pg_catalog.pg_is_in_recovery() then pg_catalog.pg_last_wal_replay_lsn()
                 else pg_catalog.pg_current_wal_insert_lsn() end as lsn";
     let rows = connection.simple_query(sql).await?;
-    let row = rows.first().ok_or_else(|| refused("backup-definitions", "the server says nothing of itself".to_owned()))?;
+    let row = rows
+        .first()
+        .ok_or_else(|| refused("backup-definitions", "the server says nothing of itself".to_owned()))?;
     Ok(Server {
         version: row.parse("version")?,
         encoding: row.text("encoding")?.to_owned(),
@@ -198,7 +215,11 @@ pub(crate) async fn server(connection: &mut Connection) -> Result<Server, Error>
 
 /// How big each table is: the file of its rows, and all that belongs to them.
 pub(crate) async fn sizes(connection: &mut Connection, scope: &Scope) -> Result<BTreeMap<u32, (u64, u64)>, Error> {
-    let tables = scope.tables.iter().filter(|table| table.kind == "r").map(|table| table.oid);
+    let tables = scope
+        .tables
+        .iter()
+        .filter(|table| table.kind == "r")
+        .map(|table| table.oid);
     let sql = format!(
         "select o, coalesce(pg_catalog.pg_relation_size(o), 0) as main, coalesce(pg_catalog.pg_table_size(o), 0) as whole
         from pg_catalog.unnest({}) o",
@@ -294,7 +315,11 @@ const NAMED: [(&str, &str, &str); 12] = [
 ];
 
 /// Names of everything that the definitions make.
-pub(crate) async fn names(connection: &mut Connection, scope: &Scope, sequences: &[Sequence]) -> Result<BTreeSet<Name>, Error> {
+pub(crate) async fn names(
+    connection: &mut Connection,
+    scope: &Scope,
+    sequences: &[Sequence],
+) -> Result<BTreeSet<Name>, Error> {
     let own = array(scope.schemas.iter().cloned());
     let in_own = NAMED.map(|(catalog, schema, name)| {
         format!(
@@ -309,7 +334,9 @@ pub(crate) async fn names(connection: &mut Connection, scope: &Scope, sequences:
         join pg_catalog.pg_namespace n on n.oid = c.relnamespace where i.indrelid = any ({})",
         oids(shared.clone().map(|table| table.oid))
     );
-    let rows = connection.simple_query(&format!("{} union {indexes}", in_own.join(" union "))).await?;
+    let rows = connection
+        .simple_query(&format!("{} union {indexes}", in_own.join(" union ")))
+        .await?;
     let named: Result<BTreeSet<Name>, Error> = rows.iter().map(name_of).collect();
     let mut names = named?;
     names.extend(shared.map(|table| table.name.clone()));
@@ -318,7 +345,10 @@ pub(crate) async fn names(connection: &mut Connection, scope: &Scope, sequences:
 }
 
 /// Foreign keys of a project's tables, and in words those that lead out of it.
-pub(crate) async fn foreign_keys(connection: &mut Connection, scope: &Scope) -> Result<(Vec<ForeignKey>, Vec<String>), Error> {
+pub(crate) async fn foreign_keys(
+    connection: &mut Connection,
+    scope: &Scope,
+) -> Result<(Vec<ForeignKey>, Vec<String>), Error> {
     let tables: BTreeSet<u32> = scope.tables.iter().map(|table| table.oid).collect();
     let sql = format!(
         "select c.oid, c.conname, c.conrelid, c.confrelid, c.conrelid::pg_catalog.regclass::text as from_table,
@@ -349,10 +379,16 @@ pub(crate) async fn foreign_keys(connection: &mut Connection, scope: &Scope) -> 
 
 /// What pg_dump is asked for: definitions of schemas, and of tables that are shared.
 pub(crate) fn wanted(scope: &Scope) -> Vec<(&'static str, Vec<String>)> {
-    let schemas = scope.schemas.iter().map(|schema| format!("--schema={}", quoted(schema)));
+    let schemas = scope
+        .schemas
+        .iter()
+        .map(|schema| format!("--schema={}", quoted(schema)));
     let shared = scope.tables.iter().filter(|table| table.shared.is_some());
     let tables = shared.map(|table| format!("--table={}", qualified(&table.name.schema, &table.name.name)));
     // Views of its own may read shared tables, so those come first.
-    let both = [("definitions/shared.dump", tables.collect::<Vec<_>>()), ("definitions/own.dump", schemas.collect())];
+    let both = [
+        ("definitions/shared.dump", tables.collect::<Vec<_>>()),
+        ("definitions/own.dump", schemas.collect()),
+    ];
     both.into_iter().filter(|(_, what)| !what.is_empty()).collect()
 }

@@ -88,7 +88,8 @@ pub(crate) fn chosen(entries: &[Entry], choice: &Choice) -> Vec<u32> {
         return entries.iter().filter(takes).map(|entry| entry.number).collect();
     };
     let by_number: BTreeMap<u32, &Entry> = entries.iter().map(|entry| (entry.number, entry)).collect();
-    let is_other_table = |entry: &Entry| entry.text.starts_with("TABLE ") && !is_of(entry, tables) && entry.object.0 == RELATIONS;
+    let is_other_table =
+        |entry: &Entry| entry.text.starts_with("TABLE ") && !is_of(entry, tables) && entry.object.0 == RELATIONS;
     let mut wanted: BTreeSet<u32> = entries
         .iter()
         .filter(|entry| is_of(entry, tables))
@@ -109,7 +110,10 @@ pub(crate) fn chosen(entries: &[Entry], choice: &Choice) -> Vec<u32> {
             break;
         }
     }
-    let in_order = entries.iter().filter(takes).filter(|entry| wanted.contains(&entry.number));
+    let in_order = entries
+        .iter()
+        .filter(takes)
+        .filter(|entry| wanted.contains(&entry.number));
     in_order.map(|entry| entry.number).collect()
 }
 
@@ -136,7 +140,9 @@ fn belongs(
 ) -> bool {
     let mut needs = entry.needs.iter().filter_map(|need| by_number.get(need));
     BELONGS.iter().any(|kind| entry.text.starts_with(kind))
-        && needs.clone().any(|need| wanted.contains(&need.number) && is_table_or_part(need))
+        && needs
+            .clone()
+            .any(|need| wanted.contains(&need.number) && is_table_or_part(need))
         && !needs.any(|need| is_other_table(need))
 }
 
@@ -151,8 +157,13 @@ fn needed(
     is_other_table: &dyn Fn(&Entry) -> bool,
 ) -> Vec<u32> {
     let entries = wanted.iter().chain(more).filter_map(|number| by_number.get(number));
-    let needs = entries.flat_map(|entry| &entry.needs).filter_map(|need| by_number.get(need));
-    needs.filter(|need| !is_other_table(need)).map(|need| need.number).collect()
+    let needs = entries
+        .flat_map(|entry| &entry.needs)
+        .filter_map(|need| by_number.get(need));
+    needs
+        .filter(|need| !is_other_table(need))
+        .map(|need| need.number)
+        .collect()
 }
 
 #[cfg(test)]
@@ -207,7 +218,14 @@ mod tests {
     #[test]
     fn a_table_comes_with_what_belongs_to_it_and_what_it_needs() {
         assert_eq!(taken(Some(&[16395]), &[]), [848, 218, 216, 3393, 3228, 3232]);
-        assert_eq!(taken(Some(&[16408]), &[16418]), [220], "a key to a table that is not taken");
-        assert_eq!(taken(Some(&[16408, 16395]), &[16418]), [848, 218, 216, 3393, 220, 3228, 3232, 3238]);
+        assert_eq!(
+            taken(Some(&[16408]), &[16418]),
+            [220],
+            "a key to a table that is not taken"
+        );
+        assert_eq!(
+            taken(Some(&[16408, 16395]), &[16418]),
+            [848, 218, 216, 3393, 220, 3228, 3232, 3238]
+        );
     }
 }

@@ -20,9 +20,9 @@ use super::pack::{Done, Packer, Piece, Sealed};
 use super::past::Past;
 use super::programs::Programs;
 use super::session::Sessions;
+use super::settings;
 use super::stores::Stores;
 use super::take::{self, SLICE_BYTES, Taking};
-use super::settings;
 use crate::engine::pace::Pace;
 use crate::error::Error;
 use crate::keeper::Keeper;
@@ -64,18 +64,40 @@ pub(crate) async fn export_at(
             target: keeper.cluster.target.in_database(&project.database),
             programs,
         };
-        return begin(keeper, id, order, pace, project, &source, Stores::of(repositories, each)).await;
+        return begin(
+            keeper,
+            id,
+            order,
+            pace,
+            project,
+            &source,
+            Stores::of(repositories, each),
+        )
+        .await;
     };
     let past = past.ok_or_else(|| Error::Refused {
         slug: "backup-export-past",
-        reason: "an export of an earlier moment needs a server restored beside the live one, and this service has none".to_owned(),
+        reason: "an export of an earlier moment needs a server restored beside the live one, and this service has none"
+            .to_owned(),
     })?;
     let standing = past.open(keeper, moment, pace).await?;
     let source = Source {
         target: standing.target().in_database(&project.database),
-        programs: standing.programs().map(Path::to_owned).or_else(|| keeper.settings.postgres_bin.clone()),
+        programs: standing
+            .programs()
+            .map(Path::to_owned)
+            .or_else(|| keeper.settings.postgres_bin.clone()),
     };
-    begin(keeper, id, order, pace, project, &source, Stores::of(repositories, each)).await
+    begin(
+        keeper,
+        id,
+        order,
+        pace,
+        project,
+        &source,
+        Stores::of(repositories, each),
+    )
+    .await
 }
 
 /// Where an export reads.
@@ -95,7 +117,7 @@ async fn repositories(keeper: &Keeper, order: &ExportOrder) -> Result<(Vec<Repos
     };
     let (mut open, mut trouble) = (Vec::new(), None);
     for name in names {
-        match keeper.repositories.get(&name).await {
+        match reachable(keeper, &name).await {
             Ok(repository) => open.push(repository),
             Err(error) if each => return Err(error),
             Err(error) => {
@@ -109,6 +131,12 @@ async fn repositories(keeper: &Keeper, order: &ExportOrder) -> Result<(Vec<Repos
         None if open.is_empty() => keeper.repositories.first().await.map(|first| (vec![first], each)),
         _ => Ok((open, each)),
     }
+}
+
+async fn reachable(keeper: &Keeper, name: &str) -> Result<Repository, Error> {
+    let repository = keeper.repositories.get(name).await?;
+    repository.state().await?;
+    Ok(repository)
 }
 
 /// Where an earlier attempt was cut off after it was listed: has it in all repositories, and returns it.
@@ -131,7 +159,12 @@ async fn finish_earlier(repositories: &[Repository], id: Uuid, pace: &Pace) -> R
 }
 
 /// Has an export in another repository as well. Takes no key of the project's.
-pub(crate) async fn copy(from: &Repository, to: &Repository, entry: &BackupEntry, pace: &Pace) -> Result<BackupEntry, Error> {
+pub(crate) async fn copy(
+    from: &Repository,
+    to: &Repository,
+    entry: &BackupEntry,
+    pace: &Pace,
+) -> Result<BackupEntry, Error> {
     let id = Uuid::parse_str(&entry.id).map_err(|_| repo::Error::NoBackup(entry.id.clone()))?;
     let index = index::get(from, entry).await?;
     if index.made {
@@ -229,12 +262,26 @@ impl Attempt<'_> {
         let programs = Programs::of(self.source.programs.as_deref(), server.version)?;
         let mut definitions = Vec::new();
         for (member, what) in catalog::wanted(&scope) {
-            definitions.push((member, programs.definitions(&self.source.target, &snapshot, &what).await?));
+            definitions.push((
+                member,
+                programs.definitions(&self.source.target, &snapshot, &what).await?,
+            ));
             manifest.definitions.push(member.to_owned());
         }
         let sizes = catalog::sizes(&mut leader, &scope).await?;
         let parts = Mutex::new(BTreeMap::new());
-        let done = self.rows(&name, &snapshot, &scope, &server, &sizes, definitions, &manifest, &parts).await?;
+        let done = self
+            .rows(
+                &name,
+                &snapshot,
+                &scope,
+                &server,
+                &sizes,
+                definitions,
+                &manifest,
+                &parts,
+            )
+            .await?;
         leader.close().await;
         add_rows(&mut manifest, done);
         let parts = parts.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -250,7 +297,9 @@ impl Attempt<'_> {
             .collect();
         for _ in 0..LOOKS {
             let seen = catalog::scope(leader, self.project, &others).await?;
-            leader.simple_query("begin isolation level repeatable read read only").await?;
+            leader
+                .simple_query("begin isolation level repeatable read read only")
+                .await?;
             match catalog::lock(leader, &seen).await {
                 Ok(()) => {}
                 // Somebody removed one of them meanwhile.
@@ -260,7 +309,9 @@ impl Attempt<'_> {
                 }
                 Err(error) => return Err(error),
             }
-            let rows = leader.simple_query("select pg_catalog.pg_export_snapshot() as name").await?;
+            let rows = leader
+                .simple_query("select pg_catalog.pg_export_snapshot() as name")
+                .await?;
             let scope = catalog::scope(leader, self.project, &others).await?;
             if scope == seen {
                 let name = rows.first().and_then(|row| row.get("name")).unwrap_or_default();
@@ -282,7 +333,12 @@ impl Attempt<'_> {
             let checked = repository.state().await?.system_identifier;
             if checked != 0 && checked != this {
                 let repository = name.to_owned();
-                return Err(repo::Error::Foreign { repository, holds: checked, this }.into());
+                return Err(repo::Error::Foreign {
+                    repository,
+                    holds: checked,
+                    this,
+                }
+                .into());
             }
             if checked == 0 {
                 let set = repository.change(|state| {
@@ -297,7 +353,13 @@ impl Attempt<'_> {
         Ok(())
     }
 
-    async fn describe(&self, leader: &mut Connection, scope: &Scope, server: &Server, started: i64) -> Result<Manifest, Error> {
+    async fn describe(
+        &self,
+        leader: &mut Connection,
+        scope: &Scope,
+        server: &Server,
+        started: i64,
+    ) -> Result<Manifest, Error> {
         let sequences = catalog::sequences(leader, scope).await?;
         let (foreign_keys, mut left_out) = catalog::foreign_keys(leader, scope).await?;
         let foreign = scope.tables.iter().filter(|table| table.kind == "f");
@@ -335,7 +397,10 @@ impl Attempt<'_> {
     }
 
     /// Reads and stores everything: definitions in a stream of their own, rows in as many as there are sessions.
-    #[expect(clippy::too_many_arguments, reason = "each is a different thing that was just found out")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is a different thing that was just found out"
+    )]
     async fn rows(
         &self,
         name: &str,
@@ -348,7 +413,9 @@ impl Attempt<'_> {
         parts: &Mutex<BTreeMap<(u32, u32), Stored>>,
     ) -> Result<Vec<Done>, Error> {
         let work = take::work(scope, sizes, server, SLICE_BYTES);
-        self.pace.progress().begin("copy", work.iter().map(|work| work.bytes).sum());
+        self.pace
+            .progress()
+            .begin("copy", work.iter().map(|work| work.bytes).sum());
         let level = i32::try_from(self.keeper.settings.compression_level.min(LEVEL_MAX)).unwrap_or(3);
         let taking = Taking {
             target: &self.source.target,
@@ -361,7 +428,12 @@ impl Attempt<'_> {
             name: name.to_owned(),
         };
         let (out, sealed) = mpsc::channel(1);
-        let streams = self.keeper.settings.threads.clamp(1, STREAMS_MAX).min(work.len().max(1));
+        let streams = self
+            .keeper
+            .settings
+            .threads
+            .clamp(1, STREAMS_MAX)
+            .min(work.len().max(1));
         let next = AtomicUsize::new(0);
         let readings: Vec<_> = (1..=streams)
             .map(|number| {
@@ -376,7 +448,11 @@ impl Attempt<'_> {
     }
 
     /// Stores parts as they come, until every stream has ended.
-    async fn store(&self, mut sealed: mpsc::Receiver<Sealed>, parts: &Mutex<BTreeMap<(u32, u32), Stored>>) -> Result<(), Error> {
+    async fn store(
+        &self,
+        mut sealed: mpsc::Receiver<Sealed>,
+        parts: &Mutex<BTreeMap<(u32, u32), Stored>>,
+    ) -> Result<(), Error> {
         let mut under_way = JoinSet::new();
         let mut number = 0_u32;
         while let Some(next) = sealed.recv().await {
@@ -438,7 +514,12 @@ impl Attempt<'_> {
             project: self.project.project.clone(),
             started_unix_ms: manifest.started_unix_ms,
             ended_unix_ms: self.keeper.clock.unix_ms(),
-            source_bytes: manifest.tables.iter().flat_map(|table| &table.slices).map(|slice| slice.bytes).sum(),
+            source_bytes: manifest
+                .tables
+                .iter()
+                .flat_map(|table| &table.slices)
+                .map(|slice| slice.bytes)
+                .sum(),
             stored_bytes: objects.map(|object| object.bytes).sum(),
             stored_objects: index.parts.len() as u64 + 2,
             server_version: manifest.server_version,

@@ -67,7 +67,14 @@ pub(crate) async fn import(keeper: &Keeper, id: Uuid, order: &ImportOrder, pace:
         Ok(left_out)
     };
     let left_out = sessions.watch(pace, work).await?;
-    let tables = || opened.manifest.tables.iter().enumerate().filter(|(at, _)| plan.tables.contains(at));
+    let tables = || {
+        opened
+            .manifest
+            .tables
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| plan.tables.contains(at))
+    };
     Ok(Imported {
         database,
         schemas: plan.schemas().into_iter().collect(),
@@ -152,27 +159,38 @@ fn read_manifest(path: &str, packed: &[u8]) -> Result<Manifest, Error> {
     if manifest.format > FORMAT {
         return Err(Error::Refused {
             slug: "backup-format",
-            reason: format!("the export has format {}, and this version reads {FORMAT}", manifest.format),
+            reason: format!(
+                "the export has format {}, and this version reads {FORMAT}",
+                manifest.format
+            ),
         });
     }
     Ok(manifest)
 }
 
 /// Identities at hand for an export.
-async fn identities(keeper: &Keeper, repository: &Repository, entry: &BackupEntry, identity: &str) -> Result<Identities, Error> {
+async fn identities(
+    keeper: &Keeper,
+    repository: &Repository,
+    entry: &BackupEntry,
+    identity: &str,
+) -> Result<Identities, Error> {
     if identity.is_empty()
         && let Some(made) = keys::made(repository, &entry.project, &entry.key_id).await?
     {
         return Ok(made);
     }
     let name = if identity.is_empty() { &entry.project } else { identity };
-    let file = settings(keeper, name)?.identity_file.as_ref().ok_or_else(|| Error::Refused {
-        slug: "backup-project-key",
-        reason: format!(
-            "export {} is encrypted to the recipients of project {}, and no identity_file is set for {name}",
-            entry.id, entry.project
-        ),
-    })?;
+    let file = settings(keeper, name)?
+        .identity_file
+        .as_ref()
+        .ok_or_else(|| Error::Refused {
+            slug: "backup-project-key",
+            reason: format!(
+                "export {} is encrypted to the recipients of project {}, and no identity_file is set for {name}",
+                entry.id, entry.project
+            ),
+        })?;
     Identities::from_file(file)
 }
 
@@ -207,16 +225,30 @@ impl Plan {
     /// What an order means. Pure.
     pub(super) fn of(manifest: &Manifest, order: &ImportOrder) -> Result<Self, Error> {
         let tables = chosen_tables(manifest, &order.tables)?;
-        let chosen = || manifest.tables.iter().enumerate().filter(|(at, _)| tables.contains(at)).map(|(_, table)| table);
+        let chosen = || {
+            manifest
+                .tables
+                .iter()
+                .enumerate()
+                .filter(|(at, _)| tables.contains(at))
+                .map(|(_, table)| table)
+        };
         let oids: BTreeSet<u32> = chosen().map(|table| table.oid).collect();
         let keys = manifest.foreign_keys.iter().filter(|key| oids.contains(&key.table_oid));
         let without: Vec<_> = keys.filter(|key| !oids.contains(&key.referenced_oid)).collect();
         let whole = order.tables.is_empty();
         let mut left_out = manifest.left_out.clone();
         if !whole {
-            left_out.extend(without.iter().map(|key| format!("foreign key {}: it refers to a table that is not imported", key.name)));
+            left_out.extend(
+                without
+                    .iter()
+                    .map(|key| format!("foreign key {}: it refers to a table that is not imported", key.name)),
+            );
         }
-        let from: BTreeSet<String> = chosen().map(|table| table.name.schema.clone()).chain(if whole { manifest.schemas.clone() } else { Vec::new() }).collect();
+        let from: BTreeSet<String> = chosen()
+            .map(|table| table.name.schema.clone())
+            .chain(if whole { manifest.schemas.clone() } else { Vec::new() })
+            .collect();
         let schema = (!order.schema.is_empty()).then(|| order.schema.clone());
         if schema.is_some() {
             check_names(chosen())?;
@@ -271,7 +303,10 @@ fn chosen_tables(manifest: &Manifest, names: &[String]) -> Result<BTreeSet<usize
         }
     }
     let tables = manifest.tables.iter().enumerate();
-    Ok(tables.filter(|(_, table)| oids.contains(&table.oid)).map(|(at, _)| at).collect())
+    Ok(tables
+        .filter(|(_, table)| oids.contains(&table.oid))
+        .map(|(at, _)| at)
+        .collect())
 }
 
 /// In one schema no two tables can have the same name.
@@ -281,7 +316,10 @@ fn check_names<'a>(tables: impl Iterator<Item = &'a Table>) -> Result<(), Error>
         if !seen.insert(&table.name.name) {
             return Err(Error::Field {
                 field: "schema",
-                reason: format!("two schemas of the export have a table {}; they do not fit into one", table.name.name),
+                reason: format!(
+                    "two schemas of the export have a table {}; they do not fit into one",
+                    table.name.name
+                ),
             });
         }
     }
@@ -299,28 +337,51 @@ async fn write(
     let manifest = &opened.manifest;
     check_absent(connection, manifest, plan).await?;
     for schema in plan.schemas() {
-        connection.simple_query(&format!("create schema if not exists {}", quoted(&schema))).await?;
+        connection
+            .simple_query(&format!("create schema if not exists {}", quoted(&schema)))
+            .await?;
     }
-    let version = connection.simple_query("select pg_catalog.current_setting('server_version_num') as version").await?;
+    let version = connection
+        .simple_query("select pg_catalog.current_setting('server_version_num') as version")
+        .await?;
     let version = version.first().map_or(Ok(0), |row| row.parse("version"))?;
     let programs = Programs::of(keeper.settings.postgres_bin.as_deref(), version)?;
     let sections = definitions(opened, plan, &programs, pace).await?;
     for part in &sections {
         define(connection, &part.before).await?;
     }
-    let bytes = manifest.tables.iter().enumerate().filter(|(at, _)| plan.tables.contains(at));
-    let bytes = bytes.flat_map(|(_, table)| &table.slices).map(|slice| slice.bytes).sum();
+    let bytes = manifest
+        .tables
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| plan.tables.contains(at));
+    let bytes = bytes
+        .flat_map(|(_, table)| &table.slices)
+        .map(|slice| slice.bytes)
+        .sum();
     pace.progress().begin("restore", bytes);
-    let encoding = format!("select pg_catalog.set_config('client_encoding', {}, false)", constant(&manifest.encoding));
+    let encoding = format!(
+        "select pg_catalog.set_config('client_encoding', {}, false)",
+        constant(&manifest.encoding)
+    );
     connection.simple_query(&encoding).await?;
     let name = |table: &Table| load::copied(plan.schema_of(&table.name.schema), table);
     opened.load(connection, &plan.tables, &name, pace).await?;
     pace.progress().begin("check", 0);
-    for (_, table) in manifest.tables.iter().enumerate().filter(|(at, table)| plan.tables.contains(at) && table.kind == "r") {
+    for (_, table) in manifest
+        .tables
+        .iter()
+        .enumerate()
+        .filter(|(at, table)| plan.tables.contains(at) && table.kind == "r")
+    {
         load::compare(connection, &name(table), table, pace).await?;
     }
     let made: BTreeSet<u32> = sections.iter().flat_map(|part| &part.relations).copied().collect();
-    for sequence in manifest.sequences.iter().filter(|sequence| made.contains(&sequence.oid)) {
+    for sequence in manifest
+        .sequences
+        .iter()
+        .filter(|sequence| made.contains(&sequence.oid))
+    {
         let name = qualified(plan.schema_of(&sequence.name.schema), &sequence.name.name);
         let set = format!(
             "select pg_catalog.setval({}, {}, {})",
@@ -354,7 +415,11 @@ async fn define(connection: &mut Connection, sql: &str) -> Result<(), Error> {
 
 /// Refuses where anything of a name is there already.
 async fn check_absent(connection: &mut Connection, manifest: &Manifest, plan: &Plan) -> Result<(), Error> {
-    let chosen = manifest.tables.iter().enumerate().filter(|(at, _)| plan.tables.contains(at));
+    let chosen = manifest
+        .tables
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| plan.tables.contains(at));
     let tables: BTreeSet<&Name> = chosen.map(|(_, table)| &table.name).collect();
     let names = manifest.names.iter().filter(|name| plan.whole || tables.contains(name));
     let pairs: Vec<String> = names
@@ -395,7 +460,12 @@ struct Sections {
 
 async fn definitions(opened: &Opened, plan: &Plan, programs: &Programs, pace: &Pace) -> Result<Vec<Sections>, Error> {
     let mut archives = opened.definitions(pace).await?;
-    let names = opened.manifest.names.iter().map(|name| (name.schema.clone(), name.name.clone())).collect();
+    let names = opened
+        .manifest
+        .names
+        .iter()
+        .map(|name| (name.schema.clone(), name.name.clone()))
+        .collect();
     let elsewhere = |sql: String| match &plan.schema {
         Some(to) => Renaming { names: &names, to }.apply(&sql),
         None => sql,
@@ -410,7 +480,10 @@ async fn definitions(opened: &Opened, plan: &Plan, programs: &Programs, pace: &P
             continue;
         }
         let taken: BTreeSet<u32> = numbers.iter().copied().collect();
-        let relations = entries.iter().filter(|entry| taken.contains(&entry.number)).filter_map(contents::Entry::relation);
+        let relations = entries
+            .iter()
+            .filter(|entry| taken.contains(&entry.number))
+            .filter_map(contents::Entry::relation);
         sections.push(Sections {
             relations: relations.collect(),
             before: elsewhere(programs.sql(&archive, "pre-data", &numbers).await?),

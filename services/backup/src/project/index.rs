@@ -92,7 +92,9 @@ pub(crate) async fn get(repository: &Repository, entry: &BackupEntry) -> Result<
     if blake3::hash(&sealed).as_bytes().as_slice() != entry.manifest_hash {
         return Err(repo::Error::corrupt(&path, "it is not the one that was listed").into());
     }
-    let plain = repository.open_sealed(Kind::Export, &folder(&entry.id), &sealed).await?;
+    let plain = repository
+        .open_sealed(Kind::Export, &folder(&entry.id), &sealed)
+        .await?;
     let index = Index::decode(plain.as_slice());
     index.map_err(|error| repo::Error::corrupt(&path, error.to_string()).into())
 }

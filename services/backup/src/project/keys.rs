@@ -134,15 +134,26 @@ fn enter(state: &mut State, key: &ProjectKey, yields: bool) -> Result<String, re
     if let Some(other) = other.filter(|_| yields) {
         return Ok(other);
     }
-    for other in state.project_keys.iter_mut().filter(|other| other.project == key.project) {
+    for other in state
+        .project_keys
+        .iter_mut()
+        .filter(|other| other.project == key.project)
+    {
         if other.id == key.id && other.shredded_unix_ms != 0 {
-            return Err(repo::Error::Busy(format!("the key of project {} was just destroyed", key.project)));
+            return Err(repo::Error::Busy(format!(
+                "the key of project {} was just destroyed",
+                key.project
+            )));
         }
         if other.retired_unix_ms == 0 {
             other.retired_unix_ms = key.created_unix_ms;
         }
     }
-    match state.project_keys.iter_mut().find(|other| other.project == key.project && other.id == key.id) {
+    match state
+        .project_keys
+        .iter_mut()
+        .find(|other| other.project == key.project && other.id == key.id)
+    {
         Some(same) => same.retired_unix_ms = 0,
         None => state.project_keys.push(key.clone()),
     }
@@ -176,7 +187,11 @@ pub(crate) async fn carry(from: &Repository, to: &Repository, project: &str, id:
         let is_live = key.retired_unix_ms == 0;
         let key = ProjectKey {
             // Only one of a repository encrypts.
-            retired_unix_ms: if is_live && live(state, project).is_some() { key.created_unix_ms } else { key.retired_unix_ms },
+            retired_unix_ms: if is_live && live(state, project).is_some() {
+                key.created_unix_ms
+            } else {
+                key.retired_unix_ms
+            },
             ..key.clone()
         };
         state.project_keys.push(key);
@@ -188,7 +203,10 @@ pub(crate) async fn carry(from: &Repository, to: &Repository, project: &str, id:
 /// The identities of the keys of a project that were made in a repository.
 pub(crate) async fn made(repository: &Repository, project: &str, id: &str) -> Result<Option<Identities>, Error> {
     let state = repository.state().await?;
-    let key = state.project_keys.iter().find(|key| key.project == project && key.id == id);
+    let key = state
+        .project_keys
+        .iter()
+        .find(|key| key.project == project && key.id == id);
     match key {
         None => Ok(None),
         Some(key) if key.shredded_unix_ms != 0 => Err(Error::Refused {

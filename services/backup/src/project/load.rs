@@ -35,7 +35,11 @@ struct Members<'a> {
     opened: &'a Opened,
     pace: &'a Pace,
     parts: std::vec::IntoIter<&'a Stored>,
-    open: Option<(mpsc::Receiver<Member>, tokio::task::JoinHandle<std::io::Result<()>>, &'a str)>,
+    open: Option<(
+        mpsc::Receiver<Member>,
+        tokio::task::JoinHandle<std::io::Result<()>>,
+        &'a str,
+    )>,
 }
 
 impl Opened {
@@ -47,7 +51,9 @@ impl Opened {
             .map(|(_, part)| {
                 let known = self.index.parts.iter().find(|known| known.path == part.path);
                 let same = known.filter(|known| hexadecimal(&known.hash) == part.blake3 && known.bytes == part.bytes);
-                same.ok_or_else(|| repo::Error::corrupt(&part.path, "the catalogue and the export do not agree on it").into())
+                same.ok_or_else(|| {
+                    repo::Error::corrupt(&part.path, "the catalogue and the export do not agree on it").into()
+                })
             })
             .collect()
     }
@@ -74,7 +80,12 @@ impl Opened {
     /// Places of parts with rows of these tables, by stream.
     fn places(&self, tables: &BTreeSet<usize>) -> BTreeMap<u32, BTreeSet<u32>> {
         let mut places: BTreeMap<u32, BTreeSet<u32>> = BTreeMap::new();
-        let chosen = self.manifest.tables.iter().enumerate().filter(|(at, _)| tables.contains(at));
+        let chosen = self
+            .manifest
+            .tables
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| tables.contains(at));
         for slice in chosen.flat_map(|(_, table)| &table.slices) {
             if let Some((first, last)) = slice.parts {
                 places.entry(slice.stream).or_default().extend(first..=last);
@@ -89,7 +100,8 @@ impl Opened {
         for (stream, places) in self.places(tables) {
             parts.extend(self.stored(stream, Some(&places))?);
         }
-        pace.progress().begin("check", parts.iter().map(|part| part.bytes).sum());
+        pace.progress()
+            .begin("check", parts.iter().map(|part| part.bytes).sum());
         for part in parts {
             pace.take(part.bytes).await?;
             part.read(&self.repository).await?;
@@ -119,7 +131,9 @@ impl Opened {
                 let Some((table, slice)) = place(&member).filter(|(table, _)| tables.contains(table)) else {
                     continue;
                 };
-                pending = self.load_slice(connection, (table, slice), content, &mut members, name).await?;
+                pending = self
+                    .load_slice(connection, (table, slice), content, &mut members, name)
+                    .await?;
                 loaded.insert((table, slice));
             }
         }
@@ -136,7 +150,11 @@ impl Opened {
         name: &impl Fn(&Table) -> String,
     ) -> Result<Option<Member>, Error> {
         let wrong = |reason: &str| repo::Error::corrupt(&super::manifest::folder(at.0, at.1), reason);
-        let table = self.manifest.tables.get(at.0).ok_or_else(|| wrong("there is no such table"))?;
+        let table = self
+            .manifest
+            .tables
+            .get(at.0)
+            .ok_or_else(|| wrong("there is no such table"))?;
         let slice = table.slices.get(at.1).ok_or_else(|| wrong("there is no such slice"))?;
         let mut hash = blake3::Hasher::new();
         let mut copy = connection.copy_in(&format!("copy {} from stdin", name(table))).await?;
@@ -161,7 +179,12 @@ impl Opened {
     }
 
     fn check_all(&self, tables: &BTreeSet<usize>, loaded: &BTreeSet<(usize, usize)>) -> Result<(), Error> {
-        let chosen = self.manifest.tables.iter().enumerate().filter(|(at, _)| tables.contains(at));
+        let chosen = self
+            .manifest
+            .tables
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| tables.contains(at));
         for (at, table) in chosen {
             let mut slices = table.slices.iter().enumerate();
             if let Some((slice, _)) = slices.find(|(slice, what)| what.rows > 0 && !loaded.contains(&(at, *slice))) {
@@ -182,7 +205,9 @@ impl Members<'_> {
                 return Ok(Some(member));
             }
             if let Some((_, reading, path)) = self.open.take() {
-                let read = reading.await.unwrap_or_else(|error| Err(std::io::Error::other(error.to_string())));
+                let read = reading
+                    .await
+                    .unwrap_or_else(|error| Err(std::io::Error::other(error.to_string())));
                 read.map_err(|error| repo::Error::corrupt(path, error.to_string()))?;
             }
             let Some(part) = self.parts.next() else {
@@ -207,7 +232,11 @@ impl Members<'_> {
 /// A table as COPY names it, with the columns that an export has.
 pub(crate) fn copied(schema: &str, table: &Table) -> String {
     let columns: Vec<String> = table.columns.iter().map(|column| quoted(&column.name)).collect();
-    let list = if columns.is_empty() { String::new() } else { format!(" ({})", columns.join(", ")) };
+    let list = if columns.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", columns.join(", "))
+    };
     format!("{}{list}", qualified(schema, &table.name.name))
 }
 

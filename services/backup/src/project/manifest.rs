@@ -148,16 +148,31 @@ impl Manifest {
         );
         for (at, table) in self.tables.iter().enumerate().filter(|(_, table)| table.kind == "r") {
             let columns: Vec<String> = table.columns.iter().map(|column| quoted(&column.name)).collect();
-            let list = if columns.is_empty() { String::new() } else { format!(" ({})", columns.join(", ")) };
+            let list = if columns.is_empty() {
+                String::new()
+            } else {
+                format!(" ({})", columns.join(", "))
+            };
             let name = qualified(&table.name.schema, &table.name.name);
-            let _ = writeln!(text, "\\copy {name}{list} from program 'test ! -d data/{at:05} || cat data/{at:05}/*/*'");
+            let _ = writeln!(
+                text,
+                "\\copy {name}{list} from program 'test ! -d data/{at:05} || cat data/{at:05}/*/*'"
+            );
         }
         for sequence in &self.sequences {
             let name = constant(&qualified(&sequence.name.schema, &sequence.name.name));
-            let _ = writeln!(text, "select pg_catalog.setval({name}, {}, {});", sequence.last_value, sequence.is_called);
+            let _ = writeln!(
+                text,
+                "select pg_catalog.setval({name}, {}, {});",
+                sequence.last_value, sequence.is_called
+            );
         }
         for view in &self.views {
-            let _ = writeln!(text, "refresh materialized view {};", qualified(&view.schema, &view.name));
+            let _ = writeln!(
+                text,
+                "refresh materialized view {};",
+                qualified(&view.schema, &view.name)
+            );
         }
         text
     }

@@ -35,11 +35,9 @@ enum Token<'a> {
 impl Token<'_> {
     const fn text(&self) -> &str {
         match self {
-            Self::Name(text)
-            | Self::Constant(text)
-            | Self::Operator(text)
-            | Self::Space(text)
-            | Self::Other(text) => text,
+            Self::Name(text) | Self::Constant(text) | Self::Operator(text) | Self::Space(text) | Self::Other(text) => {
+                text
+            }
         }
     }
 }
@@ -112,7 +110,9 @@ pub(crate) fn is_one_expression(text: &str) -> bool {
 
 /// Whether what began with a quote ends with one.
 fn is_closed(text: &str) -> bool {
-    let quote = ['\'', '"', '$'].into_iter().find(|quote| text.trim_start_matches(['e', 'E']).starts_with(*quote));
+    let quote = ['\'', '"', '$']
+        .into_iter()
+        .find(|quote| text.trim_start_matches(['e', 'E']).starts_with(*quote));
     quote.is_none_or(|quote| text.len() > 1 && text.ends_with(quote) && text != "E'" && text != "e'")
 }
 
@@ -153,7 +153,9 @@ fn next(rest: &str) -> Option<Token<'_>> {
     let first = rest.chars().next()?;
     let token = match first {
         '\'' => Token::Constant(head(rest, until_quote(rest, 1, '\'', false))),
-        'e' | 'E' if rest.get(1..).is_some_and(|rest| rest.starts_with('\'')) => Token::Constant(head(rest, until_quote(rest, 2, '\'', true))),
+        'e' | 'E' if rest.get(1..).is_some_and(|rest| rest.starts_with('\'')) => {
+            Token::Constant(head(rest, until_quote(rest, 2, '\'', true)))
+        }
         '"' => Token::Name(head(rest, until_quote(rest, 1, '"', false))),
         '$' => dollar(rest),
         '-' if rest.starts_with("--") => Token::Space(head(rest, rest.find('\n').unwrap_or(rest.len()))),
@@ -187,7 +189,11 @@ fn is_operator(c: char) -> bool {
 /// An operator ends where a comment begins.
 fn operator(text: &str) -> &str {
     let whole = run(text, is_operator);
-    let end = [whole.find("--"), whole.find("/*")].into_iter().flatten().filter(|at| *at > 0).min();
+    let end = [whole.find("--"), whole.find("/*")]
+        .into_iter()
+        .flatten()
+        .filter(|at| *at > 0)
+        .min();
     head(whole, end.unwrap_or(whole.len()))
 }
 
@@ -287,10 +293,23 @@ mod tests {
 
     #[test]
     fn a_condition_stays_within_its_parentheses() {
-        for right in ["project = 'a'", "a in (1, 2) -- so", "E'\\'' = x", "a = $$)$$", "\"odd)\" = 1"] {
+        for right in [
+            "project = 'a'",
+            "a in (1, 2) -- so",
+            "E'\\'' = x",
+            "a = $$)$$",
+            "\"odd)\" = 1",
+        ] {
             assert!(is_one_expression(right), "{right}");
         }
-        for wrong in ["true) or (true", "true; drop table x", "a = 'x", "(a", "a = $$x", "a /* x"] {
+        for wrong in [
+            "true) or (true",
+            "true; drop table x",
+            "a = 'x",
+            "(a",
+            "a = $$x",
+            "a /* x",
+        ] {
             assert!(!is_one_expression(wrong), "{wrong}");
         }
     }

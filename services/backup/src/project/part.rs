@@ -9,10 +9,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::readers::{Identities, Readers};
 
-/// A part is closed once it has so many bytes.
-pub(crate) const PART_BYTES: u64 = 16 * 1024 * 1024;
+/// A part is closed once it has so many bytes. Less in tests, which want several of them without much data.
+pub(crate) const PART_BYTES: u64 = if cfg!(test) { 256 * 1024 } else { 16 * 1024 * 1024 };
 /// A member holds so much, unless one row is longer.
-pub(crate) const MEMBER_BYTES: usize = 1024 * 1024;
+pub(crate) const MEMBER_BYTES: usize = if cfg!(test) { 64 * 1024 } else { 1024 * 1024 };
 
 /// Bytes in memory that others may ask the number of.
 struct Counted {
@@ -111,13 +111,18 @@ mod tests {
         let identity = Identity::generate();
         let mut writer = PartWriter::new(&Readers::with(&identity), 3).unwrap();
         let long = "x".repeat(2 * MEMBER_BYTES);
-        for (name, content) in [("data/00000/00000/000000.copy", "a\tb\n"), ("data/00001/00000/000000.copy", &long)] {
+        for (name, content) in [
+            ("data/00000/00000/000000.copy", "a\tb\n"),
+            ("data/00001/00000/000000.copy", &long),
+        ] {
             writer.add(name, content.as_bytes()).unwrap();
         }
         let sealed = writer.finish().unwrap();
         let mut found = Vec::new();
         let identities = Identities::of(identity);
-        let take = |found: &mut Vec<(String, usize)>, name: &str, content: Vec<u8>| found.push((name.to_owned(), content.len()));
+        let take = |found: &mut Vec<(String, usize)>, name: &str, content: Vec<u8>| {
+            found.push((name.to_owned(), content.len()))
+        };
         members(&sealed, &identities, |name, content| {
             take(&mut found, name, content);
             Ok(())
@@ -126,7 +131,10 @@ mod tests {
         assert_eq!(found[0], ("data/00000/00000/000000.copy".to_owned(), 4));
         assert_eq!(found[1].1, long.len());
         for length in 0..sealed.len() {
-            assert!(members(&sealed[..length], &identities, |_, _| Ok(())).is_err(), "{length} bytes");
+            assert!(
+                members(&sealed[..length], &identities, |_, _| Ok(())).is_err(),
+                "{length} bytes"
+            );
         }
         assert!(members(&sealed, &Identities::of(Identity::generate()), |_, _| Ok(())).is_err());
     }

@@ -30,11 +30,15 @@ impl Programs {
             return Ok(Self(chosen.to_owned()));
         }
         let major = server_version / 10_000;
-        let mut places = PLACES.iter().map(|(before, after)| PathBuf::from(format!("{before}{major}{after}")));
+        let mut places = PLACES
+            .iter()
+            .map(|(before, after)| PathBuf::from(format!("{before}{major}{after}")));
         let found = places.find(|place| place.join("pg_dump").exists());
         found.map(Self).ok_or_else(|| Error::Refused {
             slug: "backup-no-programs",
-            reason: format!("pg_dump of PostgreSQL {major} is not installed; install its client package, or set backup.postgres_bin"),
+            reason: format!(
+                "pg_dump of PostgreSQL {major} is not installed; install its client package, or set backup.postgres_bin"
+            ),
         })
     }
 
@@ -42,8 +46,19 @@ impl Programs {
     pub(crate) async fn definitions(&self, target: &Target, snapshot: &str, what: &[String]) -> Result<Vec<u8>, Error> {
         let mut command = self.command("pg_dump");
         command
-            .args(["--format=custom", "--schema-only", "--no-password", "--lock-wait-timeout=60s", "--encoding=UTF8"])
-            .args(["--no-publications", "--no-subscriptions", "--no-security-labels", "--no-tablespaces"])
+            .args([
+                "--format=custom",
+                "--schema-only",
+                "--no-password",
+                "--lock-wait-timeout=60s",
+                "--encoding=UTF8",
+            ])
+            .args([
+                "--no-publications",
+                "--no-subscriptions",
+                "--no-security-labels",
+                "--no-tablespaces",
+            ])
             .arg(format!("--snapshot={snapshot}"))
             .args(what)
             .envs(target.libpq_environment())
@@ -93,7 +108,10 @@ fn without_commands(sql: String) -> String {
         return sql;
     };
     let (before, rest) = sql.split_at_checked(at).unwrap_or((&sql, ""));
-    let (word, after) = rest.strip_prefix("\n\\restrict ").and_then(|rest| rest.split_once('\n')).unwrap_or_default();
+    let (word, after) = rest
+        .strip_prefix("\n\\restrict ")
+        .and_then(|rest| rest.split_once('\n'))
+        .unwrap_or_default();
     let end = format!("\n\\unrestrict {word}");
     let (inner, tail) = after.rsplit_once(end.as_str()).unwrap_or((after, ""));
     format!("{before}\n{inner}\n{tail}")
@@ -105,7 +123,10 @@ async fn run(name: &str, mut command: Command, input: &[u8]) -> Result<Vec<u8>, 
         program: name.to_owned(),
         said,
     };
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     let mut child = command.spawn().map_err(|error| failed(error.to_string()))?;
     let mut stdin = child.stdin.take();
     let feeding = async {

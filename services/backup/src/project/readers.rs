@@ -62,7 +62,9 @@ impl Readers {
     pub(crate) fn encrypting<W: std::io::Write>(&self, to: W) -> std::io::Result<age::stream::StreamWriter<W>> {
         let recipients = self.recipients.iter().map(|recipient| recipient as &dyn age::Recipient);
         let encryptor = Encryptor::with_recipients(recipients);
-        encryptor.map_err(|error| std::io::Error::other(error.to_string()))?.wrap_output(to)
+        encryptor
+            .map_err(|error| std::io::Error::other(error.to_string()))?
+            .wrap_output(to)
     }
 
     /// Some bytes, encrypted to them.
@@ -108,9 +110,13 @@ impl Identities {
 
     /// Those in a text as `age-keygen` writes it.
     pub(crate) fn read(text: &str) -> Result<Self, String> {
-        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+        let lines = text
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.is_empty() && !line.starts_with('#'));
         // What it says may not repeat the line: that is a secret.
-        let read = |line: &str| Identity::from_str(line).map_err(|reason| format!("a line is no age identity: {reason}"));
+        let read =
+            |line: &str| Identity::from_str(line).map_err(|reason| format!("a line is no age identity: {reason}"));
         let identities: Result<Vec<_>, _> = lines.map(read).collect();
         match identities {
             Ok(identities) if identities.is_empty() => Err("it holds no age identity".to_owned()),
@@ -129,7 +135,10 @@ impl Identities {
     }
 
     /// A reader of something encrypted. An error where none of them fits.
-    pub(crate) fn decrypting<R: std::io::BufRead>(&self, from: R) -> Result<age::stream::StreamReader<R>, DecryptError> {
+    pub(crate) fn decrypting<R: std::io::BufRead>(
+        &self,
+        from: R,
+    ) -> Result<age::stream::StreamReader<R>, DecryptError> {
         let identities = self.0.iter().map(|identity| identity as &dyn age::Identity);
         Decryptor::new_buffered(from)?.decrypt(identities)
     }
@@ -172,7 +181,10 @@ mod tests {
     fn only_the_right_identity_reads() {
         let (one, other) = (Identity::generate(), Identity::generate());
         let sealed = Readers::with(&one).encrypt(b"what only one may read").unwrap();
-        assert_eq!(Identities::of(one.clone()).decrypt(&sealed).unwrap(), b"what only one may read");
+        assert_eq!(
+            Identities::of(one.clone()).decrypt(&sealed).unwrap(),
+            b"what only one may read"
+        );
         let wrong = Identities::of(other).decrypt(&sealed);
         assert!(matches!(wrong, Err(DecryptError::NoMatchingKeys)), "{wrong:?}");
         for at in 0..sealed.len() {
@@ -199,7 +211,11 @@ mod tests {
         use age::secrecy::ExposeSecret as _;
         let identity = Identity::generate();
         let secret = identity.to_string();
-        let text = format!("# created: now\n# public key: {}\n{}\n", identity.to_public(), secret.expose_secret());
+        let text = format!(
+            "# created: now\n# public key: {}\n{}\n",
+            identity.to_public(),
+            secret.expose_secret()
+        );
         let read = Identities::read(&text).unwrap();
         assert_eq!(read.publics(), [identity.to_public().to_string()]);
         let cut = secret.expose_secret().replace("SECRET", "S3CRET");

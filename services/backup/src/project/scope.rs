@@ -102,7 +102,11 @@ fn of_one(project: &FileProject) -> Option<String> {
     if project.schemas.is_empty() && project.rows.is_empty() {
         return Some("it has neither schemas nor rows".to_owned());
     }
-    if let Some(schema) = project.schemas.iter().find(|schema| schema.is_empty() || is_system(schema)) {
+    if let Some(schema) = project
+        .schemas
+        .iter()
+        .find(|schema| schema.is_empty() || is_system(schema))
+    {
         return Some(format!("schema {schema:?} belongs to no project"));
     }
     project
@@ -140,7 +144,10 @@ fn shared_schema(one: &FileProject, other: &FileProject) -> Option<String> {
         .into_iter()
         .find(|schema| claims(other, schema))
         .or_else(|| plain(other).into_iter().find(|schema| claims(one, schema)))?;
-    Some(format!("schema {of_both} would belong to both {} and {}", one.project, other.project))
+    Some(format!(
+        "schema {of_both} would belong to both {} and {}",
+        one.project, other.project
+    ))
 }
 
 #[cfg(test)]

@@ -76,7 +76,8 @@ impl Sessions {
 }
 
 fn plain() -> String {
-    let set = PLAIN.map(|(name, value)| format!("pg_catalog.set_config({}, {}, false)", constant(name), constant(value)));
+    let set =
+        PLAIN.map(|(name, value)| format!("pg_catalog.set_config({}, {}, false)", constant(name), constant(value)));
     // Known from version 17 on.
     let newer = "(select pg_catalog.set_config(name, '0', false) from pg_catalog.pg_settings where name = 'transaction_timeout')";
     format!("select {}, {newer}", set.join(", "))

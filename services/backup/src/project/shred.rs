@@ -40,7 +40,10 @@ async fn all(keeper: &Keeper) -> Result<Vec<Repository>, Error> {
     let names: Vec<String> = keeper.repositories.names().map(str::to_owned).collect();
     let mut open = Vec::new();
     for name in names {
-        open.push(keeper.repositories.get(&name).await?);
+        let repository = keeper.repositories.get(&name).await?;
+        // It may have been open for long, and be away now.
+        repository.state().await?;
+        open.push(repository);
     }
     if open.is_empty() {
         open.push(keeper.repositories.first().await?);
@@ -78,7 +81,9 @@ pub(crate) async fn shred(keeper: &Keeper, project: &str, confirmation: &str) ->
     let repositories = all(keeper).await?;
     let (mut exports, mut destroyed) = (BTreeSet::new(), BTreeSet::new());
     for repository in &repositories {
-        let (ids, keys) = repository.change(|state| Ok(mark(state, project, repository.clock().unix_ms()))).await?;
+        let (ids, keys) = repository
+            .change(|state| Ok(mark(state, project, repository.clock().unix_ms())))
+            .await?;
         exports.extend(ids);
         destroyed.extend(keys);
     }
@@ -108,17 +113,22 @@ fn mark(state: &mut State, project: &str, now: i64) -> (Vec<String>, Vec<String>
     // What is being written could be read with a key that is about to go: it loses its lease.
     let holder = format!("export {project} ");
     state.leases.retain(|lease| !lease.holder.starts_with(&holder));
-    let keys = state.project_keys.iter_mut().filter(|key| key.project == project && key.shredded_unix_ms == 0);
+    let keys = state
+        .project_keys
+        .iter_mut()
+        .filter(|key| key.project == project && key.shredded_unix_ms == 0);
     let keys = keys.map(|key| {
         key.shredded_unix_ms = now;
         key.id.clone()
     });
     let keys = keys.collect();
     let exports = state.backups.iter_mut().filter(|entry| is_export(entry, project));
-    let ids = exports.filter(|entry| entry.state() != BackupState::Shredded).map(|entry| {
-        entry.set_state(BackupState::Shredded);
-        entry.id.clone()
-    });
+    let ids = exports
+        .filter(|entry| entry.state() != BackupState::Shredded)
+        .map(|entry| {
+            entry.set_state(BackupState::Shredded);
+            entry.id.clone()
+        });
     (ids.collect(), keys)
 }
 
@@ -135,9 +145,18 @@ async fn remove(repository: &Repository, project: &str) -> Result<(), Error> {
         .filter(|key| key.project == project && key.shredded_unix_ms == 0)
         .map(|key| format!("{}/{}", keys::folder(project), key.id))
         .collect();
-    let mut paths: Vec<String> = repository.shelf().list(&keys::folder(project)).await?.into_iter().map(|key| key.path).collect();
+    let mut paths: Vec<String> = repository
+        .shelf()
+        .list(&keys::folder(project))
+        .await?
+        .into_iter()
+        .map(|key| key.path)
+        .collect();
     paths.retain(|path| !live.contains(path));
-    let shredded = state.backups.iter().filter(|entry| is_export(entry, project) && entry.state() == BackupState::Shredded);
+    let shredded = state
+        .backups
+        .iter()
+        .filter(|entry| is_export(entry, project) && entry.state() == BackupState::Shredded);
     for entry in shredded {
         let objects = repository.shelf().list(&index::folder(&entry.id)).await?;
         paths.extend(objects.into_iter().map(|object| object.path));
@@ -150,7 +169,8 @@ async fn remove(repository: &Repository, project: &str) -> Result<(), Error> {
 
 fn standing_remarks(keeper: &Keeper, project: &str) -> Vec<String> {
     let mut remarks = vec![
-        "the live database is not touched: rows that are still in it will be in the next backup of the cluster".to_owned(),
+        "the live database is not touched: rows that are still in it will be in the next backup of the cluster"
+            .to_owned(),
         "the write-ahead log holds the rows' history as long as the log is kept".to_owned(),
     ];
     if let Some(known) = keeper.settings.projects.0.iter().find(|known| known.project == project) {
@@ -160,7 +180,9 @@ fn standing_remarks(keeper: &Keeper, project: &str) -> Vec<String> {
                     .to_owned(),
             );
         }
-        remarks.push(format!("{project} is still in backup.projects: the next export is encrypted to a new key, and kept"));
+        remarks.push(format!(
+            "{project} is still in backup.projects: the next export is encrypted to a new key, and kept"
+        ));
     }
     remarks
 }
@@ -216,9 +238,15 @@ mod tests {
             leases: vec![lease("export a 1"), lease("export ab 2"), lease("backup")],
             ..State::default()
         };
-        assert_eq!(mark(&mut state, "a", 5), (vec!["1".to_owned()], vec!["key of a".to_owned()]));
+        assert_eq!(
+            mark(&mut state, "a", 5),
+            (vec!["1".to_owned()], vec!["key of a".to_owned()])
+        );
         let states: Vec<_> = state.backups.iter().map(BackupEntry::state).collect();
-        assert_eq!(states, [BackupState::Shredded, BackupState::Unproven, BackupState::Unproven]);
+        assert_eq!(
+            states,
+            [BackupState::Shredded, BackupState::Unproven, BackupState::Unproven]
+        );
         assert_eq!(state.leases.len(), 2);
         assert_eq!(state.project_keys[1].shredded_unix_ms, 0);
         assert_eq!(mark(&mut state, "a", 6), (vec![], vec![]), "a second time");

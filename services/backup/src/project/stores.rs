@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use super::index::{self, Index};
 use crate::error::Error;
-use crate::repo::{self, Repository};
 use crate::repo::state::BackupEntry;
+use crate::repo::{self, Repository};
 
 /// The repositories that an export goes to. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -48,7 +48,9 @@ impl Act<'_> {
 impl Stores {
     /// These. `each`: the export fails if one of them does; otherwise it goes to those that can take it.
     pub(crate) fn of(repositories: Vec<Repository>, each: bool) -> Self {
-        let all = repositories.into_iter().map(|repository| (repository, AtomicBool::new(true)));
+        let all = repositories
+            .into_iter()
+            .map(|repository| (repository, AtomicBool::new(true)));
         Self(Arc::new(Inner {
             all: all.collect(),
             each,
@@ -103,7 +105,13 @@ impl Stores {
     }
 
     /// Has the export listed; returns the entry as the first lists it.
-    pub(crate) async fn commit(&self, id: Uuid, holder: &str, index: &Index, entry: &BackupEntry) -> Result<BackupEntry, Error> {
+    pub(crate) async fn commit(
+        &self,
+        id: Uuid,
+        holder: &str,
+        index: &Index,
+        entry: &BackupEntry,
+    ) -> Result<BackupEntry, Error> {
         let listed = self.with_each(&Act::Commit(id, holder, index, entry)).await?;
         Ok(listed.unwrap_or_else(|| entry.clone()))
     }

@@ -15,8 +15,8 @@ use super::session::Sessions;
 use crate::engine::pace::Pace;
 use crate::error::Error;
 
-/// A table is read in slices of so much, so that several sessions share it.
-pub(crate) const SLICE_BYTES: u64 = 64 * 1024 * 1024;
+/// A table is read in slices of so much, so that several sessions share it. Less in tests, as with parts.
+pub(crate) const SLICE_BYTES: u64 = if cfg!(test) { 1024 * 1024 } else { 64 * 1024 * 1024 };
 /// From this version on a range of places in a table is read without reading what is before it.
 const RANGES_SINCE: u32 = 140_000;
 /// Pieces that wait for a stream's thread.
@@ -57,7 +57,10 @@ pub(crate) fn work(scope: &Scope, sizes: &BTreeMap<u32, (u64, u64)>, server: &Se
         work.extend((0..slices).map(|slice| Work {
             table: at,
             slice: usize::try_from(slice).unwrap_or(usize::MAX),
-            sql: statement(table, splits.then(|| (slice * per_slice, (slice + 1 < slices).then(|| (slice + 1) * per_slice)))),
+            sql: statement(
+                table,
+                splits.then(|| (slice * per_slice, (slice + 1 < slices).then(|| (slice + 1) * per_slice))),
+            ),
             bytes: whole / slices,
         }));
     }
@@ -71,11 +74,18 @@ fn statement(table: &Found, pages: Option<(u64, Option<u64>)>) -> String {
     let columns: Vec<String> = table.columns.iter().map(|column| quoted(&column.name)).collect();
     let columns = columns.join(", ");
     if table.shared.is_none() && pages.is_none() {
-        let list = if columns.is_empty() { String::new() } else { format!(" ({columns})") };
+        let list = if columns.is_empty() {
+            String::new()
+        } else {
+            format!(" ({columns})")
+        };
         return format!("copy {name}{list} to stdout");
     }
     // A condition may name its table, also where the rows are in a partition of that.
-    let alias = table.shared.as_ref().map(|(root, _)| format!(" as {}", quoted(&root.name)));
+    let alias = table
+        .shared
+        .as_ref()
+        .map(|(root, _)| format!(" as {}", quoted(&root.name)));
     let mut conditions = Vec::new();
     if let Some((from, to)) = pages {
         conditions.push(format!("ctid >= '({from},0)'::pg_catalog.tid"));
@@ -83,7 +93,11 @@ fn statement(table: &Found, pages: Option<(u64, Option<u64>)>) -> String {
     }
     // What ends with a comment ends with its line.
     conditions.extend(table.shared.as_ref().map(|(_, condition)| format!("({condition}\n)")));
-    format!("copy (select {columns} from only {name}{} where {}) to stdout", alias.unwrap_or_default(), conditions.join(" and "))
+    format!(
+        "copy (select {columns} from only {name}{} where {}) to stdout",
+        alias.unwrap_or_default(),
+        conditions.join(" and ")
+    )
 }
 
 /// Reads what is left of the work, until nothing is. Several do so at once.
@@ -186,7 +200,15 @@ mod tests {
             name: "t".to_owned(),
         };
         Found {
-            shared: shared.then(|| (Name { name: "root".to_owned(), ..name.clone() }, "a = 1 -- so".to_owned())),
+            shared: shared.then(|| {
+                (
+                    Name {
+                        name: "root".to_owned(),
+                        ..name.clone()
+                    },
+                    "a = 1 -- so".to_owned(),
+                )
+            }),
             name,
             oid: 7,
             kind: "r".to_owned(),
@@ -214,14 +236,29 @@ mod tests {
         };
         let of = |pages: u64, server: &Server| {
             let sizes = BTreeMap::from([(7, (pages * 8192, pages * 8192))]);
-            work(&scope, &sizes, server, 10 * 8192).into_iter().map(|work| work.sql).collect::<Vec<_>>()
+            work(&scope, &sizes, server, 10 * 8192)
+                .into_iter()
+                .map(|work| work.sql)
+                .collect::<Vec<_>>()
         };
         assert_eq!(of(19, &server), ["copy \"s\".\"t\" (\"a\") to stdout"]);
         let sliced = of(25, &server);
         assert_eq!(sliced.len(), 3);
-        assert!(sliced[0].contains("ctid >= '(0,0)'::pg_catalog.tid and ctid < '(10,0)'"), "{}", sliced[0]);
-        assert!(sliced[1].contains("ctid >= '(10,0)'::pg_catalog.tid and ctid < '(20,0)'"), "{}", sliced[1]);
-        assert!(sliced[2].contains("ctid >= '(20,0)'::pg_catalog.tid) to stdout"), "{}", sliced[2]);
+        assert!(
+            sliced[0].contains("ctid >= '(0,0)'::pg_catalog.tid and ctid < '(10,0)'"),
+            "{}",
+            sliced[0]
+        );
+        assert!(
+            sliced[1].contains("ctid >= '(10,0)'::pg_catalog.tid and ctid < '(20,0)'"),
+            "{}",
+            sliced[1]
+        );
+        assert!(
+            sliced[2].contains("ctid >= '(20,0)'::pg_catalog.tid) to stdout"),
+            "{}",
+            sliced[2]
+        );
         let old = Server {
             version: 130_000,
             ..server
@@ -232,6 +269,9 @@ mod tests {
     #[test]
     fn rows_of_a_shared_table_are_those_of_the_condition() {
         let sql = statement(&table(true), None);
-        assert_eq!(sql, "copy (select \"a\" from only \"s\".\"t\" as \"root\" where (a = 1 -- so\n)) to stdout");
+        assert_eq!(
+            sql,
+            "copy (select \"a\" from only \"s\".\"t\" as \"root\" where (a = 1 -- so\n)) to stdout"
+        );
     }
 }

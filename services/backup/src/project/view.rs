@@ -67,7 +67,13 @@ async fn reachable(keeper: &Keeper) -> Vec<Repository> {
 pub(crate) async fn backups(keeper: &Keeper, who: &Who) -> Result<Vec<Listed>, Error> {
     let mut all: Vec<Listed> = Vec::new();
     for repository in reachable(keeper).await {
-        for entry in repository.state().await?.backups.into_iter().filter(|entry| permits(who, entry)) {
+        for entry in repository
+            .state()
+            .await?
+            .backups
+            .into_iter()
+            .filter(|entry| permits(who, entry))
+        {
             let name = repository.name().to_owned();
             match all.iter_mut().find(|listed| listed.entry.id == entry.id) {
                 Some(listed) => listed.repositories.push(name),
@@ -143,17 +149,27 @@ pub(crate) async fn keys(keeper: &Keeper, who: &Who) -> Result<Vec<HeldKey>, Err
     for repository in reachable(keeper).await {
         let state = repository.state().await?;
         for key in state.project_keys.iter().filter(|key| sees(&key.project)) {
-            let known = keys.iter_mut().find(|known| known.id == key.id && known.project == key.project);
+            let known = keys
+                .iter_mut()
+                .find(|known| known.id == key.id && known.project == key.project);
             match known {
                 Some(known) => known.shredded_unix_ms = known.shredded_unix_ms.max(key.shredded_unix_ms),
                 None => keys.push(made(key)),
             }
         }
     }
-    let projects = keeper.settings.projects.0.iter().filter(|project| sees(&project.project) && !project.recipients.is_empty());
+    let projects = keeper
+        .settings
+        .projects
+        .0
+        .iter()
+        .filter(|project| sees(&project.project) && !project.recipients.is_empty());
     keys.extend(projects.filter_map(own));
     let exports = backups(keeper, who).await?;
-    for listed in exports.iter().filter(|listed| listed.entry.kind() == BackupKind::Project) {
+    for listed in exports
+        .iter()
+        .filter(|listed| listed.entry.kind() == BackupKind::Project)
+    {
         let (id, project) = (&listed.entry.key_id, &listed.entry.project);
         let at = keys.iter().position(|key| key.id == *id && key.project == *project);
         let at = at.unwrap_or_else(|| {
@@ -184,7 +200,10 @@ fn made(key: &repo::state::ProjectKey) -> HeldKey {
 /// The key of a project that names its recipients.
 fn own(project: &crate::settings::FileProject) -> Option<HeldKey> {
     let recipients = readers::Readers::of(&project.recipients).ok()?.texts();
-    let identities = project.identity_file.as_ref().and_then(|file| readers::Identities::from_file(file).ok());
+    let identities = project
+        .identity_file
+        .as_ref()
+        .and_then(|file| readers::Identities::from_file(file).ok());
     Some(HeldKey {
         id: readers::key_id(&recipients),
         project: project.project.clone(),

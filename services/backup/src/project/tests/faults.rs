@@ -10,7 +10,7 @@ use uuid::Uuid;
 use weir_testkit::{Postgres, eventually};
 use weir_upstream::Target;
 
-use super::world::{World, exported, exported_as, import_of, imported, pace, pace_until, repository, slug};
+use super::world::{World, exported, exported_as, import_of, imported, pace, repository, slow_until, slug};
 use crate::engine::pace::Pace;
 use crate::error::Error;
 use crate::keeper::Keeper;
@@ -20,8 +20,8 @@ use crate::repo::state::BackupEntry;
 
 /// Enough for several parts: text that hardly compresses.
 const BIG: &str = "create schema big; create table big.t (id int, x text);
-    insert into big.t select n, (select string_agg(md5(n::text || m::text), '') from generate_series(1, 20) m) from generate_series(1, 60000) n;
-    create table big.u (like big.t); insert into big.u select * from big.t where id <= 30000;
+    insert into big.t select n, (select string_agg(md5(n::text || m::text), '') from generate_series(1, 20) m) from generate_series(1, 6000) n;
+    create table big.u (like big.t); insert into big.u select * from big.t where id <= 3000;
     create table big.w (a int primary key); insert into big.w select generate_series(1, 1000);";
 
 async fn big(repositories: usize) -> World {
@@ -54,10 +54,14 @@ async fn sessions(world: &World) -> String {
 }
 
 async fn until_nobody_is_there(world: &World) {
-    eventually("no session is left", Duration::from_secs(20), async || match sessions(world).await {
-        left if left.is_empty() => Ok(()),
-        left => Err(left),
-    })
+    eventually(
+        "no session is left",
+        Duration::from_secs(20),
+        async || match sessions(world).await {
+            left if left.is_empty() => Ok(()),
+            left => Err(left),
+        },
+    )
     .await;
 }
 
@@ -74,19 +78,33 @@ async fn every_change_of_an_object_is_found_before_anything_is_written() {
     let keeper = world.keeper().await;
     let entry = exported(&keeper, "big").await.unwrap();
     let objects = files(&world, &entry);
-    let parts: Vec<&PathBuf> = objects.iter().filter(|file| file.to_string_lossy().contains("-00")).collect();
+    let parts: Vec<&PathBuf> = objects
+        .iter()
+        .filter(|file| file.to_string_lossy().contains("-00"))
+        .collect();
     assert!(parts.len() >= 4, "{objects:?}");
-    let same: Vec<(&Path, Vec<u8>)> = objects.iter().map(|file| (file.as_path(), fs::read(file).unwrap())).collect();
+    let same: Vec<(&Path, Vec<u8>)> = objects
+        .iter()
+        .map(|file| (file.as_path(), fs::read(file).unwrap()))
+        .collect();
     let tries = |content: &[u8]| {
         let mut flipped = content.to_vec();
         let middle = flipped.len() / 2;
         flipped[middle] ^= 1;
-        [flipped, content[..content.len() - 1].to_vec(), [content, b"x"].concat(), Vec::new()]
+        [
+            flipped,
+            content[..content.len() - 1].to_vec(),
+            [content, b"x"].concat(),
+            Vec::new(),
+        ]
     };
     let is_found = async |what: &str| {
         let failed = imported(&keeper, &elsewhere(&entry)).await.unwrap_err();
         let found = slug::<()>(Err(failed));
-        assert!(["backup-object-damaged", "backup-object-missing"].contains(&found), "{what}: {found}");
+        assert!(
+            ["backup-object-damaged", "backup-object-missing"].contains(&found),
+            "{what}: {found}"
+        );
         let checked = project::verify(&repository(&keeper, 0).await, &entry, &pace()).await;
         assert!(checked.is_err(), "{what}: the check without a key does not see it");
         assert!(is_absent(&world, "back").await, "{what}: something was written");
@@ -114,11 +132,16 @@ async fn an_import_that_fails_leaves_nothing() {
     let world = big(1).await;
     let keeper = world.keeper().await;
     let db = &world.database;
-    db.psql("alter table big.w add check (a > 0); create function big.f() returns int language sql as 'select 1'").await;
+    db.psql("alter table big.w add check (a > 0); create function big.f() returns int language sql as 'select 1'")
+        .await;
     let entry = exported(&keeper, "big").await.unwrap();
     // What the list of relations does not show: it comes to light in the middle.
-    db.psql("create schema back; create function back.f() returns int language sql as 'select 2'").await;
-    assert_eq!(slug(imported(&keeper, &elsewhere(&entry)).await), "backup-import-failed");
+    db.psql("create schema back; create function back.f() returns int language sql as 'select 2'")
+        .await;
+    assert_eq!(
+        slug(imported(&keeper, &elsewhere(&entry)).await),
+        "backup-import-failed"
+    );
     let left = "select count(*) from pg_class where relnamespace = 'back'::regnamespace";
     assert_eq!(db.psql(left).await, "0");
     assert_eq!(db.psql("select back.f()").await, "2");
@@ -132,15 +155,20 @@ async fn an_import_that_fails_leaves_nothing() {
     };
     let failed = imported(&keeper, &order).await.unwrap_err();
     assert!(failed.to_string().contains("no index today"), "{failed}");
-    assert_eq!(other.psql("select count(*) from pg_namespace where nspname = 'big'").await, "0");
+    assert_eq!(
+        other
+            .psql("select count(*) from pg_namespace where nspname = 'big'")
+            .await,
+        "0"
+    );
     // Stopped in the middle.
-    for after_ms in [30, 150, 400, 700] {
+    for after_ms in [50, 1000, 3000, 5000] {
         let stop = CancellationToken::new();
         let stopping = async {
             tokio::time::sleep(Duration::from_millis(after_ms)).await;
             stop.cancel();
         };
-        let pace = pace_until(&stop);
+        let pace = slow_until(&stop);
         let order = elsewhere(&entry);
         let importing = project::import(&keeper, Uuid::now_v7(), &order, &pace);
         let (done, ()) = tokio::join!(importing, stopping);
@@ -155,7 +183,7 @@ async fn an_import_that_fails_leaves_nothing() {
 async fn a_stopped_export_leaves_no_session_no_lease_and_no_object() {
     let world = big(2).await;
     let keeper = world.keeper().await;
-    for after_ms in [20, 100, 250, 500] {
+    for after_ms in [20, 500, 2000, 4000] {
         let stop = CancellationToken::new();
         let stopping = async {
             tokio::time::sleep(Duration::from_millis(after_ms)).await;
@@ -165,7 +193,7 @@ async fn a_stopped_export_leaves_no_session_no_lease_and_no_object() {
             project: "big".to_owned(),
             ..ExportOrder::default()
         };
-        let pace = pace_until(&stop);
+        let pace = slow_until(&stop);
         let id = Uuid::now_v7();
         let (done, ()) = tokio::join!(project::export(&keeper, id, &order, &pace), stopping);
         assert_eq!(slug(done), "backup-stopped", "after {after_ms} ms");
@@ -187,11 +215,20 @@ async fn an_attempt_that_was_cut_off_is_repeated_without_a_trace() {
     let id = Uuid::now_v7();
     let mut left = 0;
     // A process that ends at once gives nothing back.
-    for after_ms in [50, 200, 400, 600] {
-        let attempt = tokio::time::timeout(Duration::from_millis(after_ms), exported_as(&keeper, "big", id)).await;
+    for after_ms in [50, 1500, 4000] {
+        let order = ExportOrder {
+            project: "big".to_owned(),
+            ..ExportOrder::default()
+        };
+        let pace = slow_until(&CancellationToken::new());
+        let exporting = project::export(&keeper, id, &order, &pace);
+        let attempt = tokio::time::timeout(Duration::from_millis(after_ms), exporting).await;
         assert!(attempt.is_err(), "it was done within {after_ms} ms");
         let repository = repository(&keeper, 0).await;
-        assert!(repository.state().await.unwrap().backups.is_empty(), "something half done is listed");
+        assert!(
+            repository.state().await.unwrap().backups.is_empty(),
+            "something half done is listed"
+        );
         left += repository.shelf().list("exports").await.unwrap().len();
     }
     assert!(left > 0, "no attempt got as far as storing something");
@@ -203,7 +240,11 @@ async fn an_attempt_that_was_cut_off_is_repeated_without_a_trace() {
         let entry = state.backup(&entry.id).unwrap();
         let index = project::verify(&repository, entry, &pace()).await.unwrap();
         let there = repository.shelf().list("exports").await.unwrap().len();
-        assert_eq!(there, project::paths(entry, &index).len(), "something of an earlier attempt is left");
+        assert_eq!(
+            there,
+            project::paths(entry, &index).len(),
+            "something of an earlier attempt is left"
+        );
     }
     // Once more, as after a crash between the end and the record of the job; with the second repository behind.
     let second = repository(&keeper, 1).await;
@@ -286,7 +327,12 @@ async fn an_export_of_an_earlier_moment_reads_the_server_that_stands_there() {
     let keeper = world.keeper().await;
     let earlier = Postgres::start().await;
     earlier.psql("postgres", &format!("create database {name}")).await;
-    earlier.psql(&name, "create schema s; create table s.t (a int); insert into s.t values (41), (42)").await;
+    earlier
+        .psql(
+            &name,
+            "create schema s; create table s.t (a int); insert into s.t values (41), (42)",
+        )
+        .await;
     let order = ExportOrder {
         project: "s".to_owned(),
         target: Some(RestoreTarget {
@@ -295,11 +341,20 @@ async fn an_export_of_an_earlier_moment_reads_the_server_that_stands_there() {
         }),
         ..ExportOrder::default()
     };
-    assert_eq!(slug(project::export(&keeper, Uuid::now_v7(), &order, &pace()).await), "backup-export-past");
+    assert_eq!(
+        slug(project::export(&keeper, Uuid::now_v7(), &order, &pace()).await),
+        "backup-export-past"
+    );
     let stopped = std::sync::Arc::default();
     let past = Elsewhere(std::sync::Arc::clone(&stopped), earlier.url("postgres"));
-    let entry = project::export_at(&keeper, Uuid::now_v7(), &order, &pace(), Some(&past)).await.unwrap();
-    assert_eq!(stopped.load(std::sync::atomic::Ordering::SeqCst), 1, "the server was not let go");
+    let entry = project::export_at(&keeper, Uuid::now_v7(), &order, &pace(), Some(&past))
+        .await
+        .unwrap();
+    assert_eq!(
+        stopped.load(std::sync::atomic::Ordering::SeqCst),
+        1,
+        "the server was not let go"
+    );
     imported(&keeper, &elsewhere(&entry)).await.unwrap();
     assert_eq!(world.database.psql("select sum(a) from back.t").await, "83");
 }

@@ -34,12 +34,20 @@ async fn only_the_projects_own_identity_reads_its_exports() {
     world.project("a", &format!("schemas = [\"a\"]\n{of_a}"));
     world.project("b", &format!("schemas = [\"b\"]\n{of_b}"));
     let keeper = world.keeper().await;
-    let (a, b) = (exported(&keeper, "a").await.unwrap(), exported(&keeper, "b").await.unwrap());
+    let (a, b) = (
+        exported(&keeper, "a").await.unwrap(),
+        exported(&keeper, "b").await.unwrap(),
+    );
     assert_ne!(a.key_id, b.key_id);
     // The other project's identity, either way round.
     for (entry, identity) in [(&a, "b"), (&b, "a")] {
-        let failed = imported(&keeper, &into_schema(entry, "back", identity)).await.unwrap_err();
-        assert!(failed.to_string().contains("and the identity at hand is that of age1"), "{failed}");
+        let failed = imported(&keeper, &into_schema(entry, "back", identity))
+            .await
+            .unwrap_err();
+        assert!(
+            failed.to_string().contains("and the identity at hand is that of age1"),
+            "{failed}"
+        );
         assert_eq!(slug::<()>(Err(failed)), "backup-project-key");
     }
     is_untouched(&world).await;
@@ -47,7 +55,10 @@ async fn only_the_projects_own_identity_reads_its_exports() {
     world.without_projects();
     world.project("a", &format!("schemas = [\"a\"]\n{without}"));
     let operator = world.keeper().await;
-    assert_eq!(slug(imported(&operator, &into_schema(&a, "back", "")).await), "backup-project-key");
+    assert_eq!(
+        slug(imported(&operator, &into_schema(&a, "back", "")).await),
+        "backup-project-key"
+    );
     assert_eq!(project::tables(&operator, &Who::Operator, &a.id).await.unwrap(), vec![]);
     is_untouched(&world).await;
     nothing_is_readable(&keeper, &a).await;
@@ -57,7 +68,10 @@ async fn only_the_projects_own_identity_reads_its_exports() {
     world.project("a", &format!("schemas = [\"a\"]\n{newer}"));
     world.project("old", &format!("schemas = [\"old\"]\n{of_a}"));
     let changed = world.keeper().await;
-    assert_eq!(slug(imported(&changed, &into_schema(&a, "back", "")).await), "backup-project-key");
+    assert_eq!(
+        slug(imported(&changed, &into_schema(&a, "back", "")).await),
+        "backup-project-key"
+    );
     is_untouched(&world).await;
     imported(&changed, &into_schema(&a, "back", "old")).await.unwrap();
     assert_eq!(world.database.psql("select x from back.t").await, "of a");
@@ -85,10 +99,16 @@ async fn a_key_is_made_where_there_are_no_recipients_and_destroyed_with_everythi
         world.project(project, &format!("schemas = [\"{project}\"]"));
     }
     let keeper = world.keeper().await;
-    let (first, second) = (exported(&keeper, "a").await.unwrap(), exported(&keeper, "a").await.unwrap());
+    let (first, second) = (
+        exported(&keeper, "a").await.unwrap(),
+        exported(&keeper, "a").await.unwrap(),
+    );
     let of_b = exported(&keeper, "b").await.unwrap();
     assert_eq!(first.key_id, second.key_id);
-    assert_eq!(slug(imported(&keeper, &into_schema(&first, "back", "b")).await), "backup-project-key");
+    assert_eq!(
+        slug(imported(&keeper, &into_schema(&first, "back", "b")).await),
+        "backup-project-key"
+    );
     imported(&keeper, &into_schema(&first, "back", "")).await.unwrap();
     for number in [0, 1] {
         assert_eq!(objects(&keeper, number, "project-keys/a").await, 1);
@@ -97,14 +117,29 @@ async fn a_key_is_made_where_there_are_no_recipients_and_destroyed_with_everythi
     assert_eq!(slug(project::shred(&keeper, "a", "b").await), "backup-field");
     assert_eq!(objects(&keeper, 0, "project-keys/a").await, 1, "it was not confirmed");
     let gone = project::shred(&keeper, "a", "a").await.unwrap();
-    assert_eq!((gone.exports, gone.keys.len(), gone.remaining_backup_ids.len()), (2, 1, 0));
-    assert!(gone.remarks.iter().any(|remark| remark.contains("live database is not touched")), "{gone:?}");
+    assert_eq!(
+        (gone.exports, gone.keys.len(), gone.remaining_backup_ids.len()),
+        (2, 1, 0)
+    );
+    assert!(
+        gone.remarks
+            .iter()
+            .any(|remark| remark.contains("live database is not touched")),
+        "{gone:?}"
+    );
     for number in [0, 1] {
-        for folder in ["project-keys/a".to_owned(), format!("exports/{}", first.id), format!("exports/{}", second.id)] {
+        for folder in [
+            "project-keys/a".to_owned(),
+            format!("exports/{}", first.id),
+            format!("exports/{}", second.id),
+        ] {
             assert_eq!(objects(&keeper, number, &folder).await, 0, "{folder}");
         }
     }
-    assert_eq!(slug(imported(&keeper, &into_schema(&first, "again", "")).await), "backup-shredded");
+    assert_eq!(
+        slug(imported(&keeper, &into_schema(&first, "again", "")).await),
+        "backup-shredded"
+    );
     let entry = project::backup(&keeper, &Who::Operator, &first.id).await.unwrap().entry;
     assert_eq!(entry.state(), BackupState::Shredded);
     imported(&keeper, &into_schema(&of_b, "of_b", "")).await.unwrap();
@@ -115,7 +150,13 @@ async fn a_key_is_made_where_there_are_no_recipients_and_destroyed_with_everythi
 }
 
 async fn objects(keeper: &Keeper, number: usize, folder: &str) -> usize {
-    repository(keeper, number).await.shelf().list(folder).await.unwrap().len()
+    repository(keeper, number)
+        .await
+        .shelf()
+        .list(folder)
+        .await
+        .unwrap()
+        .len()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -127,7 +168,9 @@ async fn shredding_says_which_backups_of_the_cluster_still_hold_the_rows() {
     let keeper = world.keeper().await;
     let entry = exported(&keeper, "a").await.unwrap();
     let repository = repository(&keeper, 0).await;
-    let whole = crate::repo::tests::stored(&repository, None, &[("base/1", vec![1; 9000])]).await.unwrap();
+    let whole = crate::repo::tests::stored(&repository, None, &[("base/1", vec![1; 9000])])
+        .await
+        .unwrap();
     let ended = 1_000_000;
     let dated = |keep: bool| {
         let id = whole.id.clone();
@@ -141,7 +184,12 @@ async fn shredding_says_which_backups_of_the_cluster_still_hold_the_rows() {
     let gone = project::shred(&keeper, "a", "a").await.unwrap();
     assert_eq!(gone.remaining_backup_ids, [whole.id.clone()]);
     assert_eq!(gone.remaining_until_unix_ms, ended + 30 * 24 * 3600 * 1000);
-    assert!(gone.remarks.iter().any(|remark| remark.contains("keep their identities elsewhere")), "{gone:?}");
+    assert!(
+        gone.remarks
+            .iter()
+            .any(|remark| remark.contains("keep their identities elsewhere")),
+        "{gone:?}"
+    );
     assert_eq!(objects(&keeper, 0, &format!("exports/{}", entry.id)).await, 0);
     dated(true).await.unwrap();
     let kept = project::shred(&keeper, "a", "a").await.unwrap();
@@ -158,8 +206,12 @@ async fn an_export_under_way_is_not_listed_once_its_project_was_shredded() {
     // Somebody holds the table, so that the export waits for it with its lease taken.
     let mut holder = keeper.cluster.target.clone();
     holder = holder.in_database(world.database.name());
-    let mut lock = weir_upstream::Connection::connect(&holder, weir_upstream::ConnectOptions::default()).await.unwrap();
-    lock.simple_query("begin; lock table a.t in access exclusive mode").await.unwrap();
+    let mut lock = weir_upstream::Connection::connect(&holder, weir_upstream::ConnectOptions::default())
+        .await
+        .unwrap();
+    lock.simple_query("begin; lock table a.t in access exclusive mode")
+        .await
+        .unwrap();
     let exporting = exported(&keeper, "a");
     let shredding = async {
         let repository = repository(&keeper, 0).await;
@@ -174,7 +226,12 @@ async fn an_export_under_way_is_not_listed_once_its_project_was_shredded() {
     assert_eq!(gone.exports, 1);
     assert_eq!(slug(failed), "backup-fenced");
     let listed = project::backups(&keeper, &Who::Operator).await.unwrap();
-    assert!(listed.iter().all(|listed| listed.entry.state() == BackupState::Shredded), "{listed:?}");
+    assert!(
+        listed
+            .iter()
+            .all(|listed| listed.entry.state() == BackupState::Shredded),
+        "{listed:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -193,15 +250,26 @@ async fn a_new_key_encrypts_and_the_old_one_still_reads() {
     world.without_projects();
     world.project("a", &format!("schemas = [\"a\"]\n{of_a}"));
     let keeper = world.keeper().await;
-    assert_eq!(project::rotate(&keeper, "a").await.unwrap().retired, [new.key_id.clone()]);
+    assert_eq!(
+        project::rotate(&keeper, "a").await.unwrap().retired,
+        [new.key_id.clone()]
+    );
     let own = exported(&keeper, "a").await.unwrap();
     for (at, entry) in [&old, &new, &own].into_iter().enumerate() {
-        imported(&keeper, &into_schema(entry, &format!("back{at}"), "")).await.unwrap();
+        imported(&keeper, &into_schema(entry, &format!("back{at}"), ""))
+            .await
+            .unwrap();
     }
     let keys = project::keys(&keeper, &Who::Project("a".to_owned())).await.unwrap();
-    let known: Vec<_> = keys.iter().map(|key| (key.id.as_str(), key.retired_unix_ms != 0, key.at_hand, key.backups)).collect();
+    let known: Vec<_> = keys
+        .iter()
+        .map(|key| (key.id.as_str(), key.retired_unix_ms != 0, key.at_hand, key.backups))
+        .collect();
     assert_eq!(known[0], (own.key_id.as_str(), false, true, 1));
-    assert!(known.contains(&(old.key_id.as_str(), true, true, 1)) && known.contains(&(new.key_id.as_str(), true, true, 1)), "{known:?}");
+    assert!(
+        known.contains(&(old.key_id.as_str(), true, true, 1)) && known.contains(&(new.key_id.as_str(), true, true, 1)),
+        "{known:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -212,8 +280,13 @@ async fn no_project_sees_or_changes_what_is_anothers() {
         world.project(project, &format!("schemas = [\"{project}\"]"));
     }
     let keeper = world.keeper().await;
-    let (a, b) = (exported(&keeper, "a").await.unwrap(), exported(&keeper, "b").await.unwrap());
-    let whole = crate::repo::tests::stored(&repository(&keeper, 0).await, None, &[("base/1", vec![1; 9000])]).await.unwrap();
+    let (a, b) = (
+        exported(&keeper, "a").await.unwrap(),
+        exported(&keeper, "b").await.unwrap(),
+    );
+    let whole = crate::repo::tests::stored(&repository(&keeper, 0).await, None, &[("base/1", vec![1; 9000])])
+        .await
+        .unwrap();
     let of = |name: &str| Who::Project(name.to_owned());
     let ids = async |who: Who| -> Vec<String> {
         let all = project::backups(&keeper, &who).await.unwrap();
@@ -223,23 +296,42 @@ async fn no_project_sees_or_changes_what_is_anothers() {
     assert_eq!(ids(of("b")).await, [b.id.clone()]);
     assert_eq!(ids(of("")).await, Vec::<String>::new());
     assert_eq!(ids(Who::Operator).await.len(), 3);
-    let missing = project::backup(&keeper, &of("a"), &Uuid::nil().to_string()).await.unwrap_err();
+    let missing = project::backup(&keeper, &of("a"), &Uuid::nil().to_string())
+        .await
+        .unwrap_err();
     for id in [&b.id, &whole.id] {
         let hidden = project::backup(&keeper, &of("a"), id).await.unwrap_err();
-        assert_eq!(hidden.to_string(), missing.to_string().replace(&Uuid::nil().to_string(), id));
+        assert_eq!(
+            hidden.to_string(),
+            missing.to_string().replace(&Uuid::nil().to_string(), id)
+        );
         assert_eq!(slug(project::tables(&keeper, &of("a"), id).await), "backup-not-found");
-        assert_eq!(slug(project::annotate(&keeper, &of("a"), id, Some("mine"), Some(true)).await), "backup-not-found");
+        assert_eq!(
+            slug(project::annotate(&keeper, &of("a"), id, Some("mine"), Some(true)).await),
+            "backup-not-found"
+        );
     }
     let keys = project::keys(&keeper, &of("a")).await.unwrap();
-    assert!(keys.len() == 1 && keys[0].project == "a" && keys[0].backups == 1, "{keys:?}");
+    assert!(
+        keys.len() == 1 && keys[0].project == "a" && keys[0].backups == 1,
+        "{keys:?}"
+    );
     assert_eq!(project::keys(&keeper, &Who::Operator).await.unwrap().len(), 2);
-    let noted = project::annotate(&keeper, &of("a"), &a.id, Some("mine"), Some(true)).await.unwrap();
-    assert_eq!((noted.entry.note.as_str(), noted.entry.keep, noted.repositories.len()), ("mine", true, 2));
+    let noted = project::annotate(&keeper, &of("a"), &a.id, Some("mine"), Some(true))
+        .await
+        .unwrap();
+    assert_eq!(
+        (noted.entry.note.as_str(), noted.entry.keep, noted.repositories.len()),
+        ("mine", true, 2)
+    );
     for number in [0, 1] {
         let state = repository(&keeper, number).await.state().await.unwrap();
         assert!(state.backup(&a.id).unwrap().keep && !state.backup(&b.id).unwrap().keep);
     }
     let tables = project::tables(&keeper, &of("a"), &a.id).await.unwrap();
     assert_eq!(tables, [("a.t".to_owned(), 1, 5)]);
-    assert!(!matches!(project::backup(&keeper, &of("a"), &b.id).await, Err(Error::Refused { .. })));
+    assert!(!matches!(
+        project::backup(&keeper, &of("a"), &b.id).await,
+        Err(Error::Refused { .. })
+    ));
 }

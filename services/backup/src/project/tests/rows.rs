@@ -34,7 +34,10 @@ async fn no_row_of_another_project_is_in_an_export() {
     }
     let keeper = world.keeper().await;
     let entry = exported(&keeper, "p1").await.unwrap();
-    assert_eq!(slug(imported(&keeper, &import_of(&entry)).await), "backup-import-exists");
+    assert_eq!(
+        slug(imported(&keeper, &import_of(&entry)).await),
+        "backup-import-exists"
+    );
     let order = ImportOrder {
         schema: "back".to_owned(),
         ..import_of(&entry)
@@ -42,15 +45,28 @@ async fn no_row_of_another_project_is_in_an_export() {
     let done = imported(&keeper, &order).await.unwrap();
     let db = &world.database;
     assert_eq!((done.tables, done.rows), (4, 3300));
-    assert!(done.left_out.iter().any(|text| text.contains("orders_customer_fkey")), "{done:?}");
+    assert!(
+        done.left_out.iter().any(|text| text.contains("orders_customer_fkey")),
+        "{done:?}"
+    );
     for (table, rows) in [("orders", 3000), ("events", 300)] {
-        let sql = format!("select count(*), count(*) filter (where project = 'p1'), count(*) filter (where note = 'secret of p1') from back.{table}");
+        let sql = format!(
+            "select count(*), count(*) filter (where project = 'p1'), count(*) filter (where note = 'secret of p1') from back.{table}"
+        );
         assert_eq!(db.psql(&sql).await, format!("{rows}|{rows}|{rows}"), "{table}");
     }
     let tables = "select string_agg(relname, ' ' order by relname) from pg_class where relnamespace = 'back'::regnamespace and relkind in ('r', 'p', 'S')";
     assert_eq!(db.psql(tables).await, "events events_1 events_2 orders orders_id_seq");
-    assert_eq!(db.psql("select count(*) from public.orders").await, "9000", "the shared table was touched");
-    assert_eq!(db.psql("insert into back.orders (project) values ('p1') returning id, state").await, "9001|new");
+    assert_eq!(
+        db.psql("select count(*) from public.orders").await,
+        "9000",
+        "the shared table was touched"
+    );
+    assert_eq!(
+        db.psql("insert into back.orders (project) values ('p1') returning id, state")
+            .await,
+        "9001|new"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -71,32 +87,56 @@ async fn rows_that_a_policy_would_hide_are_an_error_and_not_missing() {
     keeper.cluster.target = weir_upstream::Target::parse(&url).unwrap();
     let failed = exported(&keeper, "p1").await.unwrap_err();
     assert!(failed.to_string().contains("row-level security policy"), "{failed}");
-    assert_eq!(super::world::repository(&keeper, 0).await.state().await.unwrap().backups.len(), 1);
+    assert_eq!(
+        super::world::repository(&keeper, 0)
+            .await
+            .state()
+            .await
+            .unwrap()
+            .backups
+            .len(),
+        1
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_meant_is_refused() {
     let mut world = World::new(1).await;
-    world.database.psql("create schema a1; create schema a2; create table a1.t (a int)").await;
+    world
+        .database
+        .psql("create schema a1; create schema a2; create table a1.t (a int)")
+        .await;
     for (wrong, said) in [
         ("schemas = []", "neither schemas nor rows"),
         ("schemas = [\"pg_catalog\"]", "belongs to no project"),
         ("schemas = [\"a1\"]\nrecipients = [\"age1wrong\"]", "no age recipient"),
         ("schemas = [\"a1\"]\nidentity_file = \"/nowhere\"", "/nowhere"),
         ("rows = [{ table = \"orders\", condition = \"true\" }]", "schema.name"),
-        ("rows = [{ table = \"public.t\", condition = \"true) or (true\" }]", "is no condition"),
-        ("schemas = [\"a*\"]\nrows = [{ table = \"a1.t\", condition = \"true\" }]", "its own, whole"),
+        (
+            "rows = [{ table = \"public.t\", condition = \"true) or (true\" }]",
+            "is no condition",
+        ),
+        (
+            "schemas = [\"a*\"]\nrows = [{ table = \"a1.t\", condition = \"true\" }]",
+            "its own, whole",
+        ),
     ] {
         world.without_projects();
         world.project("a", wrong);
         let error = world.try_keeper().await.err().unwrap_or_default();
-        assert!(error.contains(said) && error.contains("backup.projects"), "{wrong}: {error}");
+        assert!(
+            error.contains(said) && error.contains("backup.projects"),
+            "{wrong}: {error}"
+        );
     }
     world.without_projects();
     world.project("a", "schemas = [\"a1\"]");
     world.project("b", "schemas = [\"a*\"]");
     let error = world.try_keeper().await.err().unwrap_or_default();
-    assert!(error.contains("both a and b") || error.contains("both b and a"), "{error}");
+    assert!(
+        error.contains("both a and b") || error.contains("both b and a"),
+        "{error}"
+    );
     world.without_projects();
     world.project("a", "schemas = [\"a*\"]");
     world.project("b", "schemas = [\"*2\"]");
@@ -104,7 +144,11 @@ async fn what_cannot_be_meant_is_refused() {
     world.project("d", "rows = [{ table = \"public.nowhere\", condition = \"true\" }]");
     let keeper = world.keeper().await;
     for project in ["a", "b", "c", "d"] {
-        assert_eq!(slug(exported(&keeper, project).await), "backup-project-scope", "{project}");
+        assert_eq!(
+            slug(exported(&keeper, project).await),
+            "backup-project-scope",
+            "{project}"
+        );
     }
     assert_eq!(slug(exported(&keeper, "unknown").await), "backup-field");
 }

@@ -60,9 +60,17 @@ impl World {
     pub(super) fn identity(&self, name: &str) -> String {
         let identity = Identity::generate();
         let file = self.dir.path().join(name);
-        let text = format!("# public key: {}\n{}\n", identity.to_public(), identity.to_string().expose_secret());
+        let text = format!(
+            "# public key: {}\n{}\n",
+            identity.to_public(),
+            identity.to_string().expose_secret()
+        );
         std::fs::write(&file, text).unwrap();
-        format!("recipients = [\"{}\"]\nidentity_file = \"{}\"\n", identity.to_public(), file.display())
+        format!(
+            "recipients = [\"{}\"]\nidentity_file = \"{}\"\n",
+            identity.to_public(),
+            file.display()
+        )
     }
 
     /// Where a repository lies.
@@ -120,8 +128,13 @@ impl World {
 }
 
 /// As fast as it goes, until the token trips.
-pub(super) fn pace_until(stop: &CancellationToken) -> Pace {
+fn pace_until(stop: &CancellationToken) -> Pace {
     Pace::new(0, stop.clone(), Progress::default())
+}
+
+/// So slow that an export of a few megabytes takes seconds, until the token trips.
+pub(super) fn slow_until(stop: &CancellationToken) -> Pace {
+    Pace::new(1_000_000, stop.clone(), Progress::default())
 }
 
 /// As fast as it goes.
@@ -172,7 +185,7 @@ pub(super) async fn repository(keeper: &Keeper, number: usize) -> Repository {
 pub(super) async fn content(database: &Database, schema: &str) -> String {
     let tables = database
         .psql(&format!(
-            "select relname from pg_class where relnamespace = '{schema}'::regnamespace and relkind in ('r', 'm') order by 1"
+            "select relname from pg_class where relnamespace = '{schema}'::regnamespace and relkind in ('r', 'm') and relispopulated order by 1"
         ))
         .await;
     let mut all = String::new();
