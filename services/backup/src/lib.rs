@@ -6,18 +6,24 @@
 #[cfg(test)]
 mod bed;
 mod care;
+mod act;
+mod catalog;
 mod cluster;
 mod engine;
 mod error;
+mod figures;
+mod grpc;
 mod keeper;
 mod metrics;
 mod orders;
 mod plan;
 mod prove;
 mod project;
+mod relief;
 mod repo;
 mod repositories;
 mod settings;
+mod work;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -25,10 +31,13 @@ use std::sync::Arc;
 use weir_bus::Bus;
 use weir_config::SectionInfo;
 use weir_footing::Tables;
-use weir_runtime::{Ground, Service, StartError, bind, serve_ops};
+use weir_jobs::Jobs;
+use weir_proto::backup::v1::backup_service_server::BackupServiceServer;
+use weir_runtime::{Ground, GrpcDoor, Service, Stage, StartError, bind, serve_ops};
 use weir_store::Migrations;
 
 use cluster::Cluster;
+use grpc::Desk;
 use keeper::Keeper;
 use metrics::Metrics;
 use repositories::Repositories;
@@ -36,6 +45,8 @@ use repositories::Repositories;
 pub use engine::wal::helper as wal_helper;
 pub use settings::{BackupSettings, check};
 
+/// The full name of the gRPC service, for health.
+const GRPC_NAME: &str = "weir.backup.v1.BackupService";
 /// The schema of its tables.
 const SCHEMA: &str = "weir_backup";
 
@@ -44,13 +55,13 @@ pub const SERVICE: Service = Service {
     name: "backup",
     sections: || vec![SectionInfo::of::<BackupSettings>()],
     metrics: || weir_footing::with_own_metrics(Metrics::describe()),
-    check: |sources| check(sources).map(drop),
+    check: |sources| check(sources).and_then(|_| Bus::check(sources)),
 };
 
 /// Starts the backup service on its ground: ports first, then what serves them.
 pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
     let (settings, target) = check(&ground.sources)?;
-    let _grpc = bind(&ground, "backup.grpc_listen", settings.grpc_listen).await?;
+    let grpc = bind(&ground, "backup.grpc_listen", settings.grpc_listen).await?;
     let ops = bind(&ground, "backup.ops_listen", settings.ops_listen).await?;
     let metrics = Arc::new(Metrics::register(&ground.registry));
     let migrations = vec![weir_jobs::migrations(), Migrations::of_service(sqlx::migrate!())];
@@ -72,6 +83,13 @@ pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
     let _log = engine::wal::start(&ground, &tables, Arc::clone(&keeper));
     engine::commits::start(&ground, Arc::clone(&keeper));
     care::start(&ground, &keeper);
+    figures::start(&ground, &keeper);
+    let jobs = Jobs::new(tables.store(), work::WORKER, ground.clock.clone());
+    work::start(&ground, &tables, &bus, &keeper, &jobs).await?;
+
     serve_ops(&ground, ops);
-    Ok(())
+    let desk = Desk::new(keeper, jobs, ground.tasks.stop_token(Stage::Doors));
+    GrpcDoor::new(grpc, GRPC_NAME).serve(&ground, |routes| {
+        routes.add_service(BackupServiceServer::new(desk));
+    })
 }

@@ -46,6 +46,12 @@ impl Pace {
         self.0.woken.notify_all();
     }
 
+    /// The limit as it is now; 0 for none.
+    #[cfg(test)]
+    pub(crate) fn limited_to(&self) -> u64 {
+        self.0.bytes_per_second.load(Ordering::Relaxed)
+    }
+
     /// How far what is paced is.
     pub(crate) fn progress(&self) -> &Progress {
         &self.0.progress

@@ -1,0 +1,14 @@
+//! Orders carried out: what every operation has in common, whatever does its work.
+
+mod after;
+mod operation;
+mod order;
+mod transfer;
+
+pub(crate) use after::{Aftermath, proof_outcome, taken, word_of};
+pub(crate) use operation::{Asked, Deed, Operation};
+pub(crate) use order::{Order, note};
+pub(crate) use transfer::Transfer;
+
+#[cfg(test)]
+pub(crate) mod tests;
