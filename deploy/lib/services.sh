@@ -7,6 +7,7 @@ services=(
     "cache cache 7003 8003"
     "scheduler scheduler 7004 8004"
     "maintenance maintenance 7005 8005"
+    "backup backup 7006 8006"
     "gateway pool-gateway 7001 8001 6432"
 )
 

@@ -6,7 +6,14 @@ use tokio::net::TcpListener;
 use weir_testkit::{PostgresOptions, Process, World, binary_path, eventually, free_port, http_get};
 
 const SOON: Duration = Duration::from_secs(40);
-const SERVICES: [&str; 5] = ["pool-gateway", "query-monitor", "cache", "scheduler", "maintenance"];
+const SERVICES: [&str; 6] = [
+    "pool-gateway",
+    "query-monitor",
+    "cache",
+    "scheduler",
+    "maintenance",
+    "backup",
+];
 
 /// Starts a binary that must refuse, and returns its status and the one line that it says.
 async fn refused(binary: &str, arguments: &[&str], settings: &[(&str, &str)]) -> (i32, String) {
@@ -77,6 +84,7 @@ async fn a_port_in_use_is_named() {
         ("cache", "CACHE"),
         ("scheduler", "SCHEDULER"),
         ("maintenance", "MAINTENANCE"),
+        ("backup", "BACKUP"),
     ] {
         let name = format!("WEIR_{section}__GRPC_LISTEN");
         let (code, line) = refused(binary, &[], &[database, (&name, &address)]).await;

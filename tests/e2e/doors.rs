@@ -20,7 +20,7 @@ use crate::ask::{execute, gateway, statement};
 
 const SOON: Duration = Duration::from_secs(40);
 
-const SERVICES: [(&str, &str, &str); 5] = [
+const SERVICES: [(&str, &str, &str); 6] = [
     ("pool-gateway", "weir.gateway.v1.GatewayService", "weir_queries_total"),
     (
         "query-monitor",
@@ -38,6 +38,7 @@ const SERVICES: [(&str, &str, &str); 5] = [
         "weir.maintenance.v1.MaintenanceService",
         "weir_outbox_waiting",
     ),
+    ("backup", "weir.backup.v1.BackupService", "weir_outbox_waiting"),
 ];
 
 #[tokio::test]

@@ -42,7 +42,7 @@ async fn every_service_by_itself_ends_in_order() {
     let world = World::new().distributed().await;
     execute(&world, "", "select 1").await;
     stops_in_order(&world, "pool-gateway").await;
-    for binary in ["query-monitor", "cache", "scheduler", "maintenance"] {
+    for binary in ["query-monitor", "cache", "scheduler", "maintenance", "backup"] {
         world.process(binary).term();
         let status = world.process(binary).wait_exit(SOON).await;
         assert!(

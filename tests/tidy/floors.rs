@@ -37,6 +37,7 @@ pub(crate) const FLOORS: [(&str, Floor); 22] = [
     ("weir-footing", Floor::Plumbing),
     ("weir-testkit", Floor::Testkit),
     ("weir-maintenance", Floor::Service),
+    ("weir-backup", Floor::Service),
     ("weir-cache", Floor::Service),
     ("weir-pool-gateway", Floor::Service),
     ("weir-query-monitor", Floor::Service),

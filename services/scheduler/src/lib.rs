@@ -3,6 +3,7 @@
 //! The scheduler decides when; it never does the work. A run is a row first and an event second, so a run that was
 //! written is asked for however long the bus is away, and asked for once.
 
+mod backups;
 mod clockwork;
 mod conductor;
 mod desk;

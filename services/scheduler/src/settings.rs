@@ -4,11 +4,11 @@ use std::collections::HashSet;
 use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
-use weir_config::{Error, Origin, Sources, Tables, Texts};
+use weir_config::{Error, Origin, Sources, Tables, Texts, unset};
 use weir_model::Project;
 
 use crate::terms::Terms;
-use crate::{file, windows};
+use crate::{backups, file, windows};
 
 weir_config::section! {
     /// Schedules and the runs they ask for.
@@ -35,6 +35,16 @@ weir_config::section! {
         learn_within: String = "",
         /// Where the query monitor is; it is asked only where windows are learned.
         monitor_url: String = "http://127.0.0.1:7002",
+        /// Whether the four schedules of backups below are there. Without it: where backups are on and the settings that the scheduler reads name a repository. Changes on reload, as do the next four.
+        backups: Option<bool> = unset(),
+        /// When a full backup is taken. Empty or `off`: never.
+        backup_schedule_full: String = "0 2 * * *", also ["BACKUP_SCHEDULE_FULL" in ""],
+        /// When an incremental one is. Empty or `off`: never.
+        backup_schedule_incremental: String = "0 6 * * *", also ["BACKUP_SCHEDULE_INCREMENTAL" in ""],
+        /// When what retention does not need is given up, beside what is after each backup. Empty or `off`: never.
+        backup_schedule_expire: String = "30 3 * * *",
+        /// When a backup is proven in full depth. Empty or `off`: never; each backup's own proof looks at what changed.
+        backup_schedule_proof: String = "0 4 * * sun",
     }
 }
 
@@ -120,7 +130,7 @@ fn skip() -> String {
 
 /// Validates the section as the start would.
 pub fn check(sources: &Sources) -> Result<SchedulerSettings, Error> {
-    let settings: SchedulerSettings = sources.section()?;
+    let mut settings: SchedulerSettings = sources.section()?;
     let mut names = HashSet::new();
     for schedule in &settings.schedules.0 {
         let wrong = |reason| {
@@ -133,6 +143,7 @@ pub fn check(sources: &Sources) -> Result<SchedulerSettings, Error> {
         }
     }
     check_windows(&settings.windows.0)?;
+    backups::add(&mut settings, sources)?;
     Terms::of(settings).map(|terms| terms.settings)
 }
 
@@ -151,7 +162,7 @@ fn check_windows(listed: &[FileWindow]) -> Result<(), Error> {
     Ok(())
 }
 
-fn check_schedule(schedule: &FileSchedule) -> Result<(), String> {
+pub(crate) fn check_schedule(schedule: &FileSchedule) -> Result<(), String> {
     file::schedule_of(schedule, 0).map_err(|error| error.to_string())?;
     if !["skip", "run_once"].contains(&schedule.misfire.as_str()) {
         return Err(format!("misfire {:?} is not skip or run_once", schedule.misfire));

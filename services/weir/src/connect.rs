@@ -4,10 +4,12 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use tonic::transport::{Channel, Endpoint};
+use weir_backup::BackupSettings;
 use weir_cache::CacheSettings;
 use weir_config::Sources;
 use weir_maintenance::MaintenanceSettings;
 use weir_pool_gateway::GatewaySettings;
+use weir_proto::backup::v1::backup_service_client::BackupServiceClient;
 use weir_proto::cache::v1::cache_service_client::CacheServiceClient;
 use weir_proto::gateway::v1::gateway_admin_service_client::GatewayAdminServiceClient;
 use weir_proto::gateway::v1::gateway_service_client::GatewayServiceClient;
@@ -56,6 +58,12 @@ impl Services<'_> {
     pub(crate) async fn maintenance(&self) -> Result<MaintenanceServiceClient<Channel>, Failure> {
         let address = self.0.section::<MaintenanceSettings>()?.grpc_listen;
         Ok(MaintenanceServiceClient::new(channel("maintenance", address).await?))
+    }
+
+    pub(crate) async fn backup(&self) -> Result<BackupServiceClient<Channel>, Failure> {
+        let address = self.0.section::<BackupSettings>()?.grpc_listen;
+        let client = BackupServiceClient::new(channel("backup", address).await?);
+        Ok(client.max_decoding_message_size(REPLY_BYTES_MAX))
     }
 }
 

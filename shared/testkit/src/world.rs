@@ -21,12 +21,13 @@ const READY_WITHIN: Duration = Duration::from_secs(60);
 const COMMAND_WITHIN: Duration = Duration::from_secs(60);
 
 /// One service: its binary, and the section of its settings.
-const SERVICES: [(&str, &str); 5] = [
+const SERVICES: [(&str, &str); 6] = [
     ("pool-gateway", "GATEWAY"),
     ("query-monitor", "MONITOR"),
     ("cache", "CACHE"),
     ("scheduler", "SCHEDULER"),
     ("maintenance", "MAINTENANCE"),
+    ("backup", "BACKUP"),
 ];
 
 /// What a command said and how it ended.

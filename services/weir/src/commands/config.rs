@@ -13,12 +13,13 @@ use weir_telemetry::TelemetrySettings;
 use crate::terminal::{Failure, Listing, say, say_json};
 
 /// Every service, in the order in which `weir up` starts them.
-pub(super) const SERVICES: [Service; 5] = [
+pub(super) const SERVICES: [Service; 6] = [
     weir_pool_gateway::SERVICE,
     weir_query_monitor::SERVICE,
     weir_cache::SERVICE,
     weir_scheduler::SERVICE,
     weir_maintenance::SERVICE,
+    weir_backup::SERVICE,
 ];
 
 #[derive(Debug, Args)]

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use serde_json::{Value as Json, json};
+use tonic::Code;
 use tonic::transport::Channel;
 use weir_config::Sources;
+use weir_proto::backup::v1 as backup;
 use weir_proto::common::v1::{JobState, PageRequest};
 use weir_proto::maintenance::v1::CancelJobRequest;
 use weir_proto::scheduler::v1::scheduler_service_client::SchedulerServiceClient;
@@ -103,17 +105,28 @@ pub(super) async fn run(arguments: Arguments, sources: Sources) -> Result<(), Fa
         }
         Action::Show { id } => show(&get(&mut scheduler, arguments.project, id).await?, arguments.json),
         Action::Cancel { id } => {
-            services
-                .maintenance()
-                .await?
-                .cancel_job(CancelJobRequest {
-                    id: id.clone(),
-                    project: arguments.project,
-                })
-                .await
-                .map_err(refusal)?;
+            cancel(&services, arguments.project, &id).await?;
             say(&format!("{id} is asked to stop"))
         }
+    }
+}
+
+/// Whichever worker has it is asked to stop it.
+async fn cancel(services: &Services<'_>, project: String, id: &str) -> Result<(), Failure> {
+    let request = CancelJobRequest {
+        id: id.to_owned(),
+        project: project.clone(),
+    };
+    match services.maintenance().await?.cancel_job(request).await {
+        Err(status) if status.code() == Code::NotFound => {
+            let request = backup::CancelJobRequest {
+                id: id.to_owned(),
+                project,
+            };
+            let cancelled = services.backup().await?.cancel_job(request).await;
+            cancelled.map(drop).map_err(refusal)
+        }
+        cancelled => cancelled.map(drop).map_err(refusal),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod advice;
 mod alerts;
+mod backup;
 mod cache;
 mod config;
 mod demo;
@@ -67,6 +68,8 @@ enum Action {
     Windows(windows::Arguments),
     /// Look at what maintenance would do.
     Maintenance(maintenance::Arguments),
+    /// Take backups, restore them and prove them; look at the catalogue, the log and the keys.
+    Backup(backup::Arguments),
     /// List what would serve the server and its tables better; set it, and take it back.
     Advice(advice::Arguments),
     /// Follow events on the bus.
@@ -81,10 +84,11 @@ enum Action {
 
 impl Command {
     pub(crate) fn run(self) -> ExitCode {
-        // These two work without any settings.
+        // These work without any settings.
         match self.action {
             Action::Probe(arguments) => return wait(probe::run(arguments)),
             Action::Config(arguments) if arguments.needs_no_settings() => return finish(config::write(&arguments)),
+            Action::Backup(arguments) if arguments.needs_no_settings() => return finish(backup::write(arguments)),
             _ => {}
         }
         let sources = match Sources::from_process(self.config) {
@@ -103,6 +107,7 @@ impl Command {
             Action::Schedules(arguments) => wait(schedules::run(arguments, sources)),
             Action::Windows(arguments) => wait(windows::run(arguments, sources)),
             Action::Maintenance(arguments) => wait(maintenance::run(arguments, sources)),
+            Action::Backup(arguments) => wait(backup::run(arguments, sources)),
             Action::Advice(arguments) => wait(advice::run(arguments, sources)),
             Action::Events(arguments) => wait(events::run(arguments, sources)),
             Action::Config(arguments) => finish(config::run(&arguments, &sources)),

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use clap::Args;
 use serde_json::{Value as Json, json};
+use weir_backup::BackupSettings;
 use weir_cache::CacheSettings;
 use weir_config::Sources;
 use weir_maintenance::MaintenanceSettings;
@@ -70,6 +71,7 @@ pub(super) async fn run(arguments: Arguments, sources: Sources) -> Result<(), Fa
         ("cache", sources.section::<CacheSettings>()?.ops_listen),
         ("scheduler", sources.section::<SchedulerSettings>()?.ops_listen),
         ("maintenance", sources.section::<MaintenanceSettings>()?.ops_listen),
+        ("backup", sources.section::<BackupSettings>()?.ops_listen),
     ];
     let mut states = Vec::new();
     for (service, ops) in doors {
