@@ -162,7 +162,15 @@ fn labels_decide_which_rule_a_failed_job_is_of() {
             .map(|rule| rule.name.to_string())
             .collect()
     };
-    assert_eq!(rules("backup-full"), ["backup-failed"]);
-    assert_eq!(rules("test-recovery"), ["restore-test-failed"]);
+    for operation in ["backup", "backup-full", "export", "expire", "rotate-keys"] {
+        assert_eq!(rules(operation), ["backup-failed"], "{operation}");
+    }
+    for operation in ["prove", "test-recovery", "restore-test"] {
+        assert_eq!(rules(operation), ["restore-test-failed"], "{operation}");
+    }
+    // Whoever orders one by hand waits for it.
+    for operation in ["restore", "import"] {
+        assert_eq!(rules(operation), [] as [&str; 0], "{operation}");
+    }
     assert_eq!(rules("analyze"), ["maintenance-failed"]);
 }
