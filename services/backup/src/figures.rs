@@ -53,7 +53,11 @@ fn show(keeper: &Keeper, asked: &[Asked]) {
         gauge.set(unix_ms as f64 / 1e3);
     }
     if let Some(unix_ms) = proven {
-        keeper.metrics.restore_test_last_success.with([]).set(unix_ms as f64 / 1e3);
+        keeper
+            .metrics
+            .restore_test_last_success
+            .with([])
+            .set(unix_ms as f64 / 1e3);
     }
 }
 
@@ -63,7 +67,11 @@ fn successes(state: &State, last: &mut BTreeMap<(String, &'static str), i64>) {
         if entry.state() == BackupState::Failed {
             continue;
         }
-        let project = if entry.project.is_empty() { WHOLE } else { &entry.project };
+        let project = if entry.project.is_empty() {
+            WHOLE
+        } else {
+            &entry.project
+        };
         let known = last.entry((project.to_owned(), word_of(entry.kind()))).or_default();
         *known = (*known).max(entry.ended_unix_ms);
     }

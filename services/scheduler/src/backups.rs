@@ -21,9 +21,19 @@ pub(crate) fn add(settings: &mut SchedulerSettings, sources: &Sources) -> Result
     }
     let own = [
         ("full", &settings.backup_schedule_full, "backup", r#"{"kind": "full"}"#),
-        ("incremental", &settings.backup_schedule_incremental, "backup", r#"{"kind": "incremental"}"#),
+        (
+            "incremental",
+            &settings.backup_schedule_incremental,
+            "backup",
+            r#"{"kind": "incremental"}"#,
+        ),
         ("expire", &settings.backup_schedule_expire, "expire", "{}"),
-        ("proof", &settings.backup_schedule_proof, "prove", r#"{"depth": "full"}"#),
+        (
+            "proof",
+            &settings.backup_schedule_proof,
+            "prove",
+            r#"{"depth": "full"}"#,
+        ),
     ];
     let mut added = Vec::new();
     for (name, cron, operation, parameters) in own {
@@ -81,11 +91,19 @@ mod tests {
     );
 
     fn schedules(variables: &[(&str, &str)]) -> Result<Vec<(String, String, String)>, String> {
-        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let variables = variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let sources = Sources::load(None, variables).unwrap();
         let settings = check(&sources).map_err(|error| error.to_string())?;
-        let all = settings.schedules.0.into_iter().filter(|schedule| schedule.name.starts_with("backup-"));
-        Ok(all.map(|schedule| (schedule.name, schedule.cron, schedule.parameters)).collect())
+        let all = settings
+            .schedules
+            .0
+            .into_iter()
+            .filter(|schedule| schedule.name.starts_with("backup-"));
+        Ok(all
+            .map(|schedule| (schedule.name, schedule.cron, schedule.parameters))
+            .collect())
     }
 
     fn names(variables: &[(&str, &str)]) -> Vec<String> {
@@ -112,9 +130,16 @@ mod tests {
     #[test]
     fn the_established_names_say_when_and_a_schedule_of_the_file_takes_a_ones_place() {
         let full = |variables: &[(&str, &str)]| schedules(variables).unwrap().remove(0);
-        let usual = ("backup-full".to_owned(), "0 2 * * *".to_owned(), r#"{"kind": "full"}"#.to_owned());
+        let usual = (
+            "backup-full".to_owned(),
+            "0 2 * * *".to_owned(),
+            r#"{"kind": "full"}"#.to_owned(),
+        );
         assert_eq!(full(&[REPOSITORY]), usual);
-        assert_eq!(full(&[REPOSITORY, ("BACKUP_SCHEDULE_FULL", "0 1 * * sun")]).1, "0 1 * * sun");
+        assert_eq!(
+            full(&[REPOSITORY, ("BACKUP_SCHEDULE_FULL", "0 1 * * sun")]).1,
+            "0 1 * * sun"
+        );
         let own = (
             "WEIR_SCHEDULER__SCHEDULES",
             r#"[{ name = "backup-full", operation = "backup", cron = "0 3 * * *" }]"#,
@@ -127,11 +152,21 @@ mod tests {
 
     #[test]
     fn what_is_empty_or_off_is_never() {
-        let variables = [("WEIR_SCHEDULER__BACKUPS", "true"), ("WEIR_SCHEDULER__BACKUP_SCHEDULE_PROOF", "off")];
+        let variables = [
+            ("WEIR_SCHEDULER__BACKUPS", "true"),
+            ("WEIR_SCHEDULER__BACKUP_SCHEDULE_PROOF", "off"),
+        ];
         let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let sources = Sources::load(None, variables).unwrap().with("scheduler", "backup_schedule_full", "");
+        let sources = Sources::load(None, variables)
+            .unwrap()
+            .with("scheduler", "backup_schedule_full", "");
         let settings = check(&sources).unwrap();
-        let names: Vec<_> = settings.schedules.0.iter().map(|schedule| schedule.name.as_str()).collect();
+        let names: Vec<_> = settings
+            .schedules
+            .0
+            .iter()
+            .map(|schedule| schedule.name.as_str())
+            .collect();
         assert_eq!(names, ["auto", "backup-incremental", "backup-expire"]);
     }
 }

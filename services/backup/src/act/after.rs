@@ -26,7 +26,8 @@ impl Aftermath {
     pub(crate) async fn of_backup(&self, entry: &BackupEntry) -> Result<(), Error> {
         let settings = &self.0.settings;
         if settings.prove_each && settings.scratch_directory.is_some() && entry.kind() != BackupKind::Project {
-            self.ask::<ProofOrder>(&entry.id, json!({ "backup_id": entry.id })).await?;
+            self.ask::<ProofOrder>(&entry.id, json!({ "backup_id": entry.id }))
+                .await?;
         }
         self.ask::<ExpireOrder>(&entry.id, json!({})).await
     }
@@ -131,6 +132,10 @@ pub(crate) fn proof_outcome(keeper: &Keeper, proof: &ProofEntry) -> Result<Json,
         _ => {
             metrics.proofs.with(["inconclusive"]).inc();
             refused("backup-proof-inconclusive", "could not be proven, which says nothing about it")
+            refused(
+                Refusal::ProofInconclusive,
+                "could not be proven, which says nothing about it",
+            )
         }
     }
 }

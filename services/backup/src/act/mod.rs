@@ -1,11 +1,13 @@
 //! Orders carried out: what every operation has in common, whatever does its work.
 
 mod after;
+mod log_check;
 mod operation;
 mod order;
 mod transfer;
 
 pub(crate) use after::{Aftermath, proof_outcome, taken, word_of};
+pub(crate) use log_check::{LogFacts, Probe, watch as watch_log};
 pub(crate) use operation::{Asked, Deed, Operation};
 pub(crate) use order::{Order, note};
 pub(crate) use transfer::Transfer;

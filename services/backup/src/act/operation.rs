@@ -72,6 +72,11 @@ impl<D: Deed> Operation<D> {
                 slug: "backup-not-yours",
                 reason: format!("{} on behalf of project {project} is not allowed here", D::Order::OPERATION),
             });
+            let reason = format!(
+                "{} on behalf of project {project} is not allowed here",
+                D::Order::OPERATION
+            );
+            return Err(Refusal::NotYours.because(reason));
         }
         Ok(order)
     }

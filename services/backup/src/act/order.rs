@@ -47,7 +47,9 @@ impl Order for BackupOrder {
 
     fn check(&self, settings: &BackupSettings) -> Result<(), Error> {
         cluster(&self.cluster, settings)?;
-        self.repositories.iter().try_for_each(|name| repository(name, settings))?;
+        self.repositories
+            .iter()
+            .try_for_each(|name| repository(name, settings))?;
         note(&self.note)
     }
 
@@ -66,7 +68,9 @@ impl Order for RestoreOrder {
         optional_id("backup_id", &self.backup_id)?;
         directory("directory", &self.directory)?;
         let places = self.tablespaces.values();
-        places.into_iter().try_for_each(|place| directory("tablespaces", place))?;
+        places
+            .into_iter()
+            .try_for_each(|place| directory("tablespaces", place))?;
         optional_repository(&self.repository, settings)
     }
 
@@ -95,7 +99,9 @@ impl Order for ExportOrder {
     fn check(&self, settings: &BackupSettings) -> Result<(), Error> {
         project(&self.project)?;
         self.target.as_ref().map_or(Ok(()), target)?;
-        self.repositories.iter().try_for_each(|name| repository(name, settings))?;
+        self.repositories
+            .iter()
+            .try_for_each(|name| repository(name, settings))?;
         note(&self.note)
     }
 
@@ -279,7 +285,8 @@ mod tests {
     #[test]
     fn orders_say_what_they_need_and_nothing_else() {
         accepted::<BackupOrder>(json!({}));
-        let order: BackupOrder = accepted(json!({"kind": "BACKUP_KIND_FULL", "repositories": ["here"], "cluster": "main"}));
+        let order: BackupOrder =
+            accepted(json!({"kind": "BACKUP_KIND_FULL", "repositories": ["here"], "cluster": "main"}));
         assert_eq!(order.kind, crate::orders::Kind::Full);
         accepted::<ProofOrder>(json!({"depth": "full"}));
         accepted::<ExpireOrder>(json!({}));
@@ -288,17 +295,35 @@ mod tests {
             (refused::<BackupOrder>(json!({"kind": "weekly"})), "weekly"),
             (refused::<BackupOrder>(json!({"kinds": "full"})), "kinds"),
             (refused::<BackupOrder>(json!({"cluster": "other"})), "\"main\""),
-            (refused::<BackupOrder>(json!({"repositories": ["there"]})), "known are here"),
+            (
+                refused::<BackupOrder>(json!({"repositories": ["there"]})),
+                "known are here",
+            ),
             (refused::<BackupOrder>(json!({"note": "x".repeat(5000)})), "4096"),
             (refused::<RestoreOrder>(json!({})), "directory"),
             (refused::<RestoreOrder>(json!({"directory": "data"})), "absolute"),
             (refused::<RestoreOrder>(json!({"directory": "/a/../b"})), "absolute"),
             (refused::<RestoreOrder>(json!({"directory": "/"})), "root"),
-            (refused::<RestoreOrder>(json!({"directory": "/d", "backup_id": "x"})), "backup_id"),
-            (refused::<RestoreOrder>(json!({"directory": "/d", "target": {"xid": 1, "time_unix_ms": 5}})), "more than one"),
-            (refused::<RestoreOrder>(json!({"directory": "/d", "target": {"before": true}})), "before which"),
-            (refused::<RestoreOrder>(json!({"directory": "/d", "target": {"restore_point": ""}})), "restore_point"),
-            (refused::<RestoreOrder>(json!({"directory": "/d", "tablespaces": {"7": "x"}})), "tablespaces"),
+            (
+                refused::<RestoreOrder>(json!({"directory": "/d", "backup_id": "x"})),
+                "backup_id",
+            ),
+            (
+                refused::<RestoreOrder>(json!({"directory": "/d", "target": {"xid": 1, "time_unix_ms": 5}})),
+                "more than one",
+            ),
+            (
+                refused::<RestoreOrder>(json!({"directory": "/d", "target": {"before": true}})),
+                "before which",
+            ),
+            (
+                refused::<RestoreOrder>(json!({"directory": "/d", "target": {"restore_point": ""}})),
+                "restore_point",
+            ),
+            (
+                refused::<RestoreOrder>(json!({"directory": "/d", "tablespaces": {"7": "x"}})),
+                "tablespaces",
+            ),
             (refused::<ExportOrder>(json!({})), "project"),
             (refused::<ImportOrder>(json!({})), "backup_id"),
             (refused::<ProofOrder>(json!({"depth": "deep"})), "deep"),

@@ -47,14 +47,24 @@ impl Stage {
         std::fs::write(&key, [7; 32]).unwrap();
         let table = |name: &&str| {
             let url = places.path().join(name);
-            format!(r#"{{ name = "{name}", url = "file://{}", key_file = "{}" }}"#, url.display(), key.display())
+            format!(
+                r#"{{ name = "{name}", url = "file://{}", key_file = "{}" }}"#,
+                url.display(),
+                key.display()
+            )
         };
         let tables: Vec<String> = repositories.iter().map(table).collect();
         let mut settings = vec![
-            ("WEIR_BACKUP__REPOSITORIES".to_owned(), format!("[{}]", tables.join(", "))),
+            (
+                "WEIR_BACKUP__REPOSITORIES".to_owned(),
+                format!("[{}]", tables.join(", ")),
+            ),
             ("DATABASE_URL".to_owned(), database.url()),
         ];
-        settings.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        settings.extend(
+            more.iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
+        );
         let sources = Sources::load(None, settings).unwrap();
         let (settings, target) = crate::check(&sources).unwrap();
         let store = store(&database).await;
@@ -111,15 +121,22 @@ impl Stage {
 
     pub(crate) async fn until(&self, id: Uuid, what: &str, is_so: impl Fn(&Job) -> bool) -> Job {
         eventually(what, SOON, async || {
-            let job = self.jobs.get(id).await.map_err(|error| error.to_string())?.ok_or("no job")?;
+            let job = self
+                .jobs
+                .get(id)
+                .await
+                .map_err(|error| error.to_string())?
+                .ok_or("no job")?;
             if is_so(&job) { Ok(job) } else { Err(format!("{job:?}")) }
         })
         .await
     }
 
     pub(crate) async fn ended(&self, id: Uuid) -> Job {
-        self.until(id, "the job to end", |job| !matches!(job.state, JobState::Queued | JobState::Running))
-            .await
+        self.until(id, "the job to end", |job| {
+            !matches!(job.state, JobState::Queued | JobState::Running)
+        })
+        .await
     }
 }
 
@@ -214,20 +231,34 @@ fn note(job: &Job) -> Transfer {
 async fn a_job_says_how_far_it_is_and_what_it_did() {
     let mut stage = Stage::new(&["here"], &[]).await;
     stage.run(Works::builder().with(stage.operation(moves(30_000, 0))).build());
-    let id = stage.request("default", "backup", json!({"bytes_per_second_max": 10_000}), false).await;
+    let id = stage
+        .request("default", "backup", json!({"bytes_per_second_max": 10_000}), false)
+        .await;
     let job = stage.until(id, "a rate", |job| note(job).bytes_per_second > 0).await;
     let said = note(&job);
     assert_eq!((said.phase.as_str(), said.total_bytes), ("copy", 30_000));
-    assert!((5_000..=15_000).contains(&said.bytes_per_second) && said.remaining_ms > 0, "{said:?}");
+    assert!(
+        (5_000..=15_000).contains(&said.bytes_per_second) && said.remaining_ms > 0,
+        "{said:?}"
+    );
     let job = stage.ended(id).await;
-    assert_eq!((job.state, job.effect), (JobState::Succeeded, Some(json!({"backup_id": id.to_string()}))));
-    assert_eq!(job.progress.unwrap().done, 30_000, "what was said last is where it ended");
+    assert_eq!(
+        (job.state, job.effect),
+        (JobState::Succeeded, Some(json!({"backup_id": id.to_string()})))
+    );
+    assert_eq!(
+        job.progress.unwrap().done,
+        30_000,
+        "what was said last is where it ended"
+    );
 }
 
 #[tokio::test]
 async fn what_passes_is_tried_again_and_what_does_not_fails_with_its_name() {
     let mut stage = Stage::new(&["here"], &[]).await;
-    let works = Works::builder().with(stage.operation(moves(1_000, 2))).with(stage.operation(Refuses));
+    let works = Works::builder()
+        .with(stage.operation(moves(1_000, 2)))
+        .with(stage.operation(Refuses));
     stage.run(works.build());
     let id = stage.request("default", "backup", json!({}), false).await;
     let job = stage.ended(id).await;
@@ -243,7 +274,11 @@ async fn what_passes_is_tried_again_and_what_does_not_fails_with_its_name() {
     ] {
         let id = stage.request(project, "backup", parameters, false).await;
         let job = stage.ended(id).await;
-        assert_eq!((job.state, job.slug.as_deref(), job.attempts), (JobState::Failed, Some(slug), 1), "{job:?}");
+        assert_eq!(
+            (job.state, job.slug.as_deref(), job.attempts),
+            (JobState::Failed, Some(slug), 1),
+            "{job:?}"
+        );
     }
 }
 
@@ -251,10 +286,19 @@ async fn what_passes_is_tried_again_and_what_does_not_fails_with_its_name() {
 async fn a_plan_moves_nothing_and_a_cancelled_job_stops_at_once() {
     let mut stage = Stage::new(&["here"], &[]).await;
     stage.run(Works::builder().with(stage.operation(moves(1_000_000, 0))).build());
-    let id = stage.request("default", "backup", json!({"note": "n", "bytes_per_second_max": 1_000}), true).await;
+    let id = stage
+        .request(
+            "default",
+            "backup",
+            json!({"note": "n", "bytes_per_second_max": 1_000}),
+            true,
+        )
+        .await;
     let job = stage.ended(id).await;
     assert_eq!((job.effect, job.progress), (Some(json!({"would_be": "n"})), None));
-    let id = stage.request("default", "backup", json!({"bytes_per_second_max": 1_000}), false).await;
+    let id = stage
+        .request("default", "backup", json!({"bytes_per_second_max": 1_000}), false)
+        .await;
     stage.until(id, "it to run", |job| note(job).done_bytes > 0).await;
     let told = tokio::time::Instant::now();
     stage.jobs.cancel(id).await.unwrap();
@@ -286,10 +330,19 @@ async fn a_backup_is_followed_by_its_proof_and_by_expiry_once() {
     after.of_backup(&entry).await.unwrap();
     after.of_backup(&entry).await.unwrap();
     let all = stage.jobs.list(&Project::default(), &[], None, 10).await.unwrap();
-    let mut found: Vec<_> = all.iter().map(|job| (job.operation.as_str(), job.parameters.clone())).collect();
+    let mut found: Vec<_> = all
+        .iter()
+        .map(|job| (job.operation.as_str(), job.parameters.clone()))
+        .collect();
     found.sort_by_key(|(operation, _)| *operation);
-    assert_eq!(found, [("expire", json!({})), ("prove", json!({"backup_id": entry.id}))]);
-    assert!(all.iter().all(|job| job.id.to_string()[..13] == entry.id[..13]), "{all:?}");
+    assert_eq!(
+        found,
+        [("expire", json!({})), ("prove", json!({"backup_id": entry.id}))]
+    );
+    assert!(
+        all.iter().all(|job| job.id.to_string()[..13] == entry.id[..13]),
+        "{all:?}"
+    );
     entry.set_kind(BackupKind::Project);
     entry.id = Uuid::now_v7().to_string();
     after.of_backup(&entry).await.unwrap();

@@ -48,7 +48,9 @@ impl Rates {
         while self.marks.get(1).is_some_and(|(next, _)| *next + RATE_OVER <= at) {
             self.marks.pop_front();
         }
-        let Some((from, done)) = self.marks.front() else { return 0 };
+        let Some((from, done)) = self.marks.front() else {
+            return 0;
+        };
         let seconds = at.saturating_sub(*from).as_secs_f64();
         if seconds <= 0.0 {
             return 0;
@@ -154,7 +156,10 @@ mod tests {
         assert_eq!(transfer(reached("copy", 4_000), 2_000).remaining_ms, 3_000);
         assert_eq!(transfer(reached("copy", 4_000), 0).remaining_ms, 0);
         let written = serde_json::to_string(&transfer(reached("copy", 1), 1)).unwrap();
-        assert_eq!(serde_json::from_str::<Transfer>(&written).unwrap(), transfer(reached("copy", 1), 1));
+        assert_eq!(
+            serde_json::from_str::<Transfer>(&written).unwrap(),
+            transfer(reached("copy", 1), 1)
+        );
         assert!(written.len() < 250, "{written}");
     }
 }

@@ -65,7 +65,10 @@ pub(super) async fn find(keeper: &Keeper, caller: &Caller, id: &str) -> Result<L
 pub(super) async fn get(keeper: &Keeper, request: api::GetBackupRequest) -> Result<api::GetBackupResponse, Error> {
     let caller = Caller::of(&request.project)?;
     let listed = find(keeper, &caller, &request.id).await?;
-    let proofs = listed.proofs.iter().map(|(repository, proof)| words::proof(repository, proof));
+    let proofs = listed
+        .proofs
+        .iter()
+        .map(|(repository, proof)| words::proof(repository, proof));
     Ok(api::GetBackupResponse {
         proofs: proofs.collect(),
         tables: tables(keeper, &listed).await?,
@@ -109,11 +112,16 @@ fn contents(manifest: &Manifest) -> Vec<api::TableContent> {
             database: relation.database.clone(),
             table: relation.name.clone(),
             rows: None,
-            bytes: sizes.get(&(database.as_str(), file.as_str())).copied().unwrap_or_default(),
+            bytes: sizes
+                .get(&(database.as_str(), file.as_str()))
+                .copied()
+                .unwrap_or_default(),
         }
     };
     let mut tables: Vec<_> = manifest.relations.iter().filter(is_table).map(content).collect();
-    tables.sort_by(|one, other| (other.bytes, &one.database, &one.table).cmp(&(one.bytes, &other.database, &other.table)));
+    tables.sort_by(|one, other| {
+        (other.bytes, &one.database, &one.table).cmp(&(one.bytes, &other.database, &other.table))
+    });
     tables.truncate(TABLES_MAX);
     tables
 }
@@ -190,7 +198,13 @@ mod tests {
             ],
             ..Manifest::default()
         };
-        let found: Vec<_> = contents(&manifest).into_iter().map(|table| (table.table, table.bytes)).collect();
-        assert_eq!(found, [("public.far".to_owned(), 500), ("public.orders".to_owned(), 150)]);
+        let found: Vec<_> = contents(&manifest)
+            .into_iter()
+            .map(|table| (table.table, table.bytes))
+            .collect();
+        assert_eq!(
+            found,
+            [("public.far".to_owned(), 500), ("public.orders".to_owned(), 150)]
+        );
     }
 }

@@ -33,7 +33,15 @@ pub(super) async fn list(jobs: &Jobs, request: api::ListJobsRequest) -> Result<a
     let page = Page::of(request.page.as_ref()).map_err(|error| status(&error))?;
     let after = page.after::<Uuid, Uuid>().map_err(|error| status(&error))?;
     let states: Vec<JobState> = request.states().filter_map(state_from).collect();
-    let found = some(jobs, &project, &states, &request.operations, after.map(|(_, id)| id), page.size).await;
+    let found = some(
+        jobs,
+        &project,
+        &states,
+        &request.operations,
+        after.map(|(_, id)| id),
+        page.size,
+    )
+    .await;
     let found = found.map_err(|error| status(&error))?;
     let page = Some(page.answer(&found, |job| (job.id, job.id)));
     Ok(api::ListJobsResponse {
@@ -102,7 +110,8 @@ pub(super) async fn watch(
 ) -> Result<impl Stream<Item = Result<api::WatchJobResponse, Status>> + Send + use<>, Status> {
     let caller = Caller::of(&request.project).map_err(|error| status(&error))?;
     let permit = desk.watchers.clone().try_acquire_owned();
-    let permit = permit.map_err(|_| Status::resource_exhausted("too many watch jobs at once; ask for it with GetJob"))?;
+    let permit =
+        permit.map_err(|_| Status::resource_exhausted("too many watch jobs at once; ask for it with GetJob"))?;
     let job = find(&desk.jobs, &caller, &request.id).await;
     let job = job.map_err(|error| status(&error))?;
     let watch = Watch {

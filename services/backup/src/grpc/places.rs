@@ -60,7 +60,9 @@ fn without_credentials(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else {
         return url.to_owned();
     };
-    let (host, path) = rest.split_once('/').map_or((rest, None), |(host, path)| (host, Some(path)));
+    let (host, path) = rest
+        .split_once('/')
+        .map_or((rest, None), |(host, path)| (host, Some(path)));
     let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
     let path = path.map(|path| format!("/{path}")).unwrap_or_default();
     format!("{scheme}://{host}{path}")
@@ -72,7 +74,11 @@ pub(super) async fn keys(keeper: &Keeper, request: api::ListKeysRequest) -> Resu
     if !request.repository.is_empty() && !names.contains(&request.repository.as_str()) {
         return Err(Error::Field {
             field: "repository",
-            reason: format!("there is no repository {:?}; known are {}", request.repository, names.join(", ")),
+            reason: format!(
+                "there is no repository {:?}; known are {}",
+                request.repository,
+                names.join(", ")
+            ),
         });
     }
     let mut keys: Vec<api::Key> = Vec::new();
@@ -86,11 +92,19 @@ pub(super) async fn keys(keeper: &Keeper, request: api::ListKeysRequest) -> Resu
             found.extend(of_repository(&repository, &state));
         }
         found.retain(|key| caller.sees(&key.project));
-        found.retain(|key| keys.iter().all(|known| known.repository != key.repository || known.id != key.id));
+        found.retain(|key| {
+            keys.iter()
+                .all(|known| known.repository != key.repository || known.id != key.id)
+        });
         keys.extend(found);
     }
     // Those in use first, then the youngest.
-    keys.sort_by_key(|key| (key.retired_unix_ms != 0 || key.shredded_unix_ms != 0, -key.created_unix_ms));
+    keys.sort_by_key(|key| {
+        (
+            key.retired_unix_ms != 0 || key.shredded_unix_ms != 0,
+            -key.created_unix_ms,
+        )
+    });
     Ok(api::ListKeysResponse { keys })
 }
 
@@ -100,7 +114,9 @@ fn of_repository(repository: &Repository, state: &State) -> Vec<api::Key> {
     }
     let keys = repository.keys();
     let known: Vec<_> = keys.known().collect();
-    let backups = listed(state).filter(|entry| entry.kind() != BackupKind::Project).count() as u64;
+    let backups = listed(state)
+        .filter(|entry| entry.kind() != BackupKind::Project)
+        .count() as u64;
     let key = |id: &[u8], purpose: api::KeyPurpose| api::Key {
         id: hexadecimal(id),
         repository: repository.name().to_owned(),

@@ -60,7 +60,11 @@ pub(crate) async fn plan(keeper: &Keeper, order: &BackupOrder) -> Result<api::Pl
     let wanted = |name: &str| order.repositories.is_empty() || order.repositories.iter().any(|known| known == name);
     let mut state = None::<State>;
     let mut trouble = None;
-    for asked in catalog::ask(keeper).await.into_iter().filter(|asked| wanted(&asked.name)) {
+    for asked in catalog::ask(keeper)
+        .await
+        .into_iter()
+        .filter(|asked| wanted(&asked.name))
+    {
         match asked.answer {
             Ok((_, found)) => state = state.or(Some(found)),
             Err(error) => trouble = trouble.or(Some(error)),
@@ -202,6 +206,11 @@ mod tests {
         };
         let none = "there is none yet to build upon".to_owned();
         assert_eq!(chosen(Kind::Unspecified, &state), (BackupKind::Full, String::new(), none));
+        let none = "there is none yet to build upon";
+        assert_eq!(
+            chosen(Kind::Unspecified, &state),
+            (BackupKind::Full, String::new(), none)
+        );
         state.backups = vec![
             entry("a", BackupKind::Full, BackupState::Proven),
             entry("b", BackupKind::Incremental, BackupState::Unproven),

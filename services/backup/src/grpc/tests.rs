@@ -70,7 +70,10 @@ async fn filled() -> Stage {
 async fn numbers(desk: &Desk, request: api::ListBackupsRequest) -> (Vec<u32>, String) {
     let reply = desk.list_backups(Request::new(request)).await.unwrap().into_inner();
     let number = |backup: &api::Backup| backup.id[24..].parse().unwrap();
-    (reply.backups.iter().map(number).collect(), reply.page.unwrap().next_token)
+    (
+        reply.backups.iter().map(number).collect(),
+        reply.page.unwrap().next_token,
+    )
 }
 
 #[tokio::test]
@@ -121,7 +124,10 @@ async fn the_catalogue_is_that_of_all_repositories_and_each_sees_its_own() {
     };
     let (first, token) = numbers(&desk, page.clone()).await;
     page.page = Some(PageRequest { size: 3, token });
-    assert_eq!((first, numbers(&desk, page).await), (vec![4, 3, 2], (vec![1], String::new())));
+    assert_eq!(
+        (first, numbers(&desk, page).await),
+        (vec![4, 3, 2], (vec![1], String::new()))
+    );
 }
 
 #[tokio::test]
@@ -143,28 +149,47 @@ async fn a_backup_is_shown_with_who_holds_it_and_hidden_from_other_projects() {
     assert_eq!(export.expires_unix_ms, 1_000_003 + 30 * 24 * 3_600_000);
     assert_eq!(export.encryption.unwrap().scheme(), api::EncryptionScheme::Project);
     for (number, project) in [(3, "bank"), (1, "shop"), (9, "")] {
-        assert_eq!(get(number, project).await.unwrap_err().code(), Code::NotFound, "{number} {project}");
+        assert_eq!(
+            get(number, project).await.unwrap_err().code(),
+            Code::NotFound,
+            "{number} {project}"
+        );
     }
     let failed = api::ListBackupsRequest {
         states: vec![api::BackupState::Failed.into()],
         ..api::ListBackupsRequest::default()
     };
-    let failed = desk.list_backups(Request::new(failed)).await.unwrap().into_inner().backups.remove(0);
+    let failed = desk
+        .list_backups(Request::new(failed))
+        .await
+        .unwrap()
+        .into_inner()
+        .backups
+        .remove(0);
     assert_eq!(failed.repositories, ["here", "there"]);
     let proof = failed.proof.unwrap();
-    assert_eq!((proof.reason.as_str(), proof.repository.as_str()), ("a page is wrong", "there"));
+    assert_eq!(
+        (proof.reason.as_str(), proof.repository.as_str()),
+        ("a page is wrong", "there")
+    );
 }
 
 #[tokio::test]
 async fn a_real_backup_names_its_key() {
     let stage = Stage::new(&["here"], &[]).await;
     let repository = stage.keeper.repositories.get("here").await.unwrap();
-    let made = stored(&repository, None, &[("base/5/16384", content(1, 9_000))]).await.unwrap();
+    let made = stored(&repository, None, &[("base/5/16384", content(1, 9_000))])
+        .await
+        .unwrap();
     let request = api::GetBackupRequest {
         id: made.id,
         project: String::new(),
     };
-    let found = desk(&stage).get_backup(Request::new(request)).await.unwrap().into_inner();
+    let found = desk(&stage)
+        .get_backup(Request::new(request))
+        .await
+        .unwrap()
+        .into_inner();
     let encryption = found.backup.unwrap().encryption.unwrap();
     assert_eq!(encryption.scheme(), api::EncryptionScheme::Repository);
     assert_eq!(encryption.key_id.len(), 16);
@@ -182,20 +207,43 @@ async fn a_note_is_written_in_every_repository_that_holds_the_backup() {
             keep,
             project: project.to_owned(),
         };
-        desk.annotate_backup(Request::new(request)).await.map(Response::into_inner)
+        desk.annotate_backup(Request::new(request))
+            .await
+            .map(Response::into_inner)
     };
-    let kept = annotate(2, "", Some("before the move"), Some(true)).await.unwrap().backup.unwrap();
-    assert_eq!((kept.note.as_str(), kept.keep, kept.expires_unix_ms), ("before the move", true, 0));
+    let kept = annotate(2, "", Some("before the move"), Some(true))
+        .await
+        .unwrap()
+        .backup
+        .unwrap();
+    assert_eq!(
+        (kept.note.as_str(), kept.keep, kept.expires_unix_ms),
+        ("before the move", true, 0)
+    );
     for name in ["here", "there"] {
-        let state = stage.keeper.repositories.get(name).await.unwrap().state().await.unwrap();
+        let state = stage
+            .keeper
+            .repositories
+            .get(name)
+            .await
+            .unwrap()
+            .state()
+            .await
+            .unwrap();
         let entry = state.backup(&kept.id).unwrap();
         assert_eq!((entry.note.as_str(), entry.keep), ("before the move", true), "{name}");
     }
     let left = annotate(2, "", None, Some(false)).await.unwrap().backup.unwrap();
     assert_eq!((left.note.as_str(), left.keep), ("before the move", false));
-    assert_eq!(annotate(2, "shop", Some("mine"), None).await.unwrap_err().code(), Code::NotFound);
+    assert_eq!(
+        annotate(2, "shop", Some("mine"), None).await.unwrap_err().code(),
+        Code::NotFound
+    );
     let long = "x".repeat(4_097);
-    assert_eq!(annotate(2, "", Some(&long), None).await.unwrap_err().code(), Code::InvalidArgument);
+    assert_eq!(
+        annotate(2, "", Some(&long), None).await.unwrap_err().code(),
+        Code::InvalidArgument
+    );
 }
 
 #[tokio::test]
@@ -214,12 +262,21 @@ async fn repositories_tell_what_they_hold_and_what_is_wrong() {
     })
     .await;
     let desk = desk(&stage);
-    let found = desk.list_repositories(Request::new(api::ListRepositoriesRequest {})).await;
+    let found = desk
+        .list_repositories(Request::new(api::ListRepositoriesRequest {}))
+        .await;
     let found = found.unwrap().into_inner().repositories;
     let here = &found[0];
-    assert_eq!((here.reachable, here.backups, here.stored_bytes, here.garbage_bytes), (true, 1, 10, 77));
+    assert_eq!(
+        (here.reachable, here.backups, here.stored_bytes, here.garbage_bytes),
+        (true, 1, 10, 77)
+    );
     assert_eq!((here.generation, here.trouble.as_str()), (2, ""));
-    assert!(!found[1].reachable && found[1].trouble.contains("backup-file"), "{:?}", found[1]);
+    assert!(
+        !found[1].reachable && found[1].trouble.contains("backup-file"),
+        "{:?}",
+        found[1]
+    );
     // The catalogue is made of the other one.
     assert_eq!(numbers(&desk, api::ListBackupsRequest::default()).await.0, [1]);
 }
@@ -247,14 +304,23 @@ async fn keys_are_told_of_and_never_shown_and_a_project_sees_its_own() {
     };
     let all = keys("").await;
     assert_eq!(all.len(), 4, "{all:?}");
-    assert!(!all.last().unwrap().at_hand, "the one that was destroyed comes last: {all:?}");
+    assert!(
+        !all.last().unwrap().at_hand,
+        "the one that was destroyed comes last: {all:?}"
+    );
     let own = keys("shop").await;
-    assert_eq!(own.iter().map(|key| key.id.as_str()).collect::<Vec<_>>(), ["key of shop"]);
+    assert_eq!(
+        own.iter().map(|key| key.id.as_str()).collect::<Vec<_>>(),
+        ["key of shop"]
+    );
     let strange = api::ListKeysRequest {
         repository: "there".to_owned(),
         ..api::ListKeysRequest::default()
     };
-    assert_eq!(desk.list_keys(Request::new(strange)).await.unwrap_err().code(), Code::InvalidArgument);
+    assert_eq!(
+        desk.list_keys(Request::new(strange)).await.unwrap_err().code(),
+        Code::InvalidArgument
+    );
 }
 
 #[tokio::test]
@@ -271,12 +337,22 @@ async fn a_plan_says_what_a_backup_would_read_and_what_is_in_its_way() {
     };
     let planned = plan(&desk, api::BackupKind::Unspecified).await.unwrap();
     assert_eq!(planned.kind(), api::BackupKind::Incremental);
-    assert!(planned.based_on_id.ends_with("02") && planned.obstacles.is_empty(), "{planned:?}");
+    assert!(
+        planned.based_on_id.ends_with("02") && planned.obstacles.is_empty(),
+        "{planned:?}"
+    );
     assert!(planned.read_bytes > 1_000_000, "{planned:?}");
-    assert_eq!(plan(&desk, api::BackupKind::Project).await.unwrap_err().code(), Code::InvalidArgument);
+    assert_eq!(
+        plan(&desk, api::BackupKind::Project).await.unwrap_err().code(),
+        Code::InvalidArgument
+    );
     let bare = Stage::new(&[], &[("BACKUP_ENABLED", "false")]).await;
     let planned = plan(&self::desk(&bare), api::BackupKind::Unspecified).await.unwrap();
-    let slugs: Vec<_> = planned.obstacles.iter().map(|obstacle| obstacle.slug.as_str()).collect();
+    let slugs: Vec<_> = planned
+        .obstacles
+        .iter()
+        .map(|obstacle| obstacle.slug.as_str())
+        .collect();
     assert_eq!(slugs, ["backup-no-repository", "backup-off"]);
 }
 
@@ -306,9 +382,21 @@ async fn jobs_are_shown_watched_and_cancelled_by_those_whose_they_are() {
             operations: operations.iter().map(|&name| name.to_owned()).collect(),
             ..api::ListJobsRequest::default()
         };
-        desk.list_jobs(Request::new(request)).await.unwrap().into_inner().jobs.len()
+        desk.list_jobs(Request::new(request))
+            .await
+            .unwrap()
+            .into_inner()
+            .jobs
+            .len()
     };
-    assert_eq!((list("", &[]).await, list("", &["prove"]).await, list("shop", &["export"]).await), (1, 0, 1));
+    assert_eq!(
+        (
+            list("", &[]).await,
+            list("", &["prove"]).await,
+            list("shop", &["export"]).await
+        ),
+        (1, 0, 1)
+    );
 
     let request = api::WatchJobRequest {
         id: id.to_string(),
@@ -328,7 +416,10 @@ async fn jobs_are_shown_watched_and_cancelled_by_those_whose_they_are() {
                     id: id.to_string(),
                     project: "shop".to_owned(),
                 };
-                assert_eq!(desk.cancel_job(Request::new(request)).await.unwrap_err().code(), Code::NotFound);
+                assert_eq!(
+                    desk.cancel_job(Request::new(request)).await.unwrap_err().code(),
+                    Code::NotFound
+                );
                 let request = api::CancelJobRequest {
                     id: id.to_string(),
                     project: String::new(),
@@ -342,7 +433,10 @@ async fn jobs_are_shown_watched_and_cancelled_by_those_whose_they_are() {
     let last = told.last().unwrap();
     assert_eq!(last.state(), weir_proto::common::v1::JobState::Cancelled);
     assert_eq!(last.subject_id, id.to_string());
-    assert!(told.windows(2).all(|pair| pair[0] != pair[1]), "only changes are told: {told:?}");
+    assert!(
+        told.windows(2).all(|pair| pair[0] != pair[1]),
+        "only changes are told: {told:?}"
+    );
 }
 
 #[tokio::test]

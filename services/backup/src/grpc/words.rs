@@ -54,7 +54,9 @@ fn encryption(listed: &Listed) -> api::Encryption {
 fn expires(listed: &Listed, settings: &BackupSettings) -> i64 {
     let entry = &listed.entry;
     let own = settings.projects.0.iter().find(|own| own.project == entry.project);
-    let days = own.and_then(|own| own.retention_days).unwrap_or(settings.retention_days);
+    let days = own
+        .and_then(|own| own.retention_days)
+        .unwrap_or(settings.retention_days);
     let is_given_up = matches!(entry.state(), BackupState::Expired | BackupState::Shredded);
     if days == 0 || entry.keep || is_given_up {
         return 0;

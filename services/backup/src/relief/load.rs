@@ -68,7 +68,9 @@ impl Load {
         }
         let closed = std::mem::replace(&mut self.now, now);
         let is_calm = self.works == 0 && self.worked.is_none_or(|worked| worked < closed);
-        self.projects.values_mut().for_each(|kept| kept.close(closed, now, is_calm));
+        self.projects
+            .values_mut()
+            .for_each(|kept| kept.close(closed, now, is_calm));
     }
 
     /// Counts statements of a project by what they took.
@@ -176,7 +178,10 @@ mod tests {
         pass(&mut load, 1, 19, 4);
         load.begin();
         pass(&mut load, 3, 50, 90);
-        assert!(load.suffering(&RULE).is_empty(), "19 calls say nothing of what is usual");
+        assert!(
+            load.suffering(&RULE).is_empty(),
+            "19 calls say nothing of what is usual"
+        );
         load.end();
         pass(&mut load, 4, 50, 4);
         load.begin();
@@ -185,7 +190,11 @@ mod tests {
         pass(&mut load, 3, 50, 30);
         assert_eq!(load.suffering(&RULE), ["shop"]);
         pass(&mut load, 100, 50, 30);
-        assert_eq!(load.suffering(&RULE), ["shop"], "it never becomes usual while work runs");
+        assert_eq!(
+            load.suffering(&RULE),
+            ["shop"],
+            "it never becomes usual while work runs"
+        );
         pass(&mut load, 3, 50, 5);
         assert!(load.suffering(&RULE).is_empty());
         pass(&mut load, 3, 5, 90);
@@ -212,7 +221,11 @@ mod tests {
         assert_eq!(next_limit(50 * MB, 0, 50 * MB, true), 25 * MB);
         assert_eq!(next_limit(MB, 0, MB, true), SLOWEST);
         assert_eq!(next_limit(50 * MB, 0, 50 * MB, false), 60 * MB);
-        assert_eq!(next_limit(300 * MB, 0, 50 * MB, false), 0, "it is not held back any more");
+        assert_eq!(
+            next_limit(300 * MB, 0, 50 * MB, false),
+            0,
+            "it is not held back any more"
+        );
         assert_eq!(next_limit(90 * MB, 100 * MB, 90 * MB, false), 100 * MB);
         assert_eq!(next_limit(100 * MB, 100 * MB, 20 * MB, false), 100 * MB);
         assert_eq!(next_limit(0, 0, 0, false), 0);

@@ -109,7 +109,11 @@ impl Relief {
             let suffering = self.suffering();
             let next = next_limit(limit, most, rate(), suffering.is_some());
             if next != limit {
-                tracing::info!(bytes_per_second = next, project = suffering, "pace changed for the users' sake");
+                tracing::info!(
+                    bytes_per_second = next,
+                    project = suffering,
+                    "pace changed for the users' sake"
+                );
                 pace.limit(next);
                 limit = next;
             }
@@ -198,7 +202,10 @@ mod tests {
             margin: Duration::from_millis(20),
         };
         let relief = Relief::new(rule);
-        let subscription = bus.subscribe(gateway::every_query_executed().as_str(), None).await.unwrap();
+        let subscription = bus
+            .subscribe(gateway::every_query_executed().as_str(), None)
+            .await
+            .unwrap();
         let mut tasks = JoinSet::new();
         let heard = relief.clone();
         tasks.spawn(async move { heard.listen(subscription, CancellationToken::new()).await.unwrap() });

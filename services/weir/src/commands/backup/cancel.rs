@@ -18,7 +18,14 @@ pub(super) async fn run(mut client: Client<'_>, arguments: Arguments) -> Result<
         id: arguments.id,
         project: client.project.clone(),
     };
-    let job = client.backup.cancel_job(request).await.map_err(refusal)?.into_inner().job.unwrap_or_default();
+    let job = client
+        .backup
+        .cancel_job(request)
+        .await
+        .map_err(refusal)?
+        .into_inner()
+        .job
+        .unwrap_or_default();
     if client.json {
         return say_json(&job_json(&job));
     }

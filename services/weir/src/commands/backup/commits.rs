@@ -42,7 +42,13 @@ pub(super) async fn run(mut client: Client<'_>, arguments: Arguments) -> Result<
         }),
         ..api::ListCommitsRequest::default()
     };
-    let commits = client.backup.list_commits(request).await.map_err(refusal)?.into_inner().commits;
+    let commits = client
+        .backup
+        .list_commits(request)
+        .await
+        .map_err(refusal)?
+        .into_inner()
+        .commits;
     if client.json {
         return say_json(&json!({ "commits": commits.iter().map(commit_json).collect::<Vec<_>>() }));
     }

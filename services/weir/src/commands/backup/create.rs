@@ -79,9 +79,16 @@ async fn plan(mut client: Client<'_>, arguments: Arguments) -> Result<(), Failur
     if !plan.based_on_id.is_empty() {
         say(&format!("upon {}", plan.based_on_id))?;
     }
-    say(&format!("reads {} of the {}", size_in_words(plan.read_bytes), plan.source))?;
+    say(&format!(
+        "reads {} of the {}",
+        size_in_words(plan.read_bytes),
+        plan.source
+    ))?;
     if plan.duration_ms_estimate > 0 {
-        let (stored, takes) = (size_in_words(plan.stored_bytes_estimate), duration(plan.duration_ms_estimate));
+        let (stored, takes) = (
+            size_in_words(plan.stored_bytes_estimate),
+            duration(plan.duration_ms_estimate),
+        );
         say(&format!("stores about {stored}, takes about {takes}"))?;
     }
     plan.obstacles.iter().try_for_each(|one| say(&obstacle(one)))

@@ -26,7 +26,11 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(mut client: Client<'_>, arguments: Arguments) -> Result<(), Failure> {
-    let target = if arguments.target.is_set() { arguments.target.json()? } else { serde_json::Value::Null };
+    let target = if arguments.target.is_set() {
+        arguments.target.json()?
+    } else {
+        serde_json::Value::Null
+    };
     let parameters = json!({
         "backup_id": arguments.id,
         "target": target,
@@ -82,5 +86,7 @@ fn print(proof: &api::GetProofResponse, as_json: bool) -> Result<(), Failure> {
     }
     listing.say()?;
     let findings = proof.checks.iter().flat_map(|check| &check.findings);
-    findings.into_iter().try_for_each(|finding| say(&format!("  {finding}")))
+    findings
+        .into_iter()
+        .try_for_each(|finding| say(&format!("  {finding}")))
 }

@@ -54,5 +54,8 @@ pub(super) async fn run(mut client: Client<'_>, arguments: Arguments) -> Result<
         let (before, bytes) = (position(wal.before), size_in_words(wal.bytes));
         say(&format!("log of {} before {before} would go: {bytes}", wal.cluster))?;
     }
-    say(&format!("about {} would become free", size_in_words(plan.freed_bytes_estimate)))
+    say(&format!(
+        "about {} would become free",
+        size_in_words(plan.freed_bytes_estimate)
+    ))
 }

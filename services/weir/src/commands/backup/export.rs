@@ -24,7 +24,11 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(mut client: Client<'_>, arguments: Arguments) -> Result<(), Failure> {
-    let target = if arguments.target.is_set() { arguments.target.json()? } else { serde_json::Value::Null };
+    let target = if arguments.target.is_set() {
+        arguments.target.json()?
+    } else {
+        serde_json::Value::Null
+    };
     let parameters = json!({
         "project": arguments.of,
         "target": target,

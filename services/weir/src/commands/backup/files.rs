@@ -27,7 +27,11 @@ pub(super) async fn run(mut client: Client<'_>, arguments: Arguments) -> Result<
     // There may be a million: each is printed as it comes, in JSON as a line of its own.
     while let Some(some) = told.message().await.map_err(refusal)? {
         for file in &some.files {
-            say(&if client.json { file_json(file).to_string() } else { line(file) })?;
+            say(&if client.json {
+                file_json(file).to_string()
+            } else {
+                line(file)
+            })?;
         }
     }
     Ok(())
@@ -35,7 +39,14 @@ pub(super) async fn run(mut client: Client<'_>, arguments: Arguments) -> Result<
 
 fn line(file: &api::BackupFile) -> String {
     let (size, at) = (size_in_words(file.bytes), moment(file.modified_unix_ms));
-    format!("{:04o} {size:>10} {at} {} {}", file.mode & 0o7777, file.path, file.table).trim_end().to_owned()
+    format!(
+        "{:04o} {size:>10} {at} {} {}",
+        file.mode & 0o7777,
+        file.path,
+        file.table
+    )
+    .trim_end()
+    .to_owned()
 }
 
 fn file_json(file: &api::BackupFile) -> Json {

@@ -30,13 +30,26 @@ pub(super) async fn run(mut client: Client<'_>, arguments: Arguments) -> Result<
         }),
         ..api::ListJobsRequest::default()
     };
-    let jobs = client.backup.list_jobs(request).await.map_err(refusal)?.into_inner().jobs;
+    let jobs = client
+        .backup
+        .list_jobs(request)
+        .await
+        .map_err(refusal)?
+        .into_inner()
+        .jobs;
     if client.json {
         return say_json(&json!({ "jobs": jobs.iter().map(job_json).collect::<Vec<_>>() }));
     }
-    let mut listing = Listing::new(&["ID", "REQUESTED", "OPERATION", "STATE", "DONE", "RESULT"], "no jobs yet");
+    let mut listing = Listing::new(
+        &["ID", "REQUESTED", "OPERATION", "STATE", "DONE", "RESULT"],
+        "no jobs yet",
+    );
     for job in &jobs {
-        let result = if job.error.is_empty() { &job.effect_json } else { &job.error };
+        let result = if job.error.is_empty() {
+            &job.effect_json
+        } else {
+            &job.error
+        };
         listing.row([
             job.id.clone(),
             moment(job.requested_unix_ms),
@@ -53,7 +66,10 @@ fn done(job: &api::Job) -> String {
     let Some(transfer) = &job.transfer else {
         return "-".to_owned();
     };
-    let percent = transfer.done_bytes.saturating_mul(100).checked_div(transfer.total_bytes);
+    let percent = transfer
+        .done_bytes
+        .saturating_mul(100)
+        .checked_div(transfer.total_bytes);
     let percent = percent.map(|percent| format!(" ({percent} %)")).unwrap_or_default();
     format!("{}{percent}", size_in_words(transfer.done_bytes))
 }

@@ -36,7 +36,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
 /// Makes the file, and has it lie on the disk before anything depends on it.
 fn make(path: &Path) -> Result<(), Failure> {
     let mut key = [0; 32];
-    SystemRandom::new().fill(&mut key).map_err(|_| "the system gives no random bytes")?;
+    SystemRandom::new()
+        .fill(&mut key)
+        .map_err(|_| "the system gives no random bytes")?;
     let digits: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
     let said = |error: std::io::Error| match error.kind() {
         ErrorKind::AlreadyExists => format!("{} is there already, and is left as it is", path.display()),
@@ -44,7 +46,9 @@ fn make(path: &Path) -> Result<(), Failure> {
     };
     let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     let mut file = opened.map_err(said)?;
-    writeln!(file, "{digits}").and_then(|()| file.sync_all()).map_err(said)?;
+    writeln!(file, "{digits}")
+        .and_then(|()| file.sync_all())
+        .map_err(said)?;
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     let directory = File::open(directory.unwrap_or(Path::new(".")));
     directory.and_then(|directory| directory.sync_all()).map_err(said)?;

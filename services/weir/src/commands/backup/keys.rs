@@ -19,7 +19,13 @@ pub(super) async fn run(mut client: Client<'_>, arguments: Arguments) -> Result<
         repository: arguments.repository,
         project: client.project.clone(),
     };
-    let keys = client.backup.list_keys(request).await.map_err(refusal)?.into_inner().keys;
+    let keys = client
+        .backup
+        .list_keys(request)
+        .await
+        .map_err(refusal)?
+        .into_inner()
+        .keys;
     if client.json {
         let keys = keys.iter().map(|key| {
             json!({
@@ -33,7 +39,11 @@ pub(super) async fn run(mut client: Client<'_>, arguments: Arguments) -> Result<
     let headings = ["KEY", "OF", "FOR", "STATE", "MADE", "BACKUPS", "AT HAND"];
     let mut listing = Listing::new(&headings, "there is no key: nothing is encrypted");
     for key in &keys {
-        let of = if key.project.is_empty() { &key.repository } else { &key.project };
+        let of = if key.project.is_empty() {
+            &key.repository
+        } else {
+            &key.project
+        };
         listing.row([
             key.id.clone(),
             of.clone(),

@@ -38,11 +38,27 @@ pub(super) async fn run(mut client: Client<'_>, arguments: Arguments) -> Result<
         }),
         ..api::ListBackupsRequest::default()
     };
-    let backups = client.backup.list_backups(request).await.map_err(refusal)?.into_inner().backups;
+    let backups = client
+        .backup
+        .list_backups(request)
+        .await
+        .map_err(refusal)?
+        .into_inner()
+        .backups;
     if client.json {
         return say_json(&json!({ "backups": backups.iter().map(backup_json).collect::<Vec<_>>() }));
     }
-    let headings = ["ID", "ENDED", "KIND", "STATE", "SIZE", "STORED", "RESTORES IN", "WHERE", "NOTE"];
+    let headings = [
+        "ID",
+        "ENDED",
+        "KIND",
+        "STATE",
+        "SIZE",
+        "STORED",
+        "RESTORES IN",
+        "WHERE",
+        "NOTE",
+    ];
     let mut listing = Listing::new(&headings, "no backups yet");
     for backup in &backups {
         listing.row([
@@ -69,12 +85,19 @@ fn kind(backup: &api::Backup) -> String {
 
 fn state(backup: &api::Backup) -> String {
     let kept = if backup.keep { ", kept" } else { "" };
-    let damaged = if backup.corrupt_pages > 0 { ", with damaged pages" } else { "" };
+    let damaged = if backup.corrupt_pages > 0 {
+        ", with damaged pages"
+    } else {
+        ""
+    };
     format!("{}{kept}{damaged}", words::state(backup.state()))
 }
 
 /// What the last proof measured.
 fn restores_in(backup: &api::Backup) -> String {
-    let proven = backup.proof.as_ref().filter(|proof| proof.state() == api::ProofState::Proven);
+    let proven = backup
+        .proof
+        .as_ref()
+        .filter(|proof| proof.state() == api::ProofState::Proven);
     proven.map_or_else(|| "-".to_owned(), |proof| words::duration(proof.recovery_ms))
 }

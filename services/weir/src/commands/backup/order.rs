@@ -37,13 +37,20 @@ impl Client<'_> {
     }
 
     /// Orders work, follows it if that is wanted, and says what came of it. The exit status tells, too.
-    pub(super) async fn order_and_tell(&mut self, operation: &str, parameters: &Json, wait: bool) -> Result<(), Failure> {
+    pub(super) async fn order_and_tell(
+        &mut self,
+        operation: &str,
+        parameters: &Json,
+        wait: bool,
+    ) -> Result<(), Failure> {
         let id = self.order(operation, parameters).await?;
         if !wait {
             return if self.json {
                 say_json(&serde_json::json!({ "id": id, "state": "requested" }))
             } else {
-                say(&format!("{operation} is requested as job {id}; weir backup jobs shows how far it is"))
+                say(&format!(
+                    "{operation} is requested as job {id}; weir backup jobs shows how far it is"
+                ))
             };
         }
         let job = self.follow(&id).await?;
@@ -114,7 +121,10 @@ impl Client<'_> {
 }
 
 const fn is_passing(code: Code) -> bool {
-    matches!(code, Code::Unavailable | Code::Cancelled | Code::Unknown | Code::ResourceExhausted)
+    matches!(
+        code,
+        Code::Unavailable | Code::Cancelled | Code::Unknown | Code::ResourceExhausted
+    )
 }
 
 /// What a job's end means for the exit status.

@@ -74,7 +74,10 @@ impl Shown {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "how often a line is printed is nothing that a test would move")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how often a line is printed is nothing that a test would move"
+)]
 fn now() -> Instant {
     Instant::now()
 }
@@ -134,10 +137,16 @@ mod tests {
         job.set_state(JobState::Running);
         assert_eq!(
             (phase_of(&job, &transfer).as_str(), line(&job, &transfer).as_str()),
-            ("copy", "512.0 MB of 1.0 GB (50 %), 64.0 MB/s, 8.0 s left, held back for the users")
+            (
+                "copy",
+                "512.0 MB of 1.0 GB (50 %), 64.0 MB/s, 8.0 s left, held back for the users"
+            )
         );
         let nothing = api::Transfer::default();
-        assert_eq!((phase_of(&job, &nothing).as_str(), line(&job, &nothing).as_str()), ("running", "0 B"));
+        assert_eq!(
+            (phase_of(&job, &nothing).as_str(), line(&job, &nothing).as_str()),
+            ("running", "0 B")
+        );
         job.set_state(JobState::Requested);
         assert_eq!(line(&job, &nothing), "no worker has begun yet");
         job.attempts = 1;

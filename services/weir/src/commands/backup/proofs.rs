@@ -29,7 +29,13 @@ pub(super) async fn run(mut client: Client<'_>, arguments: Arguments) -> Result<
         }),
         ..api::ListProofsRequest::default()
     };
-    let proofs = client.backup.list_proofs(request).await.map_err(refusal)?.into_inner().proofs;
+    let proofs = client
+        .backup
+        .list_proofs(request)
+        .await
+        .map_err(refusal)?
+        .into_inner()
+        .proofs;
     if client.json {
         return say_json(&json!({ "proofs": proofs.iter().map(proof_json).collect::<Vec<_>>() }));
     }

@@ -1,6 +1,6 @@
 //! `weir backup restore`: a cluster is restored into a directory, or the plan of it is printed.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde_json::json;
@@ -69,7 +69,9 @@ pub(super) async fn run(mut client: Client<'_>, arguments: Arguments) -> Result<
 
 fn tablespaces(given: &[String]) -> Result<BTreeMap<u32, String>, Failure> {
     let one = |text: &String| {
-        let read = text.split_once('=').and_then(|(number, place)| Some((number.parse().ok()?, place.to_owned())));
+        let read = text
+            .split_once('=')
+            .and_then(|(number, place)| Some((number.parse().ok()?, place.to_owned())));
         read.ok_or_else(|| format!("{text:?} is not NUMBER=DIRECTORY").into())
     };
     given.iter().map(one).collect()
@@ -93,7 +95,7 @@ async fn plan(
         backup_id: arguments.backup.clone(),
         repository: arguments.repository.clone(),
         delta: arguments.delta,
-        tablespaces: HashMap::from_iter(tablespaces),
+        tablespaces: tablespaces,
         only_tablespaces: arguments.only_tablespaces.clone(),
         then: then.into(),
         force: arguments.force,
@@ -127,15 +129,26 @@ async fn plan(
 fn print(plan: &api::PlanRestoreResponse) -> Result<(), Failure> {
     if let Some(backup) = &plan.backup {
         let (kind, state) = (words::kind(backup.kind()), words::state(backup.state()));
-        say(&format!("begins with backup {}, {kind} of {}, {state}", backup.id, moment(backup.ended_unix_ms)))?;
+        say(&format!(
+            "begins with backup {}, {kind} of {}, {state}",
+            backup.id,
+            moment(backup.ended_unix_ms)
+        ))?;
     }
-    say(&format!("replays log from {} to {}", position(plan.wal_from), position(plan.wal_to)))?;
+    say(&format!(
+        "replays log from {} to {}",
+        position(plan.wal_from),
+        position(plan.wal_to)
+    ))?;
     let (read, write) = (size_in_words(plan.read_bytes), size_in_words(plan.write_bytes));
     let takes = match plan.duration_ms_estimate {
         0 => "how long that takes is not known yet".to_owned(),
         ms => format!("takes about {}", duration(ms)),
     };
-    say(&format!("reads {read}, writes {write}, leaves {}; {takes}", size_in_words(plan.kept_bytes)))?;
+    say(&format!(
+        "reads {read}, writes {write}, leaves {}; {takes}",
+        size_in_words(plan.kept_bytes)
+    ))?;
     if let Some(last) = &plan.last_commit {
         say(&format!("last commit in it:  {}", commit(last)))?;
     }

@@ -37,13 +37,27 @@ pub(super) async fn run(mut client: Client<'_>, arguments: Arguments) -> Result<
     facts(&backup)?;
     for proof in &shown.proofs {
         let (at, state) = (moment(proof.started_unix_ms), words::proof_state(proof.state()));
-        let reason = if proof.reason.is_empty() { String::new() } else { format!(": {}", proof.reason) };
-        say(&format!("proof      {at} {state}, {}{reason}", words::duration(proof.recovery_ms)))?;
+        let reason = if proof.reason.is_empty() {
+            String::new()
+        } else {
+            format!(": {}", proof.reason)
+        };
+        say(&format!(
+            "proof      {at} {state}, {}{reason}",
+            words::duration(proof.recovery_ms)
+        ))?;
     }
     let mut listing = Listing::new(&["DATABASE", "TABLE", "ROWS", "SIZE"], "its tables are not known");
     for table in shown.tables.iter().take(arguments.tables) {
-        let rows = table.rows.map_or_else(|| "-".to_owned(), |rows| count_in_words(rows as f64));
-        listing.row([table.database.clone(), table.table.clone(), rows, size_in_words(table.bytes)]);
+        let rows = table
+            .rows
+            .map_or_else(|| "-".to_owned(), |rows| count_in_words(rows as f64));
+        listing.row([
+            table.database.clone(),
+            table.table.clone(),
+            rows,
+            size_in_words(table.bytes),
+        ]);
     }
     listing.say()
 }
@@ -57,15 +71,39 @@ fn facts(backup: &api::Backup) -> Result<(), Failure> {
     let key = key.filter(|id| !id.is_empty()).unwrap_or("none: anybody can read it");
     for (name, fact) in [
         ("backup", backup.id.clone()),
-        ("of", if backup.project.is_empty() { backup.cluster.clone() } else { format!("project {}", backup.project) }),
+        (
+            "of",
+            if backup.project.is_empty() {
+                backup.cluster.clone()
+            } else {
+                format!("project {}", backup.project)
+            },
+        ),
         ("kind", words::kind(backup.kind()).to_owned()),
         ("state", words::state(backup.state()).to_owned()),
         ("ended", moment(backup.ended_unix_ms)),
-        ("expires", if backup.keep { "never: it is kept".to_owned() } else { expires }),
+        (
+            "expires",
+            if backup.keep {
+                "never: it is kept".to_owned()
+            } else {
+                expires
+            },
+        ),
         ("upon", backup.based_on_id.clone()),
-        ("log", format!("{} to {}", position(backup.start), position(backup.stop))),
+        (
+            "log",
+            format!("{} to {}", position(backup.start), position(backup.stop)),
+        ),
         ("size", size_in_words(backup.source_bytes)),
-        ("stored", format!("{} in {} objects", size_in_words(backup.stored_bytes), backup.stored_objects)),
+        (
+            "stored",
+            format!(
+                "{} in {} objects",
+                size_in_words(backup.stored_bytes),
+                backup.stored_objects
+            ),
+        ),
         ("where", backup.repositories.join(", ")),
         ("key", key.to_owned()),
         ("note", backup.note.clone()),
@@ -75,7 +113,10 @@ fn facts(backup: &api::Backup) -> Result<(), Failure> {
         }
     }
     if backup.corrupt_pages > 0 {
-        say(&format!("damaged    {} pages had a wrong checksum when they were read", backup.corrupt_pages))?;
+        say(&format!(
+            "damaged    {} pages had a wrong checksum when they were read",
+            backup.corrupt_pages
+        ))?;
     }
     Ok(())
 }

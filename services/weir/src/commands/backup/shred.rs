@@ -21,7 +21,12 @@ pub(super) async fn run(mut client: Client<'_>, arguments: Arguments) -> Result<
         project: arguments.of,
         confirmation: arguments.confirm,
     };
-    let shredded = client.backup.shred_project(request).await.map_err(refusal)?.into_inner();
+    let shredded = client
+        .backup
+        .shred_project(request)
+        .await
+        .map_err(refusal)?
+        .into_inner();
     if client.json {
         return say_json(&json!({
             "exports_shredded": shredded.exports_shredded,
@@ -29,7 +34,10 @@ pub(super) async fn run(mut client: Client<'_>, arguments: Arguments) -> Result<
             "remaining_until_unix_ms": shredded.remaining_until_unix_ms,
         }));
     }
-    say(&format!("{} exports can be read by nobody any more", shredded.exports_shredded))?;
+    say(&format!(
+        "{} exports can be read by nobody any more",
+        shredded.exports_shredded
+    ))?;
     let remaining = shredded.remaining_backup_ids.len();
     if remaining == 0 {
         return Ok(());
@@ -38,5 +46,7 @@ pub(super) async fn run(mut client: Client<'_>, arguments: Arguments) -> Result<
         0 => "one of them is kept without end".to_owned(),
         at => format!("the last of them expires at {}", moment(at)),
     };
-    say(&format!("{remaining} backups of the whole cluster still hold its rows; {until}"))
+    say(&format!(
+        "{remaining} backups of the whole cluster still hold its rows; {until}"
+    ))
 }

@@ -12,11 +12,16 @@ use crate::terminal::{Failure, Listing, say, say_json};
 
 pub(super) async fn run(mut client: Client<'_>) -> Result<(), Failure> {
     let backup = &mut client.backup;
-    let repositories = backup.list_repositories(api::ListRepositoriesRequest {}).await.map_err(refusal)?;
+    let repositories = backup
+        .list_repositories(api::ListRepositoriesRequest {})
+        .await
+        .map_err(refusal)?;
     let repositories = repositories.into_inner().repositories;
     // Without a repository that can be read, the rest has nothing to say, which is no reason to hide this.
     let wal = backup.get_wal_state(api::GetWalStateRequest::default()).await;
-    let windows = backup.get_recovery_windows(api::GetRecoveryWindowsRequest::default()).await;
+    let windows = backup
+        .get_recovery_windows(api::GetRecoveryWindowsRequest::default())
+        .await;
     let wal = wal.map(|reply| reply.into_inner().clusters).map_err(refusal);
     let windows = windows.map(|reply| reply.into_inner().windows).map_err(refusal);
     if client.json {
@@ -34,7 +39,9 @@ pub(super) async fn run(mut client: Client<'_>) -> Result<(), Failure> {
         }
         match &windows {
             Ok(windows) if windows.is_empty() => say("nothing can be restored yet")?,
-            Ok(windows) => windows.iter().try_for_each(|window| say(&format!("restorable {}", span(window))))?,
+            Ok(windows) => windows
+                .iter()
+                .try_for_each(|window| say(&format!("restorable {}", span(window))))?,
             Err(error) => say(&format!("windows: {error}"))?,
         }
     }
@@ -50,7 +57,15 @@ fn listed<T>(known: &Result<Vec<T>, Failure>, shown: impl Fn(&T) -> Json) -> Res
 }
 
 fn say_repositories(repositories: &[api::Repository]) -> Result<(), Failure> {
-    let headings = ["REPOSITORY", "URL", "STATE", "BACKUPS", "STORED", "GARBAGE", "GENERATION"];
+    let headings = [
+        "REPOSITORY",
+        "URL",
+        "STATE",
+        "BACKUPS",
+        "STORED",
+        "GARBAGE",
+        "GENERATION",
+    ];
     let mut listing = Listing::new(&headings, "no repository is set: add one to backup.repositories");
     for repository in repositories {
         let state = match (repository.reachable, repository.trouble.as_str()) {
@@ -81,7 +96,11 @@ fn way(wal: &api::WalState) -> &'static str {
 }
 
 fn say_wal(wal: &api::WalState) -> Result<(), Failure> {
-    let reason = if wal.reason.is_empty() { String::new() } else { format!(" ({})", wal.reason) };
+    let reason = if wal.reason.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", wal.reason)
+    };
     say(&format!(
         "log of {} {}{reason}: safe up to {}, {} behind; {} of commits would be lost now (p99 of the hour {})",
         wal.cluster,
@@ -98,7 +117,11 @@ fn say_wal(wal: &api::WalState) -> Result<(), Failure> {
         0 => "without a guard".to_owned(),
         bytes => format!("given up at {}", size_in_words(bytes)),
     };
-    say(&format!("slot {} holds back {}, {guard}", wal.slot, size_in_words(wal.slot_retained_bytes)))
+    say(&format!(
+        "slot {} holds back {}, {guard}",
+        wal.slot,
+        size_in_words(wal.slot_retained_bytes)
+    ))
 }
 
 fn repository_json(repository: &api::Repository) -> Json {

@@ -116,8 +116,14 @@ mod tests {
             time: Some(text.to_owned()),
             ..Target::default()
         };
-        assert_eq!(json_of(time("2026-03-01T13:00:00+01:00"))["time_unix_ms"], 1_772_366_400_000_i64);
-        assert_eq!(json_of(time("2026-03-01 12:00:00.5Z"))["time_unix_ms"], 1_772_366_400_500_i64);
+        assert_eq!(
+            json_of(time("2026-03-01T13:00:00+01:00"))["time_unix_ms"],
+            1_772_366_400_000_i64
+        );
+        assert_eq!(
+            json_of(time("2026-03-01 12:00:00.5Z"))["time_unix_ms"],
+            1_772_366_400_500_i64
+        );
         for wrong in ["yesterday", "2026-03-01 12:00:00", ""] {
             assert!(time(wrong).json().is_err(), "{wrong}");
         }

@@ -40,7 +40,11 @@ pub(super) async fn run(mut client: Client<'_>, arguments: Arguments) -> Result<
 /// A window in a line.
 pub(super) fn span(window: &api::RecoveryWindow) -> String {
     let (from, to) = (moment(window.from_unix_ms), moment(window.to_unix_ms));
-    format!("from {from} ({}) to {to} ({})", position(window.from), position(window.to))
+    format!(
+        "from {from} ({}) to {to} ({})",
+        position(window.from),
+        position(window.to)
+    )
 }
 
 pub(super) fn window_json(window: &api::RecoveryWindow) -> Json {

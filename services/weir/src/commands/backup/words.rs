@@ -155,7 +155,12 @@ pub(super) fn commit_json(commit: &api::Commit) -> Json {
 /// A commit in a line.
 pub(super) fn commit(commit: &api::Commit) -> String {
     let at = moment(commit.committed_unix_ms);
-    format!("{at}  xid {}  {}  {}", commit.xid, position(commit.position), changes(commit))
+    format!(
+        "{at}  xid {}  {}  {}",
+        commit.xid,
+        position(commit.position),
+        changes(commit)
+    )
 }
 
 pub(super) fn changes(commit: &api::Commit) -> String {
@@ -172,7 +177,11 @@ pub(super) fn obstacle_json(obstacle: &api::Obstacle) -> Json {
 }
 
 pub(super) fn obstacle(obstacle: &api::Obstacle) -> String {
-    let forced = if obstacle.can_be_forced { "; --force goes on nevertheless" } else { "" };
+    let forced = if obstacle.can_be_forced {
+        "; --force goes on nevertheless"
+    } else {
+        ""
+    };
     format!("in the way: {} [{}]{forced}", obstacle.detail, obstacle.slug)
 }
 
@@ -186,7 +195,10 @@ mod tests {
             timeline: 3,
             lsn: 0x1_4A00_00F8,
         };
-        assert_eq!((position(Some(place)).as_str(), position(None).as_str()), ("3:1/4A0000F8", "-"));
+        assert_eq!(
+            (position(Some(place)).as_str(), position(None).as_str()),
+            ("3:1/4A0000F8", "-")
+        );
         let durations = [400, 42_000, 600_000, 9_000_000].map(duration);
         assert_eq!(durations, ["0.4 s", "42 s", "10 min", "2.5 h"]);
     }

@@ -168,6 +168,7 @@ fn labels_decide_which_rule_a_failed_job_is_of() {
     for operation in ["prove", "test-recovery", "restore-test"] {
         assert_eq!(rules(operation), ["restore-test-failed"], "{operation}");
     }
+    assert_eq!(rules("wal-check"), ["wal-exposed"]);
     // Whoever orders one by hand waits for it.
     for operation in ["restore", "import"] {
         assert_eq!(rules(operation), [] as [&str; 0], "{operation}");
