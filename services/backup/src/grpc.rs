@@ -22,6 +22,8 @@ use weir_proto::backup::v1 as api;
 use weir_proto::backup::v1::backup_service_server::BackupService;
 use weir_proto::status::status;
 
+pub(crate) use planning::plan;
+
 use crate::error::Error;
 use crate::keeper::Keeper;
 

@@ -3,10 +3,10 @@
 //! Work comes in as requested jobs only; nothing here decides when. What is listed in a repository can be restored from
 //! that repository and its key alone.
 
+mod act;
 #[cfg(test)]
 mod bed;
 mod care;
-mod act;
 mod catalog;
 mod cluster;
 mod engine;
@@ -17,8 +17,8 @@ mod keeper;
 mod metrics;
 mod orders;
 mod plan;
-mod prove;
 mod project;
+mod prove;
 mod relief;
 mod repo;
 mod repositories;
@@ -67,10 +67,8 @@ pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
     let migrations = vec![weir_jobs::migrations(), Migrations::of_service(sqlx::migrate!())];
     let tables = Tables::take(&ground, SCHEMA, migrations, &bus)?;
     weir_footing::show_bus(&ground, &bus);
-    let keeper = Arc::new(Keeper {
     prove::tidy(&settings).await;
-    let _keeper = Arc::new(Keeper {
-        repositories: Repositories::of(&settings, ground.clock.clone()),
+    let keeper = Arc::new(Keeper {
         repositories: Repositories::remembered(&settings, ground.clock.clone(), tables.store().clone()),
         // It was read when the settings were checked.
         cluster: Cluster::of(&settings, target)?,

@@ -17,7 +17,7 @@ use crate::care::leases::Watched;
 use crate::error::Error;
 use crate::repo::keys::Wrapping;
 use crate::repo::shelves::Place;
-use crate::repo::{self, Repository, Seen};
+use crate::repo::{self, Repository, Seen, Shelf};
 use crate::settings::{BackupSettings, FileRepository};
 
 /// Repositories are looked at so often.
@@ -155,16 +155,21 @@ impl Repositories {
 
     /// The same, but nothing is made where there is none.
     pub(crate) async fn find(&self, name: &str) -> Result<Repository, Error> {
-        let file = self.0.all.iter().find(|repository| repository.name == name);
-        let file = file.ok_or_else(|| Error::Field {
-            field: "repository",
-            reason: format!("there is no repository {name}"),
-        })?;
-        let found = Repository::find(shelf(file)?, self.wrapping(file)?, self.0.clock.clone(), None).await?;
+        let file = self.setting(name)?;
+        let (shelf, clock) = (self.shelf(file).await?, self.0.clock.clone());
+        let found = Repository::find(shelf, self.wrapping(name)?, clock, None).await?;
         found.ok_or_else(|| Error::Refused {
             slug: "backup-no-repository",
             reason: format!("there is no repository at {}", file.url),
         })
+    }
+
+    /// Has a repository of a test stand for the one of this name.
+    #[cfg(test)]
+    pub(crate) async fn stand_in(&self, name: &str, repository: Repository) {
+        if let Ok((_, slot)) = self.slot(name) {
+            *slot.open.lock().await = Some(repository);
+        }
     }
 
     /// The first that can be used now; an error that says why none can.
@@ -207,59 +212,21 @@ impl Repositories {
     }
 
     async fn open(&self, file: &FileRepository) -> Result<Repository, Error> {
-        let (wrapping, shelf) = (self.wrapping(file)?, shelf(file)?);
-        Ok(Repository::open(shelf, wrapping, &self.0.cluster, self.0.clock.clone(), None).await?)
-    }
-}
-
-impl Repositories {
-    /// Has a repository of a test stand for the one of this name.
-    #[cfg(test)]
-    pub(crate) async fn stand_in(&self, name: &str, repository: Repository) {
-        self.0.open.lock().await.insert(name.to_owned(), repository);
-    }
-
-    fn wrapping(&self, file: &FileRepository) -> Result<Wrapping, Error> {
-        if !self.0.encryption {
-            return Ok(Wrapping::open_to_all());
-        }
-        let keys: Vec<_> = file.key_file.iter().chain(&file.old_key_files).collect();
-        Ok(Wrapping::from_files(&file.name, &keys)?)
-    }
-}
-
-/// The store that the settings name.
-fn shelf(file: &FileRepository) -> Result<Shelf, Error> {
-    let unknown = |reason: &str| Error::Field {
-        field: "backup.repositories",
-        reason: format!("{}: {reason}", file.url),
-    };
-    let Some(directory) = file.url.strip_prefix("file://") else {
-        return Err(unknown("only file:// is known"));
-    };
-    std::fs::create_dir_all(directory).map_err(|error| Error::file(std::path::Path::new(directory), error))?;
-    let store = LocalFileSystem::new_with_prefix(directory).map_err(|error| repo::Error::Store {
-        repository: file.name.clone(),
-        reason: error.to_string(),
-    })?;
-    Ok(Shelf::new(
-        Arc::new(store.with_fsync(true)),
-        Path::default(),
-        &file.name,
-        true,
-    ))
-        let wrapping = self.wrapping(&file.name)?;
-        let place = place_of(file);
-        let shelf = tokio::task::spawn_blocking(move || place.shelf()).await;
-        let shelf = shelf.map_err(|_| Error::Stopped)?.map_err(|reason| Error::Field {
-            field: "backup.repositories",
-            reason: format!("{}: {reason}", file.name),
-        })?;
+        let (wrapping, shelf) = (self.wrapping(&file.name)?, self.shelf(file).await?);
         let known = self.recall(&file.name).await;
         let (clock, seen) = (self.0.clock.clone(), known.as_ref().map(|known| &known.seen));
         let repository = Repository::open(shelf, wrapping, &self.0.cluster, clock, seen).await?;
         self.confirm(&repository, known.as_ref()).await?;
         Ok(repository)
+    }
+
+    async fn shelf(&self, file: &FileRepository) -> Result<Shelf, Error> {
+        let place = place_of(file);
+        let shelf = tokio::task::spawn_blocking(move || place.shelf()).await;
+        shelf.map_err(|_| Error::Stopped)?.map_err(|reason| Error::Field {
+            field: "backup.repositories",
+            reason: format!("{}: {reason}", file.name),
+        })
     }
 
     /// Looks whether a repository is what it was, and remembers how far it is.

@@ -78,12 +78,6 @@ pub struct BackupEnd {
     pub connection: Connection,
 }
 
-/// Data on its way to the server.
-#[derive(Debug)]
-pub struct CopyIn<'a> {
-    connection: &'a mut Connection,
-}
-
 impl Connection {
     /// Sends `BASE_BACKUP …`, and returns when the server has made its checkpoint and begins to send. The server must
     /// be of version 15 or newer.
@@ -100,15 +94,6 @@ impl Connection {
             tablespaces: tablespaces?,
             connection: self,
         })
-    }
-
-    /// Sends a command that takes data, such as `UPLOAD_MANIFEST`, and returns when the server awaits it.
-    pub async fn copy_in(&mut self, command: &str) -> Result<CopyIn<'_>, Error> {
-        self.begin()?;
-        frontend::query(self.channel.outbox(), command)?;
-        self.send().await?;
-        self.result_sets(tag::COPY_IN_RESPONSE).await?;
-        Ok(CopyIn { connection: self })
     }
 
     /// The rows of the results that come before a frame of this kind, which is taken as well.
@@ -244,35 +229,6 @@ impl<'a> BackupPart<'a> {
             b'p' => Self::Progress(u64::from_be_bytes(*rest.first_chunk::<8>()?)),
             _ => return None,
         })
-    }
-}
-
-impl CopyIn<'_> {
-    /// Sends a piece.
-    pub async fn send(&mut self, data: &[u8]) -> Result<(), Error> {
-        frontend::copy_data(self.connection.channel.outbox(), data)?;
-        self.connection.channel.send().await
-    }
-
-    /// That was all. Returns when the server has taken it.
-    pub async fn finish(self) -> Result<(), Error> {
-        frontend::copy_done(self.connection.channel.outbox());
-        self.connection.channel.send().await?;
-        loop {
-            match self.connection.next_tag(LIMITS).await? {
-                tag::READY_FOR_QUERY => return self.connection.ready(),
-                tag::ERROR_RESPONSE => return Err(self.connection.fail().await),
-                tag::COMMAND_COMPLETE => {
-                    self.connection.channel.message()?;
-                }
-                _ => {
-                    return Err(self
-                        .connection
-                        .channel
-                        .unexpected("something else than that it took the data"));
-                }
-            }
-        }
     }
 }
 

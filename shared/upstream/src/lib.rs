@@ -36,7 +36,7 @@ mod target;
 mod tls;
 mod url;
 
-pub use base_backup::{BackupEnd, BackupPart, BackupTablespace, BaseBackup, CopyIn, LogPlace};
+pub use base_backup::{BackupEnd, BackupPart, BackupTablespace, BaseBackup, LogPlace};
 pub use bulk::{CopyIn, CopyOut};
 pub use cancel::CancelToken;
 pub use certificate::{common_name, end_point};

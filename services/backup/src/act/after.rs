@@ -9,6 +9,7 @@ use weir_jobs::{JobRequest, Jobs, Window};
 use weir_model::Project;
 
 use super::order::{Order, read};
+use super::refusal::Refusal;
 use crate::error::Error;
 use crate::keeper::Keeper;
 use crate::orders::{ExpireOrder, ProofOrder};
@@ -109,9 +110,9 @@ fn position(position: Position) -> Json {
 /// Counts a proof that has ended, and says what its job did; a proof that did not succeed is a job that failed.
 pub(crate) fn proof_outcome(keeper: &Keeper, proof: &ProofEntry) -> Result<Json, Error> {
     let metrics = &keeper.metrics;
-    let refused = |slug, what: &str| {
+    let refused = |refusal: Refusal, what: &str| {
         let reason = format!("backup {} {what}: {}", proof.backup_id, proof.reason);
-        Err(Error::Refused { slug, reason })
+        Err(refusal.because(reason))
     };
     match proof.state {
         PROVEN => {
@@ -127,11 +128,10 @@ pub(crate) fn proof_outcome(keeper: &Keeper, proof: &ProofEntry) -> Result<Json,
         }
         FAILED => {
             metrics.proofs.with(["failed"]).inc();
-            refused("backup-proof-failed", "did not stand its proof")
+            refused(Refusal::ProofFailed, "did not stand its proof")
         }
         _ => {
             metrics.proofs.with(["inconclusive"]).inc();
-            refused("backup-proof-inconclusive", "could not be proven, which says nothing about it")
             refused(
                 Refusal::ProofInconclusive,
                 "could not be proven, which says nothing about it",

@@ -10,6 +10,7 @@ use weir_jobs::{JobContext, JobError, Work};
 use weir_model::{Coded as _, Project};
 
 use super::order::{Order, read};
+use super::refusal::Refusal;
 use super::transfer::Reporter;
 use crate::engine::pace::Pace;
 use crate::engine::progress::Progress;
@@ -68,10 +69,6 @@ impl<D: Deed> Operation<D> {
         let order: D::Order = read(parameters)?;
         order.check(&self.keeper.settings)?;
         if !order.is_for(project) {
-            return Err(Error::Refused {
-                slug: "backup-not-yours",
-                reason: format!("{} on behalf of project {project} is not allowed here", D::Order::OPERATION),
-            });
             let reason = format!(
                 "{} on behalf of project {project} is not allowed here",
                 D::Order::OPERATION

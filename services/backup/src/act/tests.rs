@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use weir_config::Sources;
 use weir_jobs::{Job, JobRequest, JobState, Jobs, Runner, RunnerOptions, Window, Work, Works};
-use weir_model::{Clock, Project, Secret};
+use weir_model::{Clock, Coded as _, Project, Secret};
 use weir_store::{Migrations, Store, StoreOptions};
 use weir_testkit::{Database, Postgres, eventually};
 
@@ -22,7 +22,7 @@ use crate::keeper::Keeper;
 use crate::metrics::Metrics;
 use crate::orders::{BackupOrder, ExportOrder, ProofOrder};
 use crate::relief::{Relief, Rule};
-use crate::repo::state::{BackupEntry, BackupKind};
+use crate::repo::state::{BackupEntry, BackupKind, ProofEntry};
 use crate::repositories::Repositories;
 use crate::settings::BackupSettings;
 
@@ -348,4 +348,31 @@ async fn a_backup_is_followed_by_its_proof_and_by_expiry_once() {
     after.of_backup(&entry).await.unwrap();
     let all = stage.jobs.list(&Project::default(), &[], None, 10).await.unwrap();
     assert_eq!(all.len(), 3, "an export is expired and not restored: {all:?}");
+}
+
+#[tokio::test]
+async fn a_proof_that_did_not_succeed_is_a_job_that_failed() {
+    use weir_proto::backup::v1::ProofState;
+    let stage = Stage::new(&["here"], &[]).await;
+    let outcome = |state: ProofState| {
+        let proof = ProofEntry {
+            backup_id: "b".to_owned(),
+            state: state.into(),
+            recovery_ms: 2_500,
+            reason: "a page is wrong".to_owned(),
+            ..ProofEntry::default()
+        };
+        proof_outcome(&stage.keeper, &proof)
+    };
+    let proven = outcome(ProofState::Proven).unwrap();
+    assert_eq!((&proven["state"], &proven["recovery_ms"]), (&json!("proven"), &json!(2_500)));
+    for (state, slug) in [
+        (ProofState::Failed, "backup-proof-failed"),
+        (ProofState::Inconclusive, "backup-proof-inconclusive"),
+        (ProofState::Running, "backup-proof-inconclusive"),
+    ] {
+        let error = outcome(state).unwrap_err();
+        assert_eq!((error.slug(), error.is_passing()), (slug, false));
+        assert!(error.to_string().contains("a page is wrong"), "{error}");
+    }
 }

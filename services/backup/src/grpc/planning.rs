@@ -6,12 +6,13 @@ use tokio::time::timeout;
 use weir_model::Coded;
 use weir_proto::backup::v1 as api;
 
-use crate::act::Order as _;
+use crate::act::{Order as _, Refusal, switched_off};
 use crate::catalog;
+use crate::engine::base;
 use crate::error::Error;
 use crate::keeper::Keeper;
 use crate::orders::{BackupOrder, Kind, Packing};
-use crate::repo::state::{BackupEntry, BackupKind, BackupState, State};
+use crate::repo::state::{BackupEntry, BackupKind, State};
 use crate::settings::SourceChoice;
 
 /// The server has this long to say how large it is.
@@ -93,8 +94,8 @@ pub(crate) async fn plan(keeper: &Keeper, order: &BackupOrder) -> Result<api::Pl
     let before = state.of_cluster().rfind(|entry| entry.kind() == kind);
     Ok(api::PlanBackupResponse {
         kind: kind as i32,
-        reason,
-        based_on_id: basis.map(|entry| entry.id.clone()).unwrap_or_default(),
+        reason: reason.to_owned(),
+        based_on_id: basis.unwrap_or_default(),
         source: source(keeper),
         way: way.into(),
         read_bytes,
@@ -104,26 +105,13 @@ pub(crate) async fn plan(keeper: &Keeper, order: &BackupOrder) -> Result<api::Pl
     })
 }
 
-/// Backups are switched off.
-pub(crate) fn switched_off() -> Error {
-    Error::Refused {
-        slug: "backup-off",
-        reason: "backups are switched off: backup.enabled is false".to_owned(),
-    }
-}
-
 fn silent() -> Error {
-    Error::Refused {
-        slug: "backup-server-silent",
-        reason: format!("the server did not say within {ANSWER_WITHIN:?} how large its databases are"),
-    }
+    let reason = format!("the server did not say within {ANSWER_WITHIN:?} how large its databases are");
+    Refusal::ServerSilent.because(reason)
 }
 
 fn no_repository() -> api::Obstacle {
-    obstacle(&Error::Refused {
-        slug: "backup-no-repository",
-        reason: "no repository is set: add one to backup.repositories".to_owned(),
-    })
+    obstacle(&Refusal::NoRepository.because("no repository is set: add one to backup.repositories"))
 }
 
 fn obstacle(error: &impl Coded) -> api::Obstacle {
@@ -135,22 +123,14 @@ fn obstacle(error: &impl Coded) -> api::Obstacle {
 }
 
 /// What sort it would be, upon which, and why.
-fn choice(wanted: Kind, state: &State) -> (BackupKind, Option<&BackupEntry>, String) {
-    let usable = || state.of_cluster().filter(|entry| entry.state() != BackupState::Failed);
-    let (last, last_full) = (
-        usable().next_back(),
-        usable().rfind(|entry| entry.kind() == BackupKind::Full),
-    );
-    let (kind, basis, why) = match wanted {
-        Kind::Full => return (BackupKind::Full, None, "it was asked for".to_owned()),
-        Kind::Unspecified => (BackupKind::Incremental, last, "there is one to build upon"),
-        Kind::Incremental => (BackupKind::Incremental, last, "it was asked for"),
-        Kind::Differential => (BackupKind::Differential, last_full, "it was asked for"),
+fn choice(wanted: Kind, state: &State) -> (BackupKind, Option<String>, &'static str) {
+    let (kind, basis) = base::basis(state, wanted);
+    let why = match (wanted, &basis) {
+        (Kind::Unspecified, Some(_)) => "there is one to build upon",
+        (Kind::Full, _) | (_, Some(_)) => "it was asked for",
+        _ => "there is none yet to build upon",
     };
-    if basis.is_none() {
-        return (BackupKind::Full, None, "there is none yet to build upon".to_owned());
-    }
-    (kind, basis, why.to_owned())
+    (kind, basis, why)
 }
 
 /// How large the cluster is.
@@ -185,6 +165,7 @@ fn scaled(entry: &BackupEntry, figure: u64, read_bytes: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::repo::state::BackupState;
 
     fn entry(id: &str, kind: BackupKind, state: BackupState) -> BackupEntry {
         let mut entry = BackupEntry {
@@ -202,10 +183,8 @@ mod tests {
         let mut state = State::default();
         let chosen = |wanted, state: &State| {
             let (kind, basis, reason) = choice(wanted, state);
-            (kind, basis.map(|entry| entry.id.clone()).unwrap_or_default(), reason)
+            (kind, basis.unwrap_or_default(), reason)
         };
-        let none = "there is none yet to build upon".to_owned();
-        assert_eq!(chosen(Kind::Unspecified, &state), (BackupKind::Full, String::new(), none));
         let none = "there is none yet to build upon";
         assert_eq!(
             chosen(Kind::Unspecified, &state),

@@ -1,8 +1,6 @@
-//! Decisions, from facts alone.
-
-pub(crate) mod history;
-pub(crate) mod restore;
-//! What is decided without waiting: what retention keeps, what nothing needs. Pure.
+//! Decisions, from facts alone: what to restore from, what retention keeps, what nothing needs. Pure.
 
 pub(crate) mod garbage;
+pub(crate) mod history;
+pub(crate) mod restore;
 pub(crate) mod retention;
