@@ -9,8 +9,9 @@ use weir_upstream::BackupTablespace;
 use super::ask::Facts;
 use super::basis::Basis;
 use super::changes::{self, Changes, NoChanges, Outcome};
+use super::check::Check;
 use super::crew::{Batch, Piece, Shared, What};
-use super::sums::{self, Misfit, Named};
+use super::sums::{self, Misfit};
 use super::tar::{self, Part};
 use crate::engine::base::pages;
 use crate::engine::progress::Progress;
@@ -26,7 +27,7 @@ const BATCH_PIECES: usize = 256;
 const MANIFEST_BYTES_MAX: usize = 1 << 30;
 /// It is a few lines.
 const LABEL_BYTES_MAX: u64 = 16 << 20;
-const LABEL: &str = "backup_label";
+pub(super) const LABEL: &str = "backup_label";
 
 /// What is not as it has to be.
 fn wrong(reason: impl Into<String>) -> Error {
@@ -71,12 +72,12 @@ pub(super) struct Copier {
     /// What files of the archive at hand lie below.
     prefix: String,
     open: Option<Open>,
-    files: Vec<FileEntry>,
+    pub files: Vec<FileEntry>,
     /// Where the data directory's own entries begin: tablespaces come first.
     own_from: usize,
     /// Of files of which changes came: size and sum of what came.
-    changed: HashMap<u32, (u64, u32)>,
-    label: Label,
+    pub changed: HashMap<u32, (u64, u32)>,
+    pub label: Label,
     /// Where links to tablespaces lead, as the server writes it.
     map: String,
     manifest: Vec<u8>,
@@ -89,7 +90,7 @@ pub(super) struct Copier {
 enum Stage {
     /// Nothing came yet.
     Waiting,
-    Archive(tar::Reader),
+    Archive(Box<tar::Reader>),
     Manifest,
 }
 
@@ -116,9 +117,9 @@ struct Whole {
 
 /// The content of a file that is kept by itself.
 #[derive(Debug, Clone, Default)]
-struct Label {
+pub(super) struct Label {
     /// As it came: size and sum. None: it did not come.
-    sent: Option<(u64, u32)>,
+    pub sent: Option<(u64, u32)>,
     content: Vec<u8>,
 }
 
@@ -182,7 +183,7 @@ impl Copier {
             }
             self.prefix = format!("pg_tblspc/{oid}/");
         }
-        self.stage = Stage::Archive(tar::Reader::new());
+        self.stage = Stage::Archive(Box::new(tar::Reader::new()));
         Ok(())
     }
 
@@ -284,7 +285,7 @@ impl Copier {
     }
 
     /// The path of the file of which this one holds changes.
-    fn changed_path(&self, path: &str) -> Option<String> {
+    pub(super) fn changed_path(&self, path: &str) -> Option<String> {
         let real = changes::real_path(path).filter(|_| self.is_incremental)?;
         pages::first_block(&real).map(|_| real)
     }
@@ -586,83 +587,4 @@ fn restorable(label: &Label) -> Vec<u8> {
     let lines = label.content.split_inclusive(|byte| *byte == b'\n');
     let lines = lines.filter(|line| !line.starts_with(b"INCREMENTAL FROM "));
     lines.flatten().copied().collect()
-}
-
-/// Holds a manifest against what arrived.
-struct Check<'a> {
-    copier: &'a Copier,
-    /// Files by their paths, and whether the manifest named them.
-    order: Vec<(u32, bool)>,
-    is_label_named: bool,
-}
-
-impl<'a> Check<'a> {
-    fn of(copier: &'a Copier) -> Self {
-        let is_file = |at: &u32| matches!(copier.files.get(*at as usize), Some(file) if file.kind() == EntryKind::File);
-        let mut order: Vec<_> = (0..)
-            .take(copier.files.len())
-            .filter(is_file)
-            .map(|at| (at, false))
-            .collect();
-        order.sort_unstable_by_key(|(at, _)| path_of(copier, *at));
-        Self {
-            copier,
-            order,
-            is_label_named: false,
-        }
-    }
-
-    /// The file that the manifest names; none: it is the label.
-    fn file(&mut self, named: &Named<'_>) -> Result<Option<&'a FileEntry>, Misfit> {
-        let differs = |what: &str| Misfit::Other(format!("{} {what}", named.path));
-        if named.path == LABEL {
-            let fits = |(bytes, crc)| named.has(bytes, crc);
-            self.is_label_named = self.copier.label.sent.is_some_and(fits);
-            return if self.is_label_named {
-                Ok(None)
-            } else {
-                Err(differs("has another content"))
-            };
-        }
-        let changed = self.copier.changed_path(&named.path);
-        let path = changed.as_deref().unwrap_or(&named.path);
-        let found = self
-            .order
-            .binary_search_by_key(&path, |(at, _)| path_of(self.copier, *at));
-        let found = found.ok().and_then(|found| self.order.get_mut(found));
-        let (at, seen) = found.ok_or_else(|| differs("did not arrive"))?;
-        if std::mem::replace(seen, true) {
-            return Err(differs("is named twice"));
-        }
-        let entry = self
-            .copier
-            .files
-            .get(*at as usize)
-            .ok_or_else(|| differs("did not arrive"))?;
-        let sent = self.copier.changed.get(at).copied();
-        if changed.is_some() != sent.is_some() {
-            return Err(differs("arrived otherwise"));
-        }
-        let (bytes, crc) = sent.unwrap_or((entry.bytes, entry.crc32c));
-        if named.has(bytes, crc) {
-            Ok(Some(entry))
-        } else {
-            Err(differs("has another content"))
-        }
-    }
-
-    fn end(&self) -> Result<(), Misfit> {
-        if let Some((at, _)) = self.order.iter().find(|(_, seen)| !seen) {
-            return Err(Misfit::Other(format!("{} is not named", path_of(self.copier, *at))));
-        }
-        if self.is_label_named {
-            Ok(())
-        } else {
-            Err(Misfit::Other("its label is not named".to_owned()))
-        }
-    }
-}
-
-fn path_of(copier: &Copier, at: u32) -> &str {
-    copier.files.get(at as usize).map_or("", |file| file.path.as_str())
 }

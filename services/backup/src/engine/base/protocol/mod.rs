@@ -11,6 +11,7 @@
 mod ask;
 mod basis;
 mod changes;
+mod check;
 mod copy;
 mod crc;
 mod crew;

@@ -352,7 +352,7 @@ mod tests {
                 let mut name = file(b"././@LongLink", long.as_bytes());
                 let mut header = *name.first_chunk::<BLOCK>().unwrap();
                 header[156] = b'L';
-                put(&mut name_block(&mut name), 0, &sign(header));
+                put(name_block(&mut name), 0, &sign(header));
                 name
             },
             file(b"short", &[7; 1000]),
@@ -374,7 +374,7 @@ mod tests {
         }
     }
 
-    fn name_block(bytes: &mut Vec<u8>) -> &mut [u8; BLOCK] {
+    fn name_block(bytes: &mut [u8]) -> &mut [u8; BLOCK] {
         bytes.first_chunk_mut::<BLOCK>().unwrap()
     }
 
