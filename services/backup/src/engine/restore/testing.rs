@@ -99,7 +99,7 @@ pub(super) async fn stored(repository: &Repository, basis: Option<&str>, data: &
         .unwrap();
     let (send, sealed) = mpsc::channel(2);
     let mut worker = intake.worker(Compression::Zstd(1), send);
-    let storing = tokio::spawn(Arc::clone(&intake).store(sealed, 2));
+    let storing = Arc::clone(&intake).store(sealed, 2);
     let basis = intake.basis().cloned();
     let data = data.to_owned();
     let working = tokio::task::spawn_blocking(move || {
@@ -127,8 +127,9 @@ pub(super) async fn stored(repository: &Repository, basis: Option<&str>, data: &
         worker.finish().unwrap();
         (files, tablespaces)
     });
-    let (files, tablespaces) = working.await.unwrap();
-    storing.await.unwrap().unwrap();
+    let (worked, stored) = tokio::join!(working, storing);
+    stored.unwrap();
+    let (files, tablespaces) = worked.unwrap();
     let Facts {
         mut manifest,
         mut entry,

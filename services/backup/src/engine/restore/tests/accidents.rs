@@ -99,6 +99,41 @@ async fn a_restore_that_is_killed_at_any_moment_is_gone_on_with() {
     assert!(cut_off >= 3, "only {cut_off} were cut off in the middle");
 }
 
+#[tokio::test]
+async fn a_directory_that_is_written_over_is_no_cluster_until_it_is_whole_again() {
+    let world = World::new().await;
+    let entry = world.stored(None).await;
+    let begun = tokio::time::Instant::now();
+    assert!(process(&world, "to").status().unwrap().success());
+    let takes = begun.elapsed();
+    let fresh = pictured(&world.path("to"));
+    let mut cut_off = 0;
+    for seed in 0..16 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        for name in ["base/1/1000", "base/1/1001", "base/1/1003"] {
+            fs::write(world.path("to").join(name), vec![seed as u8; 2 << 20]).unwrap();
+        }
+        let damaged = pictured(&world.path("to"));
+        let mut child = process(&world, "to").spawn().unwrap();
+        tokio::time::sleep(takes.mul_f64(random.f64() * 1.1)).await;
+        drop(child.kill());
+        child.wait().unwrap();
+        if world.path("to/global/pg_control").exists() {
+            let mut there = pictured(&world.path("to"));
+            there.retain(|(name, ..)| !name.starts_with(".weir-restore"));
+            let is_one = [&fresh, &damaged]
+                .iter()
+                .any(|all| first_difference(&there, all).is_none());
+            assert!(is_one, "seed {seed}: neither what it was nor what it has to be");
+        } else {
+            cut_off += 1;
+        }
+        world.restore(&entry, "to", true).await.unwrap();
+        assert_same(&pictured(&world.path("to")), &fresh);
+    }
+    assert!(cut_off >= 2, "only {cut_off} were cut off in the middle");
+}
+
 /// A file system of a few megabytes, or none where this process may not have one.
 struct Small(PathBuf);
 
@@ -126,7 +161,7 @@ async fn a_disk_that_is_full_is_told_of_and_what_is_there_is_gone_on_with() {
     let world = World::new().await;
     let entry = world.stored(None).await;
     let Some(small) = Small::mount(&world.path("small"), "size=3m") else {
-        eprintln!("left out: this process may not mount a small file system");
+        tracing::warn!("left out: this process may not mount a small file system");
         return;
     };
     let mut options = world.options("elsewhere", false);
