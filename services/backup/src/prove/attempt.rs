@@ -15,6 +15,7 @@ use super::programs::{Programs, refused};
 use super::scratch::{self, Scratch, Start};
 use super::spool::Spool;
 use super::{files, target};
+use crate::engine::base::on_a_thread;
 use crate::engine::pace::Pace;
 use crate::error::Error;
 use crate::keeper::Keeper;
@@ -109,7 +110,7 @@ impl<'a> Attempt<'a> {
         let place = Place::take(directory, PLACE, &programs, self.pace.stop()).await?;
         let looked = self.restore_and_look(&place, &programs).await;
         if !settings.proof_rolling {
-            place.empty()?;
+            place.empty().await?;
         }
         looked
     }
@@ -150,11 +151,17 @@ impl<'a> Attempt<'a> {
 
     async fn bring(&self, place: &Place, programs: &Programs, check: &mut Check) -> Result<Manifest, Error> {
         let manifest = self.repository.manifest(&self.entry).await?;
+        place
+            .check_room(manifest.files.iter().map(|file| file.bytes).sum())
+            .await?;
         let brought = files::bring(self.repository, &manifest, place.data(), place.tablespaces(), self.pace).await?;
-        programs.own_all(&place.data())?;
-        if place.tablespaces().exists() {
-            programs.own_all(&place.tablespaces())?;
-        }
+        let (owner, all) = (programs.clone(), [place.data(), place.tablespaces()]);
+        on_a_thread(move || {
+            all.iter()
+                .filter(|part| part.exists())
+                .try_for_each(|part| owner.own_all(part))
+        })
+        .await?;
         check.examined = brought.bytes;
         if brought.kept > 0 {
             check.note(format!(
@@ -229,7 +236,13 @@ impl<'a> Attempt<'a> {
                 }
                 Ok(None)
             }
-            Err(error) => Err(error),
+            Err(error) => match checks::damage(&error) {
+                Some(said) => {
+                    check.found(said);
+                    Ok(None)
+                }
+                None => Err(error),
+            },
         }
     }
 

@@ -37,6 +37,7 @@ pub(crate) use spool::Spool;
 use crate::engine::pace::Pace;
 use crate::error::Error;
 use crate::keeper::Keeper;
+use crate::metrics::Metrics;
 use crate::orders::ProofOrder;
 use crate::repo::Repository;
 use crate::repo::state::{BackupEntry, BackupKind, ProofEntry};
@@ -113,16 +114,7 @@ fn tell(keeper: &Keeper, proof: &ProofEntry) {
     let outcome = outcome(proof);
     keeper.metrics.proofs.with([outcome]).inc();
     if outcome == "proven" {
-        keeper
-            .metrics
-            .restore_test_last_success
-            .with([])
-            .set(proof.ended_unix_ms as f64 / 1000.0);
-        keeper
-            .metrics
-            .recovery_seconds
-            .with([])
-            .set(proof.recovery_ms as f64 / 1000.0);
+        show_last(&keeper.metrics, proof);
         tracing::info!(
             proof.id,
             backup.id = proof.backup_id,
@@ -138,6 +130,13 @@ fn tell(keeper: &Keeper, proof: &ProofEntry) {
             "a backup is not proven"
         );
     }
+}
+
+/// Shows the last proof that succeeded. Also to be called with the one of a repository's state when the service starts.
+pub(crate) fn show_last(metrics: &Metrics, proof: &ProofEntry) {
+    let ended = metrics.restore_test_last_success.with([]);
+    ended.set(proof.ended_unix_ms as f64 / 1000.0);
+    metrics.recovery_seconds.with([]).set(proof.recovery_ms as f64 / 1000.0);
 }
 
 /// How a proof ended, in one word.

@@ -6,6 +6,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::Write as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio_util::sync::CancellationToken;
 
 use super::programs::{Programs, refused};
+use crate::engine::base::on_a_thread;
 use crate::error::Error;
 
 /// How a directory says that it is ours.
@@ -21,6 +23,8 @@ const MARK_TEXT: &str = "This directory belongs to Weir's backup service, which 
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// A server that was told to end at once is killed after this.
 const END_WITHIN: Duration = Duration::from_secs(20);
+/// So much is left free, for log and for others.
+const RESERVE_BYTES: u64 = 256 << 20;
 /// The path of a socket cannot be longer, all told.
 const SOCKET_PATH_MAX: usize = 107;
 
@@ -93,10 +97,16 @@ impl Place {
     }
 
     /// Removes the data.
-    pub(crate) fn empty(&self) -> Result<(), Error> {
-        ["data", "tablespaces", "wal"]
-            .iter()
-            .try_for_each(|part| self.remove(part))
+    pub(crate) async fn empty(&self) -> Result<(), Error> {
+        let path = self.path.clone();
+        let all = ["data", "tablespaces", "wal"];
+        on_a_thread(move || all.iter().try_for_each(|part| remove_all(&path.join(part)))).await
+    }
+
+    /// Refuses where there is no room for so many bytes in the place of what is there.
+    pub(crate) async fn check_room(&self, bytes: u64) -> Result<(), Error> {
+        let path = self.path.clone();
+        on_a_thread(move || check_room(&path, bytes)).await
     }
 }
 
@@ -120,6 +130,39 @@ pub(crate) async fn tidy(parent: &Path) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+fn check_room(path: &Path, bytes: u64) -> Result<(), Error> {
+    let failed = |error: rustix::io::Errno| Error::file(path, error.into());
+    let facts = rustix::fs::statvfs(path).map_err(failed)?;
+    let free = facts.f_bavail.saturating_mul(facts.f_frsize);
+    let (room, needed) = (
+        free.saturating_add(bytes_below(path)?),
+        bytes.saturating_add(RESERVE_BYTES),
+    );
+    if room >= needed {
+        return Ok(());
+    }
+    Err(refused(format!(
+        "{} has room for {room} bytes, and {needed} are needed with log and something left over",
+        path.display()
+    )))
+}
+
+/// What the files below a directory take.
+fn bytes_below(path: &Path) -> Result<u64, Error> {
+    let mut bytes = 0;
+    for entry in std::fs::read_dir(path).map_err(|error| Error::file(path, error))? {
+        let entry = entry.map_err(|error| Error::file(path, error))?;
+        // Of the entry itself: links lead elsewhere.
+        let facts = entry.metadata().map_err(|error| Error::file(&entry.path(), error))?;
+        bytes += if facts.is_dir() {
+            bytes_below(&entry.path())?
+        } else {
+            facts.blocks() * 512
+        };
+    }
+    Ok(bytes)
 }
 
 fn is_ours(path: &Path) -> bool {
@@ -223,5 +266,22 @@ fn remove_all(path: &Path) -> Result<(), Error> {
     match std::fs::remove_dir_all(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::file(path, error)),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_is_what_is_free_and_what_is_there() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(bytes_below(dir.path()).unwrap(), 0);
+        std::fs::create_dir(dir.path().join("data")).unwrap();
+        std::fs::write(dir.path().join("data/file"), [1; 8192]).unwrap();
+        assert_eq!(bytes_below(dir.path()).unwrap(), 8192);
+        check_room(dir.path(), 1).unwrap();
+        let refused = check_room(dir.path(), u64::MAX / 2).unwrap_err();
+        assert!(refused.to_string().contains("has room for"), "{refused}");
     }
 }

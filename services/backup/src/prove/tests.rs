@@ -210,6 +210,20 @@ async fn damage_in_pages_and_indexes_is_found() {
     let nonsense = nonsense.await;
     finds(&lab, &deep(&nonsense.id), "structure", "public.kept, page 2").await;
 
+    // The catalogue has lost a page: nobody can even log in, or what there is is not found.
+    let catalogue = lab.value("select pg_relation_filepath('pg_class')").await;
+    let headless = lab.back_up_changed(None, |path, content| {
+        if path == catalogue {
+            with_page(content, 0, |page| {
+                page[12..14].copy_from_slice(&24_u16.to_ne_bytes());
+                page[14..16].copy_from_slice(&8192_u16.to_ne_bytes());
+            });
+        }
+    });
+    let headless = headless.await;
+    let proof = lab.prove(&deep(&headless.id)).await;
+    assert_eq!(proof.state, ProofState::Failed as i32, "{proof:?}");
+
     let lost = lab.back_up_changed(None, |path, content| {
         if path == index {
             // The last entry of the only leaf is gone.
@@ -346,6 +360,10 @@ async fn a_scratch_server_reaches_nobody() {
     assert!(came.is_err(), "somebody came: {came:?}");
     let left: Vec<_> = std::fs::read_dir(&touched).unwrap().collect();
     assert!(left.is_empty(), "{left:?}");
+    // What it wrote itself, on a timeline of its own, is not even marked for anybody.
+    let marked = walked(&data.join("pg_wal/archive_status"));
+    let own = |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().starts_with("00000002");
+    assert!(!marked.iter().any(own), "{marked:?}");
     assert_eq!(std::fs::read_to_string(data.join("postgresql.auto.conf")).unwrap(), "");
 }
 

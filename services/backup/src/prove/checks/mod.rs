@@ -88,11 +88,22 @@ pub(super) async fn databases(scratch: &mut Scratch, stop: &CancellationToken) -
 /// What an error of a check is worth: a server that broke down over what it read is a finding.
 pub(super) fn taken(check: &mut Check, ended: Result<(), Error>, scratch: &mut Scratch) -> Result<(), Error> {
     let Err(error) = ended else { return Ok(()) };
+    if let Some(said) = damage(&error) {
+        check.found(said);
+        return Ok(());
+    }
     if broke_down(&scratch.log()) {
         check.found(format!("the server broke down: {}", scratch.last_words()));
         return Ok(());
     }
     Err(error)
+}
+
+/// What a server says of damage, whatever it was asked: it cannot even be talked to where its own catalogue is broken.
+pub(super) fn damage(error: &Error) -> Option<String> {
+    let Error::Upstream(error) = error else { return None };
+    let said = error.server()?;
+    (said.sqlstate.starts_with("XX") || is_missing_file(said)).then(|| wording(said))
 }
 
 /// Whether a log tells of a process that broke down by itself. One that was killed from outside tells nothing.
