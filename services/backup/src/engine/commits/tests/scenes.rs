@@ -10,6 +10,7 @@ use super::super::line::{Line, load};
 use super::super::list::{Query, list};
 use super::super::{list_commits, recovery_windows, windows};
 use super::server::{Archive, lsn};
+use crate::repo::manifest::Relation;
 use crate::repo::wal::Segment;
 
 async fn run(archive: &Archive, sql: &str) -> u32 {
@@ -154,6 +155,39 @@ async fn the_delete_that_did_the_harm_is_found_by_its_table() {
         ..request
     };
     assert!(list_commits(&archive.keeper, &elsewhere).await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_knows_names_where_no_server_can_be_asked() {
+    let mut archive = Archive::start().await;
+    archive.server.psql("postgres", "create table t (v int)").await;
+    let ask = "select c.oid || ' ' || pg_relation_filenode(c.oid) || ' ' || d.oid
+               from pg_class c, pg_database d where relname = 't' and datname = 'postgres'";
+    let said = archive.server.psql("postgres", ask).await;
+    let numbers: Vec<u32> = said.split(' ').map(|number| number.parse().unwrap()).collect();
+    let xid = run(&archive, "insert into t values (1)").await;
+    archive.bring_open(0).await;
+    archive.server.stop().await;
+    let nameless = found(&archive, xid).await;
+    assert_eq!(
+        (told(&nameless)[0].0, nameless.database.as_str()),
+        (numbers[1].to_string().as_str(), "")
+    );
+    let relation = Relation {
+        database: "postgres".to_owned(),
+        database_oid: numbers[2],
+        name: "public.t".to_owned(),
+        oid: numbers[0],
+        filenode: numbers[1],
+        kind: "r".to_owned(),
+        tablespace: 0,
+    };
+    archive.backed_up_with("a", 0, 0, vec![relation]).await;
+    let named = found(&archive, xid).await;
+    assert_eq!(
+        (told(&named), named.database.as_str()),
+        (vec![("public.t", 1, 0, 0, false)], "postgres")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -446,6 +480,20 @@ async fn a_promoted_standby_goes_on_on_its_own_timeline() {
     let wal = standby.data_dir().join("pg_wal");
     let history = std::fs::read(wal.join("00000002.history")).unwrap();
     archive.repository.put_history(2, &history).await.unwrap();
+    // What the old one wrote after the fork does not lead to the new timeline.
+    let told = list(
+        &archive.repository,
+        &Query {
+            count: 5,
+            ..Query::default()
+        },
+    )
+    .await
+    .unwrap();
+    assert_eq!(
+        told.commits.first().map(|commit| (commit.xid, commit.timeline)),
+        Some((forked, 1))
+    );
     standby.psql("postgres", "select pg_switch_wal()").await;
     let end = lsn(&standby.psql("postgres", "select pg_current_wal_lsn()").await);
     let size = u64::from(archive.segment_bytes);

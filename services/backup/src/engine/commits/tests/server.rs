@@ -16,6 +16,7 @@ use crate::cluster::Cluster;
 use crate::keeper::Keeper;
 use crate::metrics::Metrics;
 use crate::repo::Repository;
+use crate::repo::manifest::{Manifest, Relation};
 use crate::repo::state::{BackupEntry, BackupKind, BackupState, Position};
 use crate::repo::wal::Segment;
 use crate::repositories::Repositories;
@@ -143,6 +144,11 @@ impl Archive {
 
     /// Lists a backup that begins and ends there.
     pub(super) async fn backed_up(&self, id: &str, start: u64, stop: u64) {
+        self.backed_up_with(id, start, stop, Vec::new()).await;
+    }
+
+    /// The same with names of relations.
+    pub(super) async fn backed_up_with(&self, id: &str, start: u64, stop: u64, relations: Vec<Relation>) {
         let position = |lsn| {
             Some(Position {
                 timeline: self.timeline,
@@ -159,8 +165,9 @@ impl Archive {
         };
         entry.set_kind(BackupKind::Full);
         entry.set_state(BackupState::Proven);
-        let manifest = crate::repo::manifest::Manifest {
+        let manifest = Manifest {
             id: id.to_owned(),
+            relations,
             ..Default::default()
         };
         entry.manifest_hash = self.repository.put_manifest(&manifest).await.unwrap();
