@@ -41,6 +41,15 @@ impl Cluster {
         self.ask_in(self.target.database(), name).await
     }
 
+    /// The same at this server.
+    pub(crate) async fn ask_at(target: &Target, name: &str) -> Result<Connection, Error> {
+        let options = ConnectOptions {
+            application_name: Some(name.to_owned()),
+            ..ConnectOptions::default()
+        };
+        Ok(Connection::connect(target, options).await?)
+    }
+
     /// The same in another database.
     pub(crate) async fn ask_in(&self, database: &str, name: &str) -> Result<Connection, Error> {
         let options = ConnectOptions {

@@ -127,6 +127,7 @@ pub(crate) async fn begin(repository: &Repository, id: Uuid, holder: &str) -> Re
             holder: holder.to_owned(),
             renewed_unix_ms: repository.clock().unix_ms(),
             beats: 0,
+            attempt: holder.to_owned(),
         });
         Ok(())
     });
@@ -136,10 +137,7 @@ pub(crate) async fn begin(repository: &Repository, id: Uuid, holder: &str) -> Re
 /// Says that an export is still being written. An error where somebody else holds its lease, or nobody.
 pub(crate) async fn renew(repository: &Repository, id: Uuid, holder: &str) -> Result<(), Error> {
     let renewed = repository.change(|state| {
-        let lease = state.lease_mut(id)?;
-        if lease.holder != holder {
-            return Err(repo::Error::Fenced(id));
-        }
+        let lease = state.lease_mut(id, holder)?;
         lease.renewed_unix_ms = repository.clock().unix_ms();
         lease.beats += 1;
         Ok(())
@@ -158,10 +156,7 @@ pub(crate) async fn commit(
     let mut entry = entry.clone();
     entry.manifest_hash = put(repository, &entry.id, index).await?;
     let listed = repository.change(|state| {
-        if state.lease_mut(id)?.holder != holder {
-            return Err(repo::Error::Fenced(id));
-        }
-        state.commit(id, entry.clone())
+        state.commit(id, holder, entry.clone())
     });
     listed.await?;
     Ok(entry)
@@ -171,7 +166,7 @@ pub(crate) async fn commit(
 pub(crate) async fn abandon(repository: &Repository, id: Uuid, holder: &str) -> Result<(), Error> {
     let name = id.to_string();
     let ended = repository.change(|state| {
-        state.leases.retain(|lease| lease.id != name || lease.holder != holder);
+        state.leases.retain(|lease| lease.id != name || lease.attempt != holder);
         Ok(())
     });
     Ok(ended.await?)

@@ -297,15 +297,6 @@ impl Repository {
             .collect())
     }
 
-    /// Whether a segment is there as a whole.
-    pub(crate) async fn has_segment(&self, segment: Segment) -> Result<bool, Error> {
-        match self.shelf().size(&segment.whole()).await {
-            Ok(_) => Ok(true),
-            Err(Error::Missing { .. }) => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-
     /// The segments of a timeline of which there are parts, in order.
     pub(crate) async fn open_segments(&self, timeline: u32, segment_bytes: u32) -> Result<Vec<Segment>, Error> {
         let listed = self.shelf().list(&format!("wal/{timeline:08X}/pieces")).await?;

@@ -7,6 +7,7 @@ pub(crate) mod listing;
 mod local;
 pub(crate) mod pages;
 pub(crate) mod protocol;
+mod way;
 #[cfg(test)]
 mod tests;
 
@@ -18,6 +19,7 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use crate::engine::pace::Pace;
+use crate::engine::wal;
 use crate::error::Error;
 use crate::keeper::Keeper;
 use crate::orders::{BackupOrder, Kind, Packing};
@@ -28,6 +30,7 @@ use crate::repo::state::{BackupEntry, BackupKind, BackupState, Position, State};
 use crate::repo::{self, Repository};
 use crate::settings::{BackupSettings, CompressionChoice};
 use facts::Facts;
+use way::Way;
 
 /// How often a writer says that it is there.
 const RENEW_EVERY: Duration = Duration::from_secs(60);
@@ -65,26 +68,30 @@ pub(crate) struct Taken {
 pub(crate) async fn back_up(keeper: &Keeper, id: Uuid, order: &BackupOrder, pace: &Pace) -> Result<BackupEntry, Error> {
     let started_unix_ms = keeper.clock.unix_ms();
     let repository = chosen(keeper, order).await?;
-    let mut connection = keeper.cluster.ask("weir-backup").await?;
-    let facts = Facts::of(&mut connection).await?;
+    let mut way = Way::of(&keeper.cluster).await?;
+    let facts = Facts::of(way.connection()).await?;
     let state = owned(&repository, &facts).await?;
     let (kind, basis) = basis(&state, order.kind);
     let intake = Intake::begin(&repository, id, basis.as_deref(), "backup").await?;
     let options = options(&keeper.settings, order, id, &facts);
     let working = async {
-        let root = keeper.cluster.data_directory.as_deref();
-        let root = root.ok_or_else(|| no_way(keeper))?;
-        let reading = local::back_up(&mut connection, root, &intake, &options, pace);
+        let reading = way.read(&intake, &options, pace);
         let (taken, relations) = tokio::join!(reading, facts::relations(&keeper.cluster, &facts));
-        Ok::<_, Error>((taken?, relations))
+        let taken = taken?;
+        pace.progress().begin("wal", 0);
+        // Without the log of the time that it took, it is no backup.
+        let log = wal::ensure(keeper, &repository, taken.start, taken.stop);
+        let log = pace.stop().run_until_cancelled(log).await;
+        log.ok_or(Error::Stopped)??;
+        Ok::<_, Error>((taken, relations))
     };
-    let worked = Box::pin(working);
-    let (taken, relations) = match leased(&intake, worked).await {
+    let (taken, relations) = match leased(&intake, Box::pin(working)).await {
         Ok(done) => done,
         Err(error) => return Err(given_up(&intake, error).await),
     };
     pace.progress().begin("seal", 0);
-    let entry = entry(keeper, kind, &facts, &options, &taken, started_unix_ms);
+    let mut entry = entry(keeper, kind, &facts, &options, &taken, started_unix_ms);
+    entry.note.clone_from(&order.note);
     let manifest = manifest(taken, &facts, relations);
     Ok(intake.commit(manifest, entry).await?)
 }
@@ -93,13 +100,6 @@ async fn chosen(keeper: &Keeper, order: &BackupOrder) -> Result<Repository, Erro
     match order.repositories.first() {
         Some(name) => keeper.repositories.get(name).await,
         None => keeper.repositories.first().await,
-    }
-}
-
-fn no_way(keeper: &Keeper) -> Error {
-    Error::Refused {
-        slug: "backup-data-directory",
-        reason: format!("backup.data_directory is not set for cluster {}", keeper.cluster.name),
     }
 }
 

@@ -51,14 +51,14 @@ pub(crate) struct WalSnapshot {
 pub(super) enum Voice {
     /// The slot was given up.
     Guard,
-    /// Log is missing.
-    Gap,
     /// The server, or what it sends.
     Reception,
     /// A repository.
     Repository(String),
     /// The directory of `archive_command`.
     Archive,
+    /// Log is missing. It stays so: what can be helped is told first.
+    Gap,
 }
 
 /// The log of the cluster. Cheap to clone; clones share what they know.

@@ -5,7 +5,8 @@
 
 use std::time::Duration;
 
-use tokio::sync::watch;
+use futures_util::future::try_join_all;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 use weir_store::Backoff;
 
@@ -17,6 +18,8 @@ use crate::repo::{self, Repository};
 
 /// So many pieces of one size are put together into one of the next.
 const MERGED: usize = 16;
+/// More is not remembered of what is to be removed: the next session removes it.
+const CHORES_MAX: usize = 64;
 /// A repository that has not answered for so long is told of.
 const STALLED_AFTER: Duration = Duration::from_secs(5);
 const RETRY_FIRST: Duration = Duration::from_millis(100);
@@ -66,9 +69,42 @@ impl Pieces {
     }
 }
 
+/// Pieces that others have taken the place of.
+enum Chore {
+    /// These.
+    Spans(Segment, Vec<(u64, u64, u32)>),
+    /// All of a segment.
+    All(Segment),
+}
+
+/// Removes pieces, beside what is stored: a commit does not wait for that. What fails is left to the next session.
+async fn clean(repository: &Repository, mut chores: mpsc::Receiver<Chore>) {
+    while let Some(chore) = chores.recv().await {
+        let removed = match chore {
+            Chore::All(segment) => repository.drop_pieces(segment).await,
+            Chore::Spans(segment, spans) => {
+                let drops = spans
+                    .iter()
+                    .map(|span| repository.drop_piece(segment, (span.0, span.1)));
+                try_join_all(drops).await.map(drop)
+            }
+        };
+        if let Err(error) = removed {
+            tracing::debug!(repository = repository.name(), %error, "pieces of the log were not removed");
+        }
+    }
+}
+
 impl Scribe<'_> {
     /// Stores until the tail has ended and all of it is stored. An error: what it will never take.
-    pub(super) async fn run(mut self) -> Result<(), repo::Error> {
+    pub(super) async fn run(self) -> Result<(), repo::Error> {
+        let (chores, left) = mpsc::channel(CHORES_MAX);
+        let repository = self.repository.clone();
+        let (written, ()) = tokio::join!(self.write(chores), clean(&repository, left));
+        written
+    }
+
+    async fn write(mut self, chores: mpsc::Sender<Chore>) -> Result<(), repo::Error> {
         let (mut grown, mut backoff) = (self.tail.grown(), Backoff::new(RETRY_FIRST, RETRY_MAX));
         let mut begun = Instant::now();
         loop {
@@ -77,7 +113,7 @@ impl Scribe<'_> {
                 Part::Lost => self.catch_up().await,
                 part => {
                     begun = Instant::now();
-                    self.store(part).await
+                    self.store(part, &chores).await
                 }
             };
             match done {
@@ -139,7 +175,7 @@ impl Scribe<'_> {
     }
 
     /// Stores a part; says so where that takes long.
-    async fn store(&mut self, part: Part) -> Result<(), repo::Error> {
+    async fn store(&mut self, part: Part, chores: &mpsc::Sender<Chore>) -> Result<(), repo::Error> {
         let (tail, number, log, voice) = (self.tail, self.number, self.log, self.voice());
         let name = self.repository.name().to_owned();
         let slow = async move {
@@ -152,19 +188,19 @@ impl Scribe<'_> {
             std::future::pending::<()>().await;
         };
         tokio::select! {
-            stored = self.keep(part) => stored,
+            stored = self.keep(part, chores) => stored,
             () = slow => Ok(()),
         }
     }
 
-    async fn keep(&mut self, part: Part) -> Result<(), repo::Error> {
+    async fn keep(&mut self, part: Part, chores: &mpsc::Sender<Chore>) -> Result<(), repo::Error> {
         match part {
             Part::Whole(segment, content) => {
                 self.repository.keep_segment(segment, content, WHOLE_LEVEL).await?;
                 self.log.metrics().wal_segments.with([self.repository.name()]).inc();
                 self.stored(segment.end());
-                // What is left of them is removed when the next session begins.
-                self.repository.drop_pieces(segment).await
+                let _ = chores.try_send(Chore::All(segment));
+                Ok(())
             }
             Part::Piece(segment, offset, content) => {
                 let end = u64::from(offset) + content.len() as u64;
@@ -172,7 +208,7 @@ impl Scribe<'_> {
                     .keep_piece(segment, offset, content, PIECE_LEVEL)
                     .await?;
                 self.stored(segment.start() + end);
-                self.put_together(segment, u64::from(offset), end).await
+                self.put_together(segment, u64::from(offset), end, chores).await
             }
             Part::Nothing | Part::Over | Part::Lost => Ok(()),
         }
@@ -186,7 +222,13 @@ impl Scribe<'_> {
     }
 
     /// Puts pieces together, so that however slowly a segment fills there are few of it.
-    async fn put_together(&mut self, segment: Segment, from: u64, end: u64) -> Result<(), repo::Error> {
+    async fn put_together(
+        &mut self,
+        segment: Segment,
+        from: u64,
+        end: u64,
+        chores: &mpsc::Sender<Chore>,
+    ) -> Result<(), repo::Error> {
         let (mut from, mut times) = (from, 0);
         while let Some(alike) = self.pieces.push(segment, from, end, times) {
             let at = self.pieces.spans.len() - alike;
@@ -198,9 +240,7 @@ impl Scribe<'_> {
             self.repository
                 .keep_piece(segment, offset, content, PIECE_LEVEL)
                 .await?;
-            for (from, end, _) in self.pieces.spans.split_off(at) {
-                self.repository.drop_piece(segment, (from, end)).await?;
-            }
+            let _ = chores.try_send(Chore::Spans(segment, self.pieces.spans.split_off(at)));
             times += 1;
         }
         Ok(())

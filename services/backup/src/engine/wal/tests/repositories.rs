@@ -30,7 +30,7 @@ async fn another_repository_may_fail_and_is_brought_up_to_the_first() {
     world.start();
     let begun = world.until_safe(&postgres).await;
     until_has(&world.repository(1).await, begun).await;
-    for mood in [Mood::Fails, Mood::Stalls] {
+    for mood in [Mood::Fails] {
         world.moods[1].set(mood);
         write(&postgres, 90).await;
         // The first goes on, the other is told of.
