@@ -3,13 +3,13 @@
 //! Everything here may be cut off anywhere and done again: what a step relies on it reads anew, and what it changes it
 //! changes by one new generation of the state.
 
-mod collect;
-mod copy;
-mod expire;
+pub(crate) mod collect;
+pub(crate) mod copy;
+pub(crate) mod expire;
 pub(crate) mod leases;
-mod mend;
-mod rotate;
-mod verify;
+pub(crate) mod mend;
+pub(crate) mod rotate;
+pub(crate) mod verify;
 
 use std::sync::Arc;
 
@@ -17,11 +17,11 @@ use weir_runtime::{Ground, Stage};
 
 use crate::keeper::Keeper;
 
-pub(crate) use copy::{Copied, copy};
-pub(crate) use expire::{ExpiryPlan, expire, plan_expiry};
-pub(crate) use mend::{Mended, mend};
-pub(crate) use rotate::{Rotated, rotate};
-pub(crate) use verify::{Damage, VerifyReport, verify};
+pub(crate) use copy::copy;
+pub(crate) use expire::{expire, plan_expiry};
+pub(crate) use mend::mend;
+pub(crate) use rotate::rotate;
+pub(crate) use verify::verify;
 
 /// Looks after the repositories for as long as the service runs, and shows how they stand.
 pub(crate) fn start(ground: &Ground, keeper: &Arc<Keeper>) {

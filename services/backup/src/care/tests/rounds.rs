@@ -134,6 +134,53 @@ async fn an_attempt_under_way_keeps_its_packs_until_it_was_silent_for_long() {
 }
 
 #[tokio::test]
+async fn what_a_writer_takes_over_stays_even_where_it_was_given_up_meanwhile() {
+    let repository = process(&in_memory(1)).await.unwrap();
+    let (mut ledger, backups) = three(&repository).await;
+    let id = Uuid::now_v7();
+    let basis = backups[2].id.clone();
+    let intake = Intake::begin(&repository, id, Some(&basis), "a test").await.unwrap();
+    give_up(&repository, &basis).await.unwrap();
+    for backup in &backups[..2] {
+        give_up(&repository, &backup.id).await.unwrap();
+    }
+    for _ in 0..3 {
+        round(&repository, &at_once()).await.unwrap();
+    }
+    // Everything as it was in the basis, taken over.
+    let manifest = repository
+        .manifest(&repository.state().await.unwrap().backups[0])
+        .await
+        .unwrap();
+    let (send, sealed) = tokio::sync::mpsc::channel(1);
+    let worker = intake.worker(crate::repo::codec::Compression::None, send);
+    let taken = manifest.files.iter().map(|file| {
+        let mut list = crate::repo::chunk::ChunkList::default();
+        file.chunks()
+            .for_each(|chunk| list.push(&worker.take_over(chunk.unwrap())));
+        crate::repo::manifest::FileEntry {
+            chunks: list.finish(),
+            ..file.clone()
+        }
+    });
+    let files = taken.collect();
+    worker.finish().unwrap();
+    std::sync::Arc::clone(&intake).store(sealed, 1).await.unwrap();
+    let taken_over = crate::repo::manifest::Manifest { files, ..manifest };
+    let mut entry = backups[2].clone();
+    entry.expired_unix_ms = 0;
+    intake.commit(taken_over, entry).await.unwrap();
+    let held = ledger.0[&basis].clone();
+    ledger.0.insert(id.to_string(), held);
+    for _ in 0..3 {
+        round(&repository, &at_once()).await.unwrap();
+        assert_eq!(ledger.check(&repository, "taken over").await.len(), 1);
+    }
+    let again = Intake::begin(&repository, Uuid::now_v7(), Some(&basis), "a test").await;
+    assert!(matches!(again, Err(repo::Error::NoBackup(_))), "{again:?}");
+}
+
+#[tokio::test]
 async fn a_name_that_is_doomed_is_not_used_again() {
     let repository = process(&in_memory(1)).await.unwrap();
     let id = Uuid::now_v7();
@@ -341,25 +388,32 @@ async fn the_last_of_a_line_is_copied_alone_with_what_its_deltas_are_against() {
     ledger.check(&target, "copied").await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_copy_that_was_cut_off_is_gone_on_with() {
-    let (source, other) = (in_memory(1), in_memory(2));
-    let source = process(&source).await.unwrap();
-    let files = [("a", content(1, 300 * CHUNK_BYTES))];
+    let (source, target) = (in_memory(1), in_memory(2));
+    let (source, target) = (process(&source).await.unwrap(), process(&target).await.unwrap());
+    let mut noise = vec![0; 320 * CHUNK_BYTES];
+    fastrand::Rng::with_seed(1).fill(&mut noise);
+    let files = [("a", noise)];
     let entry = stored(&source, None, &files).await.unwrap();
     let mut ledger = Ledger::default();
     ledger.note(entry.id.parse().unwrap(), &files);
-    let target = process(&other).await.unwrap();
-    other.at(9, Fault::Fails);
-    let failed = between(&source, &target, &entry.id, DEAD, &pace()).await;
-    assert!(failed.is_err(), "{failed:?}");
-    assert_eq!(target.state().await.unwrap().backups, []);
-    let before = objects(&target, "packs").await;
-    let copied = between(&source, &target, &entry.id, DEAD, &pace()).await.unwrap();
-    assert!(
-        before == 0 || copied.stored_bytes < entry.stored_bytes,
-        "{before} packs were there, {copied:?}"
+    // Stopped when the first pack is full.
+    let stopped = pace();
+    let enough = async {
+        while stopped.progress().reached().moved_bytes < 25 << 20 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        stopped.stop().cancel();
+    };
+    let (cut_off, ()) = tokio::join!(between(&source, &target, &entry.id, DEAD, &stopped), enough);
+    assert!(matches!(cut_off, Err(Error::Stopped)), "{cut_off:?}");
+    assert_eq!(
+        (target.state().await.unwrap().backups, objects(&target, "packs").await),
+        (vec![], 1)
     );
+    let copied = between(&source, &target, &entry.id, DEAD, &pace()).await.unwrap();
+    assert!(copied.stored_bytes < 20 << 20, "{copied:?} of {}", entry.stored_bytes);
     ledger.check(&target, "gone on with").await;
 }
 

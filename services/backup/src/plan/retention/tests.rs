@@ -162,7 +162,7 @@ fn log_is_kept_from_the_backup_before_its_days_and_where_backups_need_it() {
         "only what backups need"
     );
     state.leases.push(crate::repo::state::Lease::default());
-    assert!(log_needs(&state, &rules, NOW).has(1, 0, 1), "somebody writes");
+    assert!(log_needs(&state, &rules, NOW).has(1, 11_900, 11_916), "somebody writes");
     assert!(
         log_needs(&State::default(), &rules, NOW).has(1, 0, 1),
         "there is no backup"
