@@ -102,6 +102,11 @@ impl Scene {
         found
     }
 
+    /// The newest generation.
+    fn last(&self) -> String {
+        repo::generation_path(self.seen.generation)
+    }
+
     fn at(&self, path: &str) -> PathBuf {
         self.dir.path().join(path)
     }
@@ -207,7 +212,9 @@ async fn an_untouched_repository_has_no_damage() {
 async fn a_flipped_bit_of_anything_is_noticed() {
     let scene = Scene::new().await;
     let mut flipped = 0;
-    for path in scene.objects() {
+    // Generations are all alike: the first, and the last.
+    let is_alike = |path: &String| path.starts_with("generations") && !path.ends_with('1') && *path != scene.last();
+    for path in scene.objects().into_iter().filter(|path| !is_alike(path)) {
         let bytes = scene.read(&path);
         for place in places(bytes.len()) {
             let mut changed = bytes.clone();

@@ -281,7 +281,7 @@ async fn run(seed: u64, steps: usize) {
 
 #[tokio::test]
 async fn whatever_happens_every_listed_backup_reads_back() {
-    for seed in 0..24 {
+    for seed in 0..40 {
         run(seed, 12).await;
     }
 }
