@@ -1,5 +1,6 @@
 //! What care promises, on repositories that fail and are tampered with.
 
+mod copies;
 mod corruption;
 mod keeping;
 mod model;

@@ -274,11 +274,17 @@ impl Verifying<'_> {
         let is_first = !self.packs.contains_key(path);
         let bytes = match self.read(path).await? {
             Ok(bytes) => bytes,
-            Err(reason) => return Ok(self.whole_pack(path, reason)),
+            Err(reason) => {
+                self.whole_pack(path, reason);
+                return Ok(());
+            }
         };
         let opener = match found(self.repository.pack_opener(path, &bytes).await)? {
             Ok(opener) => opener,
-            Err(reason) => return Ok(self.whole_pack(path, reason)),
+            Err(reason) => {
+                self.whole_pack(path, reason);
+                return Ok(());
+            }
         };
         let mut seen = self.packs.remove(path).unwrap_or_default();
         for (number, chunk) in chunks {
@@ -550,6 +556,6 @@ fn needed(start: Position, stop: Position, bytes: u32) -> impl Iterator<Item = S
     let first = Segment::at(start.timeline, start.lsn, bytes);
     let last = Segment::at(stop.timeline, stop.lsn.saturating_sub(1).max(start.lsn), bytes);
     let is_one = start.timeline == stop.timeline;
-    let numbers = if is_one { first.number..=last.number } else { 1..=0 };
+    let numbers = (first.number..=last.number).take_while(move |_| is_one);
     numbers.map(move |number| Segment { number, ..first })
 }
