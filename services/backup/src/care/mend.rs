@@ -42,7 +42,7 @@ pub(crate) async fn mend(keeper: &Keeper, name: &str, pace: &Pace) -> Result<Men
         match keeper.repositories.get(other).await {
             Ok(other) => others.push(other),
             Err(error) => {
-                tracing::warn!(repository = other, error = %error, "a repository cannot help to mend another")
+                tracing::warn!(repository = other, error = %error, "a repository cannot help to mend another");
             }
         }
     }

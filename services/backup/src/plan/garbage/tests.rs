@@ -249,7 +249,7 @@ proptest! {
             let is_doomed = state.doomed.iter().any(|doomed| doomed.path.contains(&format!("/{id}")));
             match what {
                 0 if !is_doomed => {
-                    let basis = state.backups.iter().find(|backup| is_held(backup)).map(|backup| backup.id.clone());
+                    let basis = state.backups.iter().find(is_held).map(|backup| backup.id.clone());
                     state.leases.retain(|lease| lease.id != id);
                     state.leases.push(lease(&id, &basis.unwrap_or_default()));
                     there.objects.push(listed(&format!("packs/{id}/{}", state.generation)));

@@ -93,6 +93,7 @@ struct Moto {
 
 impl Moto {
     /// None where it is not installed: then the test is left out, and says so.
+    #[expect(clippy::print_stderr, reason = "a test that is left out says so")]
     async fn start(certificate: Option<(&Path, &Path)>) -> Option<Self> {
         let program = Path::new(TOOLS).join("moto_server");
         if !program.exists() {
