@@ -57,6 +57,8 @@ async fn no_row_of_another_project_is_in_an_export() {
     }
     let tables = "select string_agg(relname, ' ' order by relname) from pg_class where relnamespace = 'back'::regnamespace and relkind in ('r', 'p', 'S')";
     assert_eq!(db.psql(tables).await, "events events_1 events_2 orders orders_id_seq");
+    let keys = "select count(*) from pg_constraint where contype = 'f' and conrelid = 'back.orders'::regclass";
+    assert_eq!(db.psql(keys).await, "0", "a key leads out of the project");
     assert_eq!(
         db.psql("select count(*) from public.orders").await,
         "9000",

@@ -206,7 +206,7 @@ pub(super) async fn content(database: &Database, schema: &str) -> String {
             left join pg_attrdef d on d.adrelid = c.oid and d.adnum = a.attnum
             where c.relnamespace = '{schema}'::pg_catalog.regnamespace order by 1, 2;
             select conrelid::regclass, conname, pg_get_constraintdef(oid) from pg_constraint
-            where connamespace = '{schema}'::pg_catalog.regnamespace order by 1, 2;
+            where connamespace = '{schema}'::pg_catalog.regnamespace order by conrelid::regclass::text, conname;
             select indexrelid::regclass, pg_get_indexdef(indexrelid) from pg_index join pg_class c on c.oid = indexrelid
             where c.relnamespace = '{schema}'::pg_catalog.regnamespace order by c.relname;
             select c.relname, pg_get_viewdef(c.oid) from pg_class c where c.relkind in ('v', 'm')
@@ -214,7 +214,7 @@ pub(super) async fn content(database: &Database, schema: &str) -> String {
             select p.proname, pg_get_functiondef(p.oid) from pg_proc p where p.pronamespace = '{schema}'::pg_catalog.regnamespace order by 1;
             select sequencename, last_value from pg_sequences where schemaname = '{schema}' order by 1;
             select t.tgrelid::regclass, t.tgname from pg_trigger t join pg_class c on c.oid = t.tgrelid
-            where not t.tgisinternal and c.relnamespace = '{schema}'::pg_catalog.regnamespace order by 1, 2;"
+            where not t.tgisinternal and c.relnamespace = '{schema}'::pg_catalog.regnamespace order by t.tgrelid::regclass::text, t.tgname;"
         ))
         .await;
     all
