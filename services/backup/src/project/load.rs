@@ -30,16 +30,19 @@ pub(crate) struct Opened {
 /// A member of a part.
 type Member = (String, Vec<u8>);
 
+/// A part that is being read, on a thread of its own.
+type Reading<'a> = (
+    mpsc::Receiver<Member>,
+    tokio::task::JoinHandle<std::io::Result<()>>,
+    &'a str,
+);
+
 /// The members of some parts, in order.
 struct Members<'a> {
     opened: &'a Opened,
     pace: &'a Pace,
     parts: std::vec::IntoIter<&'a Stored>,
-    open: Option<(
-        mpsc::Receiver<Member>,
-        tokio::task::JoinHandle<std::io::Result<()>>,
-        &'a str,
-    )>,
+    open: Option<Reading<'a>>,
 }
 
 impl Opened {

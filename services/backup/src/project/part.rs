@@ -121,7 +121,7 @@ mod tests {
         let mut found = Vec::new();
         let identities = Identities::of(identity);
         let take = |found: &mut Vec<(String, usize)>, name: &str, content: Vec<u8>| {
-            found.push((name.to_owned(), content.len()))
+            found.push((name.to_owned(), content.len()));
         };
         members(&sealed, &identities, |name, content| {
             take(&mut found, name, content);

@@ -45,9 +45,10 @@ impl Sessions {
             ..ConnectOptions::default()
         };
         let mut connection = Connection::connect(target, options).await?;
-        let mut tokens = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        tokens.push(connection.cancel_token());
-        drop(tokens);
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(connection.cancel_token());
         connection.simple_query(&plain()).await?;
         Ok(connection)
     }

@@ -66,9 +66,10 @@ async fn what_is_wrong_is_told_and_the_connection_stays_in_step() {
 async fn one_that_is_dropped_in_the_middle_is_not_used_again() {
     let (mut connection, database) = connected().await;
     connection.simple_query("create table t (id int)").await.unwrap();
-    let mut copy = connection.copy_in("copy t from stdin").await.unwrap();
-    copy.send(b"1\n").await.unwrap();
-    drop(copy);
+    {
+        let mut copy = connection.copy_in("copy t from stdin").await.unwrap();
+        copy.send(b"1\n").await.unwrap();
+    }
     assert!(connection.is_broken());
     assert!(matches!(
         connection.simple_query("select 1").await,

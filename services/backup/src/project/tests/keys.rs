@@ -182,7 +182,7 @@ async fn shredding_says_which_backups_of_the_cluster_still_hold_the_rows() {
     };
     dated(false).await.unwrap();
     let gone = project::shred(&keeper, "a", "a").await.unwrap();
-    assert_eq!(gone.remaining_backup_ids, [whole.id.clone()]);
+    assert_eq!(gone.remaining_backup_ids, std::slice::from_ref(&whole.id));
     assert_eq!(gone.remaining_until_unix_ms, ended + 30 * 24 * 3600 * 1000);
     assert!(
         gone.remarks
@@ -242,7 +242,7 @@ async fn a_new_key_encrypts_and_the_old_one_still_reads() {
     let keeper = world.keeper().await;
     let old = exported(&keeper, "a").await.unwrap();
     let rotated = project::rotate(&keeper, "a").await.unwrap();
-    assert_eq!(rotated.retired, [old.key_id.clone()]);
+    assert_eq!(rotated.retired, std::slice::from_ref(&old.key_id));
     let new = exported(&keeper, "a").await.unwrap();
     assert_eq!(new.key_id, rotated.key_id);
     assert_ne!(new.key_id, old.key_id);
@@ -252,7 +252,7 @@ async fn a_new_key_encrypts_and_the_old_one_still_reads() {
     let keeper = world.keeper().await;
     assert_eq!(
         project::rotate(&keeper, "a").await.unwrap().retired,
-        [new.key_id.clone()]
+        std::slice::from_ref(&new.key_id)
     );
     let own = exported(&keeper, "a").await.unwrap();
     for (at, entry) in [&old, &new, &own].into_iter().enumerate() {
@@ -292,8 +292,8 @@ async fn no_project_sees_or_changes_what_is_anothers() {
         let all = project::backups(&keeper, &who).await.unwrap();
         all.into_iter().map(|listed| listed.entry.id).collect()
     };
-    assert_eq!(ids(of("a")).await, [a.id.clone()]);
-    assert_eq!(ids(of("b")).await, [b.id.clone()]);
+    assert_eq!(ids(of("a")).await, std::slice::from_ref(&a.id));
+    assert_eq!(ids(of("b")).await, std::slice::from_ref(&b.id));
     assert_eq!(ids(of("")).await, Vec::<String>::new());
     assert_eq!(ids(Who::Operator).await.len(), 3);
     let missing = project::backup(&keeper, &of("a"), &Uuid::nil().to_string())
