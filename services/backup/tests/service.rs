@@ -1,6 +1,6 @@
 //! The service as a process has it: a request on the bus becomes a backup in a repository, watched from its first moment
 //! to its last, and listed with what it holds.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::time::Duration;
 

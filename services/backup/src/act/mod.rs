@@ -10,7 +10,6 @@ mod works;
 
 pub(crate) use after::{Aftermath, proof_outcome, taken, word_of};
 pub(crate) use log_check::{LogFacts, Probe, watch as watch_log};
-pub(crate) use operation::{Asked, Deed, Operation};
 pub(crate) use order::{Order, note};
 pub(crate) use refusal::{Refusal, switched_off};
 pub(crate) use transfer::Transfer;

@@ -14,6 +14,7 @@ use weir_model::{Clock, Coded as _, Project, Secret};
 use weir_store::{Migrations, Store, StoreOptions};
 use weir_testkit::{Database, Postgres, eventually};
 
+use super::operation::{Asked, Deed, Operation};
 use super::*;
 use crate::cluster::Cluster;
 use crate::engine::pace::Pace;
@@ -365,7 +366,10 @@ async fn a_proof_that_did_not_succeed_is_a_job_that_failed() {
         proof_outcome(&stage.keeper, &proof)
     };
     let proven = outcome(ProofState::Proven).unwrap();
-    assert_eq!((&proven["state"], &proven["recovery_ms"]), (&json!("proven"), &json!(2_500)));
+    assert_eq!(
+        (&proven["state"], &proven["recovery_ms"]),
+        (&json!("proven"), &json!(2_500))
+    );
     for (state, slug) in [
         (ProofState::Failed, "backup-proof-failed"),
         (ProofState::Inconclusive, "backup-proof-inconclusive"),
