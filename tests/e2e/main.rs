@@ -11,6 +11,7 @@
 )]
 
 mod ask;
+mod backup_journey;
 mod bad_settings;
 mod cache_rules;
 mod doors;

@@ -8,7 +8,11 @@ use crate::facts::{self, File, rust_files};
 
 const ERRORS: &str = "docs/reference/errors.md";
 
-/// The slugs that the sources can return: the literals in every `fn slug`, tests left out.
+/// What stands before a slug where an error is made rather than classified.
+const MADE: [&str; 3] = ["slug: \"", "Obstacle::firm(", "Obstacle::soft("];
+
+/// The slugs that the sources can return: the literals in every `fn slug`, and where errors are made with one; tests
+/// left out.
 fn slugs(files: &[File]) -> BTreeSet<String> {
     files
         .iter()
@@ -22,12 +26,23 @@ fn is_test(path: &str) -> bool {
 }
 
 fn slugs_of(file: &File) -> Vec<String> {
-    let shipped = file.text.split("#[cfg(test)]").next().unwrap_or_default();
+    // A module of tests ends what ships; a single item that only tests use does not.
+    let shipped = file.text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
     let bodies = shipped.split("fn slug(").skip(1).filter_map(body);
-    bodies
-        .flat_map(|body| body.split('"').skip(1).step_by(2))
-        .map(str::to_owned)
-        .collect()
+    let classified = bodies.flat_map(|body| body.split('"').skip(1).step_by(2));
+    classified.chain(made(shipped)).map(str::to_owned).collect()
+}
+
+/// The first literal after each place where an error is made with its slug.
+fn made(text: &str) -> impl Iterator<Item = &str> {
+    let places = MADE.iter().flat_map(move |mark| {
+        let opened = mark.ends_with('"');
+        let after = text.split(mark).skip(1);
+        after.filter_map(move |rest| rest.split('"').nth(usize::from(!opened)))
+    });
+    let is_slug =
+        |text: &&str| text.contains('-') && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+    places.filter(is_slug)
 }
 
 /// What stands between the braces; none for a declaration without a body.

@@ -25,7 +25,7 @@ const KEY: &str = "0707070707070707070707070707070707070707070707070707070707070
 /// A cluster's keeper, with one repository `local` in a directory.
 pub(crate) struct Bed {
     pub(crate) keeper: Arc<Keeper>,
-    pub(crate) dir: TempDir,
+    _dir: TempDir,
 }
 
 /// The service's own tables in a fresh database.
@@ -56,6 +56,8 @@ pub(crate) async fn bed(postgres: &Postgres, settings: &[(&str, &str)]) -> Bed {
         ("DATABASE_URL".to_owned(), postgres.url("postgres")),
         ("WEIR_BACKUP__REPOSITORIES".to_owned(), repositories),
         ("WEIR_BACKUP__DATA_DIRECTORY".to_owned(), data_directory),
+        // Nobody receives the log here: what a backup needs of it is fetched.
+        ("WEIR_BACKUP__WAL".to_owned(), "false".to_owned()),
     ];
     for (name, value) in settings {
         let name = format!("WEIR_BACKUP__{}", name.to_uppercase());
@@ -76,7 +78,7 @@ pub(crate) async fn bed(postgres: &Postgres, settings: &[(&str, &str)]) -> Bed {
     };
     Bed {
         keeper: Arc::new(keeper),
-        dir,
+        _dir: dir,
     }
 }
 

@@ -24,8 +24,12 @@ use weir_proto::status::status;
 
 pub(crate) use planning::plan;
 
+use crate::engine::commits;
+use crate::engine::restore::answers as restore;
+use crate::engine::wal::Log;
 use crate::error::Error;
 use crate::keeper::Keeper;
+use crate::prove;
 
 /// So many may watch jobs at a time.
 const WATCHERS_MAX: usize = 64;
@@ -35,16 +39,18 @@ const WATCHERS_MAX: usize = 64;
 pub(crate) struct Desk {
     keeper: Arc<Keeper>,
     jobs: Jobs,
+    log: Log,
     watchers: Arc<Semaphore>,
     /// Trips when nobody is let in any more.
     stop: CancellationToken,
 }
 
 impl Desk {
-    pub(crate) fn new(keeper: Arc<Keeper>, jobs: Jobs, stop: CancellationToken) -> Self {
+    pub(crate) fn new(keeper: Arc<Keeper>, jobs: Jobs, log: Log, stop: CancellationToken) -> Self {
         Self {
             keeper,
             jobs,
+            log,
             watchers: Arc::new(Semaphore::new(WATCHERS_MAX)),
             stop,
         }
@@ -57,11 +63,6 @@ type Streamed<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 /// Translates what came of a call.
 fn answer<T>(answered: Result<T, Error>) -> Answer<T> {
     answered.map(Response::new).map_err(|error| status(&error))
-}
-
-/// What this build does not do yet.
-fn absent<T>(call: &str) -> Answer<T> {
-    Err(Status::unimplemented(format!("{call} is not there yet")))
 }
 
 #[tonic::async_trait]
@@ -84,8 +85,12 @@ impl BackupService for Desk {
         answer(backups::annotate(&self.keeper, request.into_inner()).await)
     }
 
-    async fn list_files(&self, _: Request<api::ListFilesRequest>) -> Answer<Self::ListFilesStream> {
-        absent("ListFiles")
+    async fn list_files(&self, request: Request<api::ListFilesRequest>) -> Answer<Self::ListFilesStream> {
+        let request = request.into_inner();
+        operators_only(&request.project)?;
+        let files = restore::list_files(&self.keeper, request).await;
+        let files = files.map_err(|error| status(&error))?;
+        Ok(Response::new(Box::pin(files) as Self::ListFilesStream))
     }
 
     async fn list_repositories(
@@ -95,47 +100,51 @@ impl BackupService for Desk {
         Ok(Response::new(places::repositories(&self.keeper).await))
     }
 
-    async fn get_wal_state(&self, _: Request<api::GetWalStateRequest>) -> Answer<api::GetWalStateResponse> {
-        absent("GetWalState")
+    async fn get_wal_state(&self, request: Request<api::GetWalStateRequest>) -> Answer<api::GetWalStateResponse> {
+        Ok(Response::new(places::log(&self.log, &request.into_inner())))
     }
 
     async fn get_recovery_windows(
         &self,
-        _: Request<api::GetRecoveryWindowsRequest>,
+        request: Request<api::GetRecoveryWindowsRequest>,
     ) -> Answer<api::GetRecoveryWindowsResponse> {
-        absent("GetRecoveryWindows")
+        answer(commits::recovery_windows(&self.keeper, &request.into_inner()).await)
     }
 
-    async fn list_commits(&self, _: Request<api::ListCommitsRequest>) -> Answer<api::ListCommitsResponse> {
-        absent("ListCommits")
+    async fn list_commits(&self, request: Request<api::ListCommitsRequest>) -> Answer<api::ListCommitsResponse> {
+        answer(commits::list_commits(&self.keeper, &request.into_inner()).await)
     }
 
     async fn plan_backup(&self, request: Request<api::PlanBackupRequest>) -> Answer<api::PlanBackupResponse> {
         answer(planning::backup(&self.keeper, request.into_inner()).await)
     }
 
-    async fn plan_restore(&self, _: Request<api::PlanRestoreRequest>) -> Answer<api::PlanRestoreResponse> {
-        absent("PlanRestore")
+    async fn plan_restore(&self, request: Request<api::PlanRestoreRequest>) -> Answer<api::PlanRestoreResponse> {
+        answer(restore::plan_restore(&self.keeper, request.into_inner()).await)
     }
 
-    async fn plan_expiry(&self, _: Request<api::PlanExpiryRequest>) -> Answer<api::PlanExpiryResponse> {
-        absent("PlanExpiry")
+    async fn plan_expiry(&self, request: Request<api::PlanExpiryRequest>) -> Answer<api::PlanExpiryResponse> {
+        answer(planning::expiry(&self.keeper, request.into_inner()).await)
     }
 
-    async fn list_proofs(&self, _: Request<api::ListProofsRequest>) -> Answer<api::ListProofsResponse> {
-        absent("ListProofs")
+    async fn list_proofs(&self, request: Request<api::ListProofsRequest>) -> Answer<api::ListProofsResponse> {
+        let request = request.into_inner();
+        operators_only(&request.project)?;
+        answer(prove::list(&self.keeper, &request).await)
     }
 
-    async fn get_proof(&self, _: Request<api::GetProofRequest>) -> Answer<api::GetProofResponse> {
-        absent("GetProof")
+    async fn get_proof(&self, request: Request<api::GetProofRequest>) -> Answer<api::GetProofResponse> {
+        let request = request.into_inner();
+        operators_only(&request.project)?;
+        answer(prove::show(&self.keeper, &request).await)
     }
 
     async fn list_keys(&self, request: Request<api::ListKeysRequest>) -> Answer<api::ListKeysResponse> {
         answer(places::keys(&self.keeper, request.into_inner()).await)
     }
 
-    async fn shred_project(&self, _: Request<api::ShredProjectRequest>) -> Answer<api::ShredProjectResponse> {
-        absent("ShredProject")
+    async fn shred_project(&self, request: Request<api::ShredProjectRequest>) -> Answer<api::ShredProjectResponse> {
+        answer(places::shred(&self.keeper, request.into_inner()).await)
     }
 
     async fn list_jobs(&self, request: Request<api::ListJobsRequest>) -> Answer<api::ListJobsResponse> {
@@ -153,6 +162,14 @@ impl BackupService for Desk {
 
     async fn cancel_job(&self, request: Request<api::CancelJobRequest>) -> Answer<api::CancelJobResponse> {
         answer(jobs::cancel(&self.jobs, request.into_inner()).await)
+    }
+}
+
+/// What concerns the whole cluster is not shown to a project.
+fn operators_only(project: &str) -> Result<(), Status> {
+    match Caller::of(project).map_err(|error| status(&error))? {
+        Caller::Operator => Ok(()),
+        Caller::Project(_) => Err(Status::not_found("there is no such backup")),
     }
 }
 

@@ -27,6 +27,7 @@ mod work;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use weir_bus::Bus;
 use weir_config::SectionInfo;
@@ -37,6 +38,7 @@ use weir_runtime::{Ground, GrpcDoor, Service, Stage, StartError, bind, serve_ops
 use weir_store::Migrations;
 
 use cluster::Cluster;
+use engine::wal::Log;
 use grpc::Desk;
 use keeper::Keeper;
 use metrics::Metrics;
@@ -78,7 +80,8 @@ pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
         metrics,
         settings,
     });
-    let _log = engine::wal::start(&ground, &tables, Arc::clone(&keeper));
+    let log = engine::wal::start(&ground, &tables, Arc::clone(&keeper));
+    watch_log(&ground, &keeper, &log);
     engine::commits::start(&ground, Arc::clone(&keeper));
     care::start(&ground, &keeper);
     figures::start(&ground, &keeper);
@@ -86,8 +89,26 @@ pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
     work::start(&ground, &tables, &bus, &keeper, &jobs).await?;
 
     serve_ops(&ground, ops);
-    let desk = Desk::new(keeper, jobs, ground.tasks.stop_token(Stage::Doors));
+    let desk = Desk::new(keeper, jobs, log, ground.tasks.stop_token(Stage::Doors));
     GrpcDoor::new(grpc, GRPC_NAME).serve(&ground, |routes| {
         routes.add_service(BackupServiceServer::new(desk));
     })
+}
+
+/// Has the state of the log told as jobs, so that whoever watches jobs hears of it.
+fn watch_log(ground: &Ground, keeper: &Arc<Keeper>, log: &Log) {
+    let (keeper, log) = (Arc::clone(keeper), log.clone());
+    let probe: act::Probe = Arc::new(move || {
+        let now = log.state();
+        // Only the instance that receives the log knows its position.
+        now.server.map(|_| act::LogFacts {
+            exposure: Duration::from_millis(now.exposure_ms),
+            slot_retained_bytes: now.slot_retained_bytes,
+            reason: now.reason,
+        })
+    });
+    ground.tasks.spawn(Stage::Work, "log check", |stop| async move {
+        act::watch_log(keeper, probe, stop).await;
+        Ok(())
+    });
 }

@@ -173,6 +173,15 @@ pub(crate) struct ExpireOrder {
     pub repository: String,
 }
 
+/// Orders that everything a repository holds is read and authenticated.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct VerifyOrder {
+    pub repository: String,
+    /// What is damaged is taken from another repository that has it.
+    pub mend: bool,
+}
+
 /// Orders that keys be wrapped anew.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

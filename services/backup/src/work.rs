@@ -6,12 +6,13 @@ use std::time::Duration;
 use weir_bus::{Bus, Consumer, ConsumerOptions};
 use weir_events::{catalogue, jobs as events};
 use weir_footing::Tables;
-use weir_jobs::{Jobs, Runner, RunnerOptions, Works, intake};
+use weir_jobs::{Jobs, Runner, RunnerOptions, intake};
 use weir_runtime::{Ground, Stage, StartError};
 use weir_store::outbox;
 
+use crate::act;
 use crate::keeper::Keeper;
-use crate::relief::{self, Relief, Rule};
+use crate::relief::{self, Rule};
 use crate::settings::BackupSettings;
 
 /// The name under which its instances share requests, and by which they tell of jobs.
@@ -28,7 +29,7 @@ pub(crate) async fn start(
     jobs: &Jobs,
 ) -> Result<(), StartError> {
     let relief = relief::start(ground, bus, rule(&keeper.settings)).await?;
-    let works = works(keeper, &relief);
+    let works = act::works(keeper, &relief);
     let runner = Runner::new(jobs, works.clone(), options(&keeper.settings));
     let there = tables.clone();
     ground.tasks.spawn(Stage::Work, "jobs", |stop| async move {
@@ -45,11 +46,6 @@ pub(crate) async fn start(
         Ok(())
     });
     Ok(())
-}
-
-/// Everything that jobs can ask for.
-fn works(_keeper: &Arc<Keeper>, _relief: &Relief) -> Works {
-    Works::builder().build()
 }
 
 const fn rule(settings: &BackupSettings) -> Rule {

@@ -1,5 +1,7 @@
 //! `wal-push` and `wal-fetch` as a server calls them: archived by the one, recovered by the other.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};

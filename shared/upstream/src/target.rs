@@ -151,6 +151,16 @@ impl Target {
         }
     }
 
+    /// Another user at the same server, who proves nothing.
+    #[must_use]
+    pub fn as_user(&self, user: &str) -> Self {
+        Self {
+            user: user.to_owned(),
+            password: None,
+            ..self.clone()
+        }
+    }
+
     /// The host's name or address, or the directory of its socket.
     pub fn host(&self) -> &str {
         match &self.host {

@@ -20,8 +20,11 @@ pub(crate) enum Side {
     Weir,
 }
 
-/// What was promised of a cell: the most that a figure may be of the other's.
-const PROMISES: [(&str, Option<f64>, Option<f64>, Option<f64>); 7] = [
+/// A cell, and the most that its wall time, CPU time and size may be of the other's.
+type Promise = (&'static str, Option<f64>, Option<f64>, Option<f64>);
+
+/// What was promised.
+const PROMISES: [Promise; 7] = [
     ("full", Some(0.60), Some(0.65), Some(1.05)),
     ("contiguous", Some(0.40), None, Some(0.30)),
     ("random", None, None, Some(0.50)),
@@ -88,7 +91,7 @@ impl Board {
         for (of, limit) in ways.into_iter().zip(limits) {
             let (peer, weir) = (self.median(cell, Side::Peer, of), self.median(cell, Side::Weir, of));
             row.push(match (peer, weir) {
-                (Some(peer), Some(weir)) => compared(peer, weir, limit),
+                (Some(peer), Some(weir)) if peer > 0.0 => compared(peer, weir, limit),
                 _ => String::new(),
             });
         }

@@ -69,7 +69,7 @@ async fn change(options: &Options, stage: &Stage, change: Change) {
 /// The same on both sides; who is first changes from round to round.
 async fn both(stage: &Stage, board: &mut Board, cell: &str, kind: &str, round: u32) -> Result<(), Failure> {
     for turn in 0..2 {
-        if (turn + round) % 2 == 0 {
+        if (turn + round).is_multiple_of(2) {
             let word = if kind == "full" { "--type=full" } else { "--type=incr" };
             board.add(cell, Side::Peer, stage.peer.run(&[word, "backup"])?)?;
         } else {
@@ -99,7 +99,7 @@ fn without_log(repository: &Path) -> Result<f64, Failure> {
 
 async fn restores(options: &Options, stage: &Stage, board: &mut Board, round: u32) -> Result<(), Failure> {
     for turn in 0..2 {
-        let side = if (turn + round) % 2 == 0 {
+        let side = if (turn + round).is_multiple_of(2) {
             Side::Peer
         } else {
             Side::Weir
@@ -248,7 +248,7 @@ fn pushed(stage: &Stage, begin: u64, end: u64) -> Result<Figures, Failure> {
         let name = format!("00000001{:08X}{:08X}", number / 256, number % 256);
         let at = wal.join(&name);
         if at.exists() {
-            sum += stage.peer.run(&[&at.display().to_string(), "archive-push"])?.cpu_s;
+            sum += stage.peer.run(&["archive-push", &at.display().to_string()])?.cpu_s;
             segments += 1;
         }
     }

@@ -36,12 +36,21 @@ impl Peer {
             "[global]\nrepo1-path={}\nlog-path={}\nlock-path={}\nspool-path={}\nlog-level-console=warn\n\
              log-level-file=off\ncompress-type=zst\ncompress-level=3\nprocess-max=2\nrepo1-bundle=y\n{}\
              repo1-cipher-type=aes-256-cbc\nrepo1-cipher-pass=a-benchmark-only\nstart-fast=y\narchive-check=n\n\
-             [{STANZA}]\npg1-path={}\npg1-port={}\npg1-socket-path={}\npg1-user=postgres\n",
+             {}[{STANZA}]\npg1-path={}\npg1-port={}\npg1-socket-path={}\npg1-user=postgres\n",
             of("repository"),
             of("log"),
             of("lock"),
             of("spool"),
-            if has_blocks(program) { "repo1-block=y\n" } else { "" },
+            if has(program, "--repo-block") {
+                "repo1-block=y\n"
+            } else {
+                ""
+            },
+            if has(program, "--allow-root") {
+                "allow-root=y\n"
+            } else {
+                ""
+            },
             postgres.data_dir().display(),
             postgres.port(),
             postgres.socket_dir().display(),
@@ -85,8 +94,8 @@ impl Peer {
     }
 }
 
-/// Block increments came with 2.46.
-fn has_blocks(program: &Path) -> bool {
+/// Whether its version has an option: block increments came with 2.46, and later ones ask whether root is meant.
+fn has(program: &Path, option: &str) -> bool {
     let help = Command::new(program).args(["help", "backup"]).output();
-    help.is_ok_and(|said| String::from_utf8_lossy(&said.stdout).contains("--repo-block"))
+    help.is_ok_and(|said| String::from_utf8_lossy(&said.stdout).contains(option))
 }

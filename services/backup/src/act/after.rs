@@ -107,36 +107,25 @@ fn position(position: Position) -> Json {
     json!({ "timeline": position.timeline, "lsn": position.lsn })
 }
 
-/// Counts a proof that has ended, and says what its job did; a proof that did not succeed is a job that failed.
-pub(crate) fn proof_outcome(keeper: &Keeper, proof: &ProofEntry) -> Result<Json, Error> {
-    let metrics = &keeper.metrics;
+/// What the job of a proof did; a proof that did not succeed is a job that failed.
+pub(crate) fn proof_outcome(proof: &ProofEntry) -> Result<Json, Error> {
     let refused = |refusal: Refusal, what: &str| {
         let reason = format!("backup {} {what}: {}", proof.backup_id, proof.reason);
         Err(refusal.because(reason))
     };
     match proof.state {
-        PROVEN => {
-            metrics.proofs.with(["proven"]).inc();
-            metrics.recovery_seconds.with([]).set(proof.recovery_ms as f64 / 1e3);
-            Ok(json!({
-                "proof_id": proof.id,
-                "backup_id": proof.backup_id,
-                "state": "proven",
-                "recovery_ms": proof.recovery_ms,
-                "recovered_to": proof.recovered_to.map(position),
-            }))
-        }
-        FAILED => {
-            metrics.proofs.with(["failed"]).inc();
-            refused(Refusal::ProofFailed, "did not stand its proof")
-        }
-        _ => {
-            metrics.proofs.with(["inconclusive"]).inc();
-            refused(
-                Refusal::ProofInconclusive,
-                "could not be proven, which says nothing about it",
-            )
-        }
+        PROVEN => Ok(json!({
+            "proof_id": proof.id,
+            "backup_id": proof.backup_id,
+            "state": "proven",
+            "recovery_ms": proof.recovery_ms,
+            "recovered_to": proof.recovered_to.map(position),
+        })),
+        FAILED => refused(Refusal::ProofFailed, "did not stand its proof"),
+        _ => refused(
+            Refusal::ProofInconclusive,
+            "could not be proven, which says nothing about it",
+        ),
     }
 }
 

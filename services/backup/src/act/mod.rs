@@ -1,6 +1,7 @@
 //! Orders carried out: what every operation has in common, whatever does its work.
 
 mod after;
+mod deeds;
 mod log_check;
 mod operation;
 mod order;

@@ -8,7 +8,8 @@ use weir_model::Project;
 
 use crate::error::Error;
 use crate::orders::{
-    BackupOrder, ExpireOrder, ExportOrder, ImportOrder, ProofOrder, RestoreOrder, RestoreTarget, RotateKeysOrder, id_of,
+    BackupOrder, ExpireOrder, ExportOrder, ImportOrder, ProofOrder, RestoreOrder, RestoreTarget, RotateKeysOrder,
+    VerifyOrder, id_of,
 };
 use crate::settings::BackupSettings;
 
@@ -142,6 +143,18 @@ impl Order for ExpireOrder {
 
     fn exclusive_key(&self) -> String {
         "collection".to_owned()
+    }
+}
+
+impl Order for VerifyOrder {
+    const OPERATION: &'static str = "verify-backups";
+
+    fn check(&self, settings: &BackupSettings) -> Result<(), Error> {
+        optional_repository(&self.repository, settings)
+    }
+
+    fn exclusive_key(&self) -> String {
+        format!("verify {}", self.repository)
     }
 }
 

@@ -21,6 +21,8 @@ pub(crate) enum Refusal {
     LogExposed,
     /// The slot will soon be given up.
     SlotNearGuard,
+    /// Objects of a repository are not what was written.
+    Damaged,
 }
 
 impl Refusal {
@@ -35,6 +37,7 @@ impl Refusal {
             Self::ProofInconclusive => "backup-proof-inconclusive",
             Self::LogExposed => "backup-log-exposed",
             Self::SlotNearGuard => "backup-slot-near-guard",
+            Self::Damaged => "backup-damaged",
         }
     }
 

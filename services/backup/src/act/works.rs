@@ -5,9 +5,11 @@ use std::sync::Arc;
 use serde_json::{Value as Json, json};
 use weir_jobs::Works;
 
+use super::deeds::{Expire, Export, Import, Prove, Restore, RotateKeys, Verify};
 use super::log_check::LogCheck;
 use super::operation::{Asked, Deed, Operation};
 use super::{Aftermath, switched_off, taken};
+use crate::care;
 use crate::engine::base;
 use crate::engine::pace::Pace;
 use crate::error::Error;
@@ -20,6 +22,13 @@ use crate::repo::state::BackupEntry;
 pub(crate) fn works(keeper: &Arc<Keeper>, relief: &Relief) -> Works {
     Works::builder()
         .with(operation(keeper, relief, TakeBackup(keeper.clone())))
+        .with(operation(keeper, relief, Restore(keeper.clone())))
+        .with(operation(keeper, relief, Prove(keeper.clone())))
+        .with(operation(keeper, relief, Export(keeper.clone())))
+        .with(operation(keeper, relief, Import(keeper.clone())))
+        .with(operation(keeper, relief, Expire(keeper.clone())))
+        .with(operation(keeper, relief, RotateKeys(keeper.clone())))
+        .with(operation(keeper, relief, Verify(keeper.clone())))
         .with(operation(keeper, relief, LogCheck))
         .build()
 }
@@ -70,11 +79,37 @@ impl Deed for TakeBackup {
             Some(entry) => entry,
             None => base::back_up(keeper, asked.id, order, pace).await?,
         };
-        let holders = holders(keeper, &entry.id).await;
-        let effect = taken(keeper, &entry, &holders);
+        let first = holders(keeper, &entry.id).await;
+        copied(keeper, order, &entry, &first, pace).await?;
+        let effect = taken(keeper, &entry, &holders(keeper, &entry.id).await);
         Aftermath(keeper.clone()).of_backup(&entry).await?;
         Ok(effect)
     }
+}
+
+/// Copies a backup into every other repository that is to have it. One that is away gets it with a later attempt.
+async fn copied(
+    keeper: &Keeper,
+    order: &BackupOrder,
+    entry: &BackupEntry,
+    holders: &[String],
+    pace: &Pace,
+) -> Result<(), Error> {
+    let Some(from) = holders.first() else {
+        return Ok(());
+    };
+    let mut trouble = None;
+    for name in keeper.repositories.names() {
+        let is_meant = order.repositories.is_empty() || order.repositories.iter().any(|wanted| wanted == name);
+        if !is_meant || holders.iter().any(|holder| holder == name) {
+            continue;
+        }
+        if let Err(error) = care::copy(keeper, from, name, &entry.id, pace).await {
+            tracing::warn!(repository = name, backup.id = entry.id, error = %error, "a backup was not copied");
+            trouble = Some(error);
+        }
+    }
+    trouble.map_or(Ok(()), Err)
 }
 
 /// A backup that a repository lists already.
@@ -85,7 +120,7 @@ async fn listed(keeper: &Keeper, id: &str) -> Option<BackupEntry> {
 }
 
 /// The repositories that have a backup whole.
-async fn holders(keeper: &Keeper, id: &str) -> Vec<String> {
+pub(super) async fn holders(keeper: &Keeper, id: &str) -> Vec<String> {
     let asked = crate::catalog::ask(keeper).await.into_iter();
     let holding = asked.filter(|asked| asked.answer.as_ref().is_ok_and(|(_, state)| state.backup(id).is_ok()));
     holding.map(|asked| asked.name).collect()

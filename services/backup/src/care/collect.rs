@@ -239,7 +239,7 @@ async fn remove_doomed(
         // Whoever slept since may hold a list that others have done and forgotten.
         let now: HashSet<Trash> = repository.state().await?.doomed.into_iter().collect();
         let part: Vec<&Trash> = part.iter().filter(|trash| now.contains(*trash)).collect();
-        remove(repository, part.iter().map(|trash| trash.path.clone()), pace).await?;
+        remove(repository, part.iter().map(|trash| trash.path.clone()).collect(), pace).await?;
         let removed = part.iter().filter(|trash| listed.contains(trash.path.as_str()));
         for trash in removed {
             told.removed_objects += 1;
@@ -259,7 +259,7 @@ async fn remove_doomed(
     Ok(())
 }
 
-async fn remove(repository: &Repository, paths: impl Iterator<Item = String>, pace: &Pace) -> Result<(), Error> {
+async fn remove(repository: &Repository, paths: Vec<String>, pace: &Pace) -> Result<(), Error> {
     let removals = futures_util::stream::iter(paths).map(|path| async move {
         if pace.stop().is_cancelled() {
             return Err(Error::Stopped);
@@ -339,7 +339,12 @@ async fn remove_log(
         .iter()
         .partition(|object| there.is_locked(object.modified_unix_ms));
     told.locked_bytes += locked.iter().map(|object| object.bytes).sum::<u64>();
-    remove(repository, free.iter().map(|object| object.path.clone()), pace).await?;
+    remove(
+        repository,
+        free.iter().map(|object| object.path.clone()).collect(),
+        pace,
+    )
+    .await?;
     told.removed_objects += free.len() as u64;
     told.removed_bytes += free.iter().map(|object| object.bytes).sum::<u64>();
     told.wal_segments = if locked.is_empty() { old.segments } else { 0 };

@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::engine::pace::Pace;
 use crate::error::Error;
 use crate::plan::garbage;
+use crate::project;
 use crate::repo::chunk::{Chunk, ChunkId, Encoding};
 use crate::repo::codec::{Codec, Compression};
 use crate::repo::manifest::Manifest;
@@ -229,11 +230,14 @@ impl Verifying<'_> {
         Ok(())
     }
 
-    /// An export that has no manifest lies below its own id; that it is there is all that can be said without its key.
+    /// An export is encrypted to its project; that its objects are those that were written can be said without its key.
     async fn export(&mut self, backup: &BackupEntry) -> Result<(), Error> {
-        let listed = self.repository.shelf().list(&format!("exports/{}", backup.id)).await?;
-        if listed.is_empty() {
-            self.damaged(&backup.manifest_path(), MISSING, vec![backup.id.clone()]);
+        let read = match project::verify(self.repository, backup, self.pace).await {
+            Err(Error::Repository(error)) => Err(error),
+            other => Ok(other?),
+        };
+        if let Err(reason) = found(read)? {
+            self.damaged(&format!("exports/{}", backup.id), reason, vec![backup.id.clone()]);
         }
         Ok(())
     }

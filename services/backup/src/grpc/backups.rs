@@ -10,6 +10,8 @@ use crate::act;
 use crate::catalog::{self, Listed, place};
 use crate::error::Error;
 use crate::keeper::Keeper;
+use crate::project;
+use crate::prove;
 use crate::repo;
 use crate::repo::manifest::{EntryKind, Manifest, Relation};
 use crate::repo::state::{BackupKind, BackupState};
@@ -82,20 +84,41 @@ async fn tables(keeper: &Keeper, listed: &Listed) -> Result<Vec<api::TableConten
         listed.entry.state(),
         BackupState::Unproven | BackupState::Proven | BackupState::Failed
     );
-    if !is_whole || listed.entry.kind() == BackupKind::Project {
+    if !is_whole {
         return Ok(Vec::new());
+    }
+    if listed.entry.kind() == BackupKind::Project {
+        return of_export(keeper, &listed.entry.id).await;
     }
     let mut trouble = None;
     for name in &listed.repositories {
-        match keeper.repositories.get(name).await {
-            Ok(repository) => match repository.manifest(&listed.entry).await {
-                Ok(manifest) => return Ok(contents(&manifest)),
-                Err(error) => trouble = Some(Error::Repository(error)),
-            },
+        match in_repository(keeper, name, listed).await {
+            Ok(tables) => return Ok(tables),
             Err(error) => trouble = Some(error),
         }
     }
     trouble.map_or_else(|| Ok(Vec::new()), Err)
+}
+
+/// With the numbers of rows that a proof counted, or else by the sizes of files.
+async fn in_repository(keeper: &Keeper, name: &str, listed: &Listed) -> Result<Vec<api::TableContent>, Error> {
+    let repository = keeper.repositories.get(name).await?;
+    let counted = prove::tables(&repository, &repository.state().await?, &listed.entry.id).await?;
+    if !counted.is_empty() {
+        return Ok(counted);
+    }
+    Ok(contents(&repository.manifest(&listed.entry).await?))
+}
+
+async fn of_export(keeper: &Keeper, id: &str) -> Result<Vec<api::TableContent>, Error> {
+    let tables = project::tables(keeper, &project::Who::Operator, id).await?;
+    let content = |(table, rows, bytes)| api::TableContent {
+        database: String::new(),
+        table,
+        rows: Some(rows),
+        bytes,
+    };
+    Ok(tables.into_iter().map(content).collect())
 }
 
 fn contents(manifest: &Manifest) -> Vec<api::TableContent> {
@@ -136,25 +159,22 @@ fn main_fork(path: &str) -> Option<(&str, &str)> {
     (is_number(database) && is_number(name)).then_some((database, name))
 }
 
+/// The same in the words of projects.
+pub(super) fn who(caller: &Caller) -> project::Who {
+    match caller {
+        Caller::Operator => project::Who::Operator,
+        Caller::Project(own) => project::Who::Project(own.to_string()),
+    }
+}
+
 pub(super) async fn annotate(
     keeper: &Keeper,
     request: api::AnnotateBackupRequest,
 ) -> Result<api::AnnotateBackupResponse, Error> {
     let caller = Caller::of(&request.project)?;
     act::note(request.note.as_deref().unwrap_or_default())?;
-    let listed = find(keeper, &caller, &request.id).await?;
-    for name in &listed.repositories {
-        let repository = keeper.repositories.get(name).await?;
-        let changed = repository.change(|state| {
-            let entry = state.backup_mut(&listed.entry.id)?;
-            if let Some(note) = &request.note {
-                entry.note.clone_from(note);
-            }
-            entry.keep = request.keep.unwrap_or(entry.keep);
-            Ok(())
-        });
-        changed.await?;
-    }
+    let id = id_of(&request.id)?.to_string();
+    project::annotate(keeper, &who(&caller), &id, request.note.as_deref(), request.keep).await?;
     let listed = find(keeper, &caller, &request.id).await?;
     Ok(api::AnnotateBackupResponse {
         backup: Some(words::backup(&listed, &keeper.settings)),

@@ -5,10 +5,12 @@ use weir_proto::backup::v1 as api;
 
 use super::Caller;
 use crate::catalog::{self, Asked};
+use crate::engine::wal::Log;
 use crate::error::Error;
 use crate::keeper::Keeper;
+use crate::project;
 use crate::repo::seal::hexadecimal;
-use crate::repo::state::{BackupKind, BackupState, ProjectKey, State};
+use crate::repo::state::{BackupKind, BackupState, Position, State};
 use crate::repo::{FORMAT, Repository};
 use crate::settings::FileRepository;
 
@@ -44,6 +46,47 @@ fn shown(file: &FileRepository, asked: &Asked) -> api::Repository {
             ..place
         },
     }
+}
+
+/// How the log comes in.
+pub(super) fn log(log: &Log, request: &api::GetWalStateRequest) -> api::GetWalStateResponse {
+    let now = log.state();
+    let position = |at: Position| api::LogPosition {
+        timeline: at.timeline,
+        lsn: at.lsn,
+    };
+    let is_meant = request.cluster.is_empty() || request.cluster == now.cluster;
+    let state = is_meant.then(|| api::WalState {
+        way: now.way as i32,
+        cluster: now.cluster,
+        reason: now.reason,
+        server: now.server.map(position),
+        received: now.received.map(position),
+        durable: now.durable.map(position),
+        lag_bytes: now.lag_bytes,
+        exposure_ms: now.exposure_ms,
+        exposure_p99_ms: now.exposure_p99_ms,
+        slot: now.slot,
+        slot_retained_bytes: now.slot_retained_bytes,
+        slot_guard_bytes: now.slot_guard_bytes,
+    });
+    api::GetWalStateResponse {
+        clusters: state.into_iter().collect(),
+    }
+}
+
+/// Destroys a project's own key. Whoever asks has said twice which.
+pub(super) async fn shred(
+    keeper: &Keeper,
+    request: api::ShredProjectRequest,
+) -> Result<api::ShredProjectResponse, Error> {
+    let done = project::shred(keeper, &request.project, &request.confirmation).await?;
+    Ok(api::ShredProjectResponse {
+        exports_shredded: done.exports,
+        remaining_backup_ids: done.remaining_backup_ids,
+        remaining_until_unix_ms: done.remaining_until_unix_ms,
+        remarks: done.remarks,
+    })
 }
 
 fn listed(state: &State) -> impl Iterator<Item = &crate::repo::state::BackupEntry> {
@@ -87,16 +130,13 @@ pub(super) async fn keys(keeper: &Keeper, request: api::ListKeysRequest) -> Resu
             continue;
         }
         let (repository, state) = answer?;
-        let mut found = of_projects(&state);
         if caller == Caller::Operator {
-            found.extend(of_repository(&repository, &state));
+            keys.extend(of_repository(&repository, &state));
         }
-        found.retain(|key| caller.sees(&key.project));
-        found.retain(|key| {
-            keys.iter()
-                .all(|known| known.repository != key.repository || known.id != key.id)
-        });
-        keys.extend(found);
+    }
+    if request.repository.is_empty() {
+        let held = project::keys(keeper, &super::backups::who(&caller)).await?;
+        keys.extend(held.into_iter().map(of_project));
     }
     // Those in use first, then the youngest.
     keys.sort_by_key(|key| {
@@ -137,19 +177,18 @@ fn of_repository(repository: &Repository, state: &State) -> Vec<api::Key> {
     all
 }
 
-fn of_projects(state: &State) -> Vec<api::Key> {
-    let key = |key: &ProjectKey| api::Key {
-        id: key.id.clone(),
-        project: key.project.clone(),
+fn of_project(key: project::HeldKey) -> api::Key {
+    api::Key {
+        id: key.id,
+        project: key.project,
         purpose: api::KeyPurpose::Project.into(),
         created_unix_ms: key.created_unix_ms,
         retired_unix_ms: key.retired_unix_ms,
         shredded_unix_ms: key.shredded_unix_ms,
-        backups: listed(state).filter(|entry| entry.key_id == key.id).count() as u64,
-        at_hand: key.shredded_unix_ms == 0,
+        backups: key.backups,
+        at_hand: key.at_hand,
         ..api::Key::default()
-    };
-    state.project_keys.iter().map(key).collect()
+    }
 }
 
 #[cfg(test)]

@@ -7,11 +7,12 @@ use weir_model::Coded;
 use weir_proto::backup::v1 as api;
 
 use crate::act::{Order as _, Refusal, switched_off};
+use crate::care;
 use crate::catalog;
 use crate::engine::base;
 use crate::error::Error;
 use crate::keeper::Keeper;
-use crate::orders::{BackupOrder, Kind, Packing};
+use crate::orders::{BackupOrder, ExpireOrder, Kind, Packing};
 use crate::repo::state::{BackupEntry, BackupKind, State};
 use crate::settings::SourceChoice;
 
@@ -20,6 +21,18 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 pub(super) async fn backup(keeper: &Keeper, request: api::PlanBackupRequest) -> Result<api::PlanBackupResponse, Error> {
     plan(keeper, &order(request.order.unwrap_or_default())?).await
+}
+
+/// What retention would do now.
+pub(super) async fn expiry(keeper: &Keeper, request: api::PlanExpiryRequest) -> Result<api::PlanExpiryResponse, Error> {
+    let asked = request.order.unwrap_or_default();
+    let order = ExpireOrder {
+        cluster: asked.cluster,
+        repository: asked.repository,
+    };
+    order.check(&keeper.settings)?;
+    let plan = care::plan_expiry(keeper, &order).await?;
+    Ok(plan.told(&keeper.cluster.name))
 }
 
 /// The order of a request, as a job would have it.

@@ -12,7 +12,8 @@ use crate::repo::state::{BackupEntry, BackupKind, BackupState, ProjectKey, Proof
 use crate::repo::tests::{content, stored};
 
 fn desk(stage: &Stage) -> Desk {
-    Desk::new(stage.keeper.clone(), stage.jobs.clone(), CancellationToken::new())
+    let log = Log::new("main", 0, SOON, Arc::clone(&stage.keeper.metrics));
+    Desk::new(stage.keeper.clone(), stage.jobs.clone(), log, CancellationToken::new())
 }
 
 fn entry(number: u32, project: &str, kind: BackupKind, state: BackupState) -> BackupEntry {
@@ -273,7 +274,7 @@ async fn repositories_tell_what_they_hold_and_what_is_wrong() {
     );
     assert_eq!((here.generation, here.trouble.as_str()), (2, ""));
     assert!(
-        !found[1].reachable && found[1].trouble.contains("backup-file"),
+        !found[1].reachable && found[1].trouble.contains("File exists"),
         "{:?}",
         found[1]
     );

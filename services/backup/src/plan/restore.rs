@@ -42,7 +42,6 @@ impl Obstacle {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Facts {
     pub backups: Vec<BackupEntry>,
-    pub proofs: Vec<ProofEntry>,
     pub log: Log,
     /// Histories of timelines, as they are written.
     pub histories: BTreeMap<u32, String>,
@@ -359,14 +358,13 @@ fn named(end: &End) -> String {
 }
 
 /// How long a restore of so many bytes takes, from how long proofs took. 0: not known.
-pub(crate) fn duration_ms(facts: &Facts, write_bytes: u64) -> u64 {
-    let sizes: BTreeMap<&str, u64> = facts
-        .backups
+pub(crate) fn duration_ms(backups: &[BackupEntry], proofs: &[ProofEntry], write_bytes: u64) -> u64 {
+    let sizes: BTreeMap<&str, u64> = backups
         .iter()
         .map(|backup| (backup.id.as_str(), backup.source_bytes))
         .collect();
     let took = |proof: &&ProofEntry| proof.recovery_ms > 0 && sizes.contains_key(proof.backup_id.as_str());
-    let last: Vec<&ProofEntry> = facts.proofs.iter().rev().filter(took).take(3).collect();
+    let last: Vec<&ProofEntry> = proofs.iter().rev().filter(took).take(3).collect();
     let ms: u64 = last.iter().map(|proof| proof.recovery_ms).sum();
     let bytes: u64 = last
         .iter()

@@ -41,6 +41,7 @@ const PUTS: usize = 2;
 const LEVEL_MAX: u32 = 19;
 
 /// Exports a project as it is now.
+#[cfg(test)]
 pub(crate) async fn export(keeper: &Keeper, id: Uuid, order: &ExportOrder, pace: &Pace) -> Result<BackupEntry, Error> {
     export_at(keeper, id, order, pace, None).await
 }

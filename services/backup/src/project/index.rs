@@ -111,6 +111,7 @@ pub(crate) async fn verify(repository: &Repository, entry: &BackupEntry, pace: &
 }
 
 /// Paths of everything that an export needs, its index included.
+#[cfg(test)]
 pub(crate) fn paths(entry: &BackupEntry, index: &Index) -> Vec<String> {
     let parts = index.parts.iter().chain(&index.manifest).map(|part| part.path.clone());
     parts.chain([path_of(&entry.id, &entry.manifest_hash)]).collect()
@@ -155,9 +156,7 @@ pub(crate) async fn commit(
 ) -> Result<BackupEntry, Error> {
     let mut entry = entry.clone();
     entry.manifest_hash = put(repository, &entry.id, index).await?;
-    let listed = repository.change(|state| {
-        state.commit(id, holder, entry.clone())
-    });
+    let listed = repository.change(|state| state.commit(id, holder, entry.clone()));
     listed.await?;
     Ok(entry)
 }

@@ -28,13 +28,21 @@ mod view;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use export::{export, export_at};
-pub(crate) use import::{Imported, import};
-pub(crate) use index::{Index, paths, verify};
+#[cfg(test)]
+pub(crate) use export::export;
+pub(crate) use export::export_at;
+#[cfg(test)]
+pub(crate) use import::Imported;
+pub(crate) use import::import;
+#[cfg(test)]
+pub(crate) use index::paths;
+pub(crate) use index::verify;
 pub(crate) use past::{Past, Standing};
 pub(crate) use scope::trouble;
-pub(crate) use shred::{Rotated, Shredded, rotate, shred};
-pub(crate) use view::{HeldKey, Listed, Who, annotate, backup, backups, keys, permits, tables};
+pub(crate) use shred::{rotate, shred};
+#[cfg(test)]
+pub(crate) use view::backups;
+pub(crate) use view::{HeldKey, Who, annotate, backup, keys, tables};
 
 use crate::error::Error;
 use crate::keeper::Keeper;

@@ -95,14 +95,19 @@ pub(crate) async fn backup(keeper: &Keeper, who: &Who, id: &str) -> Result<Liste
     found.ok_or_else(|| repo::Error::NoBackup(id.to_owned()).into())
 }
 
-/// The tables of an export with their rows and bytes: `schema.name` each. None where its key is not at hand.
+/// The tables of an export with their rows and bytes: `schema.name` each. None where its key is not at hand, or it is not whole.
 pub(crate) async fn tables(keeper: &Keeper, who: &Who, id: &str) -> Result<Vec<(String, u64, u64)>, Error> {
     let listed = backup(keeper, who, id).await?;
     let name = listed.repositories.first().map(String::as_str).unwrap_or_default();
     let repository = keeper.repositories.get(name).await?;
     let opened = match open_in(keeper, &repository, &listed.entry, "").await {
         Ok(opened) => opened,
-        Err(Error::Refused { .. } | Error::Field { .. } | Error::File { .. }) => return Ok(Vec::new()),
+        Err(
+            Error::Refused { .. }
+            | Error::Field { .. }
+            | Error::File { .. }
+            | Error::Repository(repo::Error::Missing { .. }),
+        ) => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
     let tables = opened.manifest.tables.iter().map(|table| {

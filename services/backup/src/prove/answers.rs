@@ -33,12 +33,6 @@ fn summary(proof: &ProofEntry, repository: &str) -> ProofSummary {
     }
 }
 
-/// The proofs of one backup in a repository's state, the newest first.
-pub(crate) fn summaries(state: &State, repository: &str, backup: &str) -> Vec<ProofSummary> {
-    let of_it = state.proofs.iter().rev().filter(|proof| proof.backup_id == backup);
-    of_it.map(|proof| summary(proof, repository)).collect()
-}
-
 /// What a backup holds of each table, from its last proof that counted them.
 pub(crate) async fn tables(repository: &Repository, state: &State, backup: &str) -> Result<Vec<TableContent>, Error> {
     for proof in state.proofs.iter().rev().filter(|proof| proof.backup_id == backup) {

@@ -36,14 +36,10 @@ impl Control {
     }
 
     /// Whether pages have checksums.
+    #[cfg(test)]
     pub(crate) fn has_checksums(&self) -> bool {
         self.number("Data page checksum version")
             .is_some_and(|version| version > 0)
-    }
-
-    /// The size of a page.
-    pub(crate) fn page_bytes(&self) -> u64 {
-        self.number("Database block size").unwrap_or(8192)
     }
 
     /// What the server must be given, with its values.

@@ -136,6 +136,7 @@ fn keeper(dir: &Path, bin: &Path) -> Keeper {
         connect_timeout: Duration::from_secs(1),
     };
     Keeper {
+        config_file: None,
         repositories: Repositories::of(&settings, Clock::system()),
         cluster: Cluster::of(&settings, target).unwrap(),
         store: Store::open(options, Vec::new()).unwrap(),

@@ -6,6 +6,7 @@
 
 mod answers;
 mod attempt;
+mod beside;
 mod checks;
 mod choice;
 mod control;
@@ -28,8 +29,12 @@ mod tests;
 use uuid::Uuid;
 use weir_proto::backup::v1::ProofState;
 
-pub(crate) use answers::{list, show, summaries, tables};
-pub(crate) use evidence::{Check, Count, Evidence};
+pub(crate) use answers::{list, show, tables};
+pub(crate) use beside::Beside;
+pub(crate) use evidence::Count;
+#[cfg(test)]
+pub(crate) use evidence::{Check, Evidence};
+#[cfg(test)]
 pub(crate) use place::Place;
 pub(crate) use programs::Programs;
 pub(crate) use spool::Spool;
@@ -62,6 +67,12 @@ pub(crate) async fn tidy(settings: &BackupSettings) {
     {
         tracing::warn!(directory = %directory.display(), error = %error, "what was left of earlier proofs stays");
     }
+}
+
+/// The repository and the id of the backup that an order would prove.
+pub(crate) async fn chosen(keeper: &Keeper, order: &ProofOrder) -> Result<(String, String), Error> {
+    let (repository, entry) = choose(keeper, order).await?;
+    Ok((repository.name().to_owned(), entry.id))
 }
 
 async fn choose(keeper: &Keeper, order: &ProofOrder) -> Result<(Repository, BackupEntry), Error> {

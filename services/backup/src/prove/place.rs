@@ -51,6 +51,7 @@ impl Place {
                 longest.display()
             )));
         }
+        make_way(parent)?;
         mark(&path)?;
         let lock = lock(&path, stop).await?;
         let place = Self { path, _lock: lock };
@@ -254,6 +255,13 @@ fn is_server_on(pid: Pid, data: &Path) -> bool {
     let mut words = line.split(|byte| *byte == 0);
     let program = words.next().unwrap_or_default();
     program.ends_with(b"/postgres") && words.next() == Some(b"-D") && words.next() == Some(data.as_os_str().as_bytes())
+}
+
+/// Makes the directory of all places, which the servers' user has to get through and nobody has to look into.
+fn make_way(parent: &Path) -> Result<(), Error> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o711).create(parent);
+    made.map_err(|error| Error::file(parent, error))
 }
 
 pub(super) fn make_private(path: &Path) -> Result<(), Error> {

@@ -75,6 +75,11 @@ impl Programs {
         }
     }
 
+    /// Where they are.
+    pub(crate) fn bin(&self) -> &Path {
+        &self.bin
+    }
+
     /// The major version.
     pub(crate) const fn major(&self) -> u32 {
         self.major
@@ -118,20 +123,6 @@ impl Programs {
         }
         let owned = lchown(path, Some(account.uid), Some(account.gid));
         owned.map_err(|error| Error::file(path, error))
-    }
-
-    /// The same for a directory with all that is in it. Links are not followed.
-    pub(crate) fn own_all(&self, path: &Path) -> Result<(), Error> {
-        self.own(path)?;
-        let facts = path.symlink_metadata().map_err(|error| Error::file(path, error))?;
-        if !facts.is_dir() {
-            return Ok(());
-        }
-        let entries = std::fs::read_dir(path).map_err(|error| Error::file(path, error))?;
-        for entry in entries {
-            self.own_all(&entry.map_err(|error| Error::file(path, error))?.path())?;
-        }
-        Ok(())
     }
 }
 

@@ -146,29 +146,9 @@ impl Scratch {
         })
     }
 
-    /// The directory of its socket.
-    pub(crate) fn socket_directory(&self) -> &Path {
-        &self.run
-    }
-
     /// Its data directory.
     pub(crate) fn data(&self) -> &Path {
         &self.data
-    }
-
-    /// The user that may do everything there, once it took a query.
-    pub(crate) fn superuser(&self) -> Option<&str> {
-        self.superuser.as_deref()
-    }
-
-    /// Its process.
-    pub(crate) fn process_id(&self) -> Option<u32> {
-        self.child.id()
-    }
-
-    /// Waits until it takes queries, even while it replays.
-    pub(crate) async fn wait_consistent(&mut self, stop: &CancellationToken) -> Result<(), Error> {
-        self.wait(stop, |standing| standing != Standing::Starting).await
     }
 
     /// Waits until recovery has ended and it writes.
@@ -220,6 +200,13 @@ impl Scratch {
         } else {
             Standing::Replaying
         })
+    }
+
+    /// How it is reached by the user that may do everything, in this database.
+    pub(crate) async fn reached_as_superuser(&mut self, database: &str) -> Result<Target, Error> {
+        self.connect(HOME).await?.close().await;
+        let user = self.superuser.as_deref().unwrap_or_default();
+        Ok(self.target.as_user(user).in_database(database))
     }
 
     /// A connection as a user that may do everything.

@@ -149,15 +149,27 @@ async fn a_sound_backup_is_proven_and_the_next_proof_goes_on_from_there() {
     let listed = super::list(&lab.keeper, &ListProofsRequest::default()).await.unwrap();
     let ids: Vec<&str> = listed.proofs.iter().map(|shown| shown.backup_id.as_str()).collect();
     assert_eq!(ids, [second.id.as_str(), first.id.as_str()]);
-    let shown = super::show(&lab.keeper, &GetProofRequest { id: proof.id.clone() })
-        .await
-        .unwrap();
+    let shown = super::show(
+        &lab.keeper,
+        &GetProofRequest {
+            id: proof.id.clone(),
+            ..GetProofRequest::default()
+        },
+    )
+    .await
+    .unwrap();
     assert_eq!(shown.checks.len(), 6);
     let state = lab.repository.state().await.unwrap();
-    assert_eq!(super::summaries(&state, "local", &first.id).len(), 1);
     let tables = super::tables(&lab.repository, &state, &second.id).await.unwrap();
     assert_eq!(tables[1].rows, Some(99));
-    let none = super::show(&lab.keeper, &GetProofRequest { id: "x".to_owned() }).await;
+    let none = super::show(
+        &lab.keeper,
+        &GetProofRequest {
+            id: "x".to_owned(),
+            ..GetProofRequest::default()
+        },
+    )
+    .await;
     assert!(matches!(none, Err(Error::NoProof(_))));
 }
 
@@ -274,7 +286,8 @@ async fn damage_in_the_repository_and_answers_that_are_false_are_found() {
 
     // A chunk is not what was written. What the last proof left would do for most of it.
     let chunk = lab.back_up(None).await;
-    let pack = lab.dir.path().join("repository/packs").join(&chunk.id).join("000000");
+    let packs = lab.dir.path().join("repository/packs").join(&chunk.id);
+    let pack = std::fs::read_dir(packs).unwrap().next().unwrap().unwrap().path();
     let mut bytes = std::fs::read(&pack).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;

@@ -151,11 +151,6 @@ impl Intake {
         self.basis.as_ref()
     }
 
-    /// The backup's id.
-    pub(crate) const fn id(&self) -> Uuid {
-        self.id
-    }
-
     /// The repository that it goes to.
     pub(crate) const fn repository(&self) -> &Repository {
         &self.repository

@@ -24,5 +24,5 @@ pub(crate) mod faulty;
 pub(crate) mod tests;
 
 pub(crate) use error::Error;
-pub(crate) use repository::{FORMAT, Generation, Repository, Seen, check_format, generation_path};
+pub(crate) use repository::{FORMAT, Repository, Seen, check_format, generation_path};
 pub(crate) use shelf::{Listed, Put, Shelf};

@@ -72,12 +72,6 @@ impl Shelf {
         self.near
     }
 
-    /// The store itself, for a wrapper around it.
-    #[cfg(test)]
-    pub(crate) fn store(&self) -> Arc<dyn ObjectStore> {
-        Arc::clone(&self.store)
-    }
-
     /// Puts an object that nobody may have put before.
     pub(crate) async fn put_new(&self, path: &str, bytes: Bytes) -> Result<Put, Error> {
         let (at, options) = (self.at(path), PutOptions::from(PutMode::Create));

@@ -56,7 +56,7 @@ pub(crate) async fn stored_as(
         .collect();
     let (send, sealed) = mpsc::channel(2);
     let mut worker = intake.worker(Compression::Zstd(3), send);
-    let storing = tokio::spawn(Arc::clone(&intake).store(sealed, 2));
+    let storing = Arc::clone(&intake).store(sealed, 2);
     let basis = intake.basis().cloned();
     let entries = tokio::task::spawn_blocking(move || {
         let was = |name: &str, at: usize| -> Option<Chunk> {
@@ -79,8 +79,9 @@ pub(crate) async fn stored_as(
         worker.finish()?;
         Ok::<_, Error>(entries)
     });
-    let files = entries.await.unwrap()?;
-    storing.await.unwrap()?;
+    let (files, stored) = tokio::join!(entries, storing);
+    let files = files.unwrap()?;
+    stored?;
     let manifest = Manifest {
         files,
         ..Manifest::default()
@@ -212,14 +213,15 @@ async fn an_attempt_that_was_cut_off_is_gone_on_with() {
         let intake = Intake::begin(&repository, id, None, "a test").await.unwrap();
         let (send, sealed) = mpsc::channel(2);
         let mut worker = intake.worker(Compression::Zstd(3), send);
-        let storing = tokio::spawn(Arc::clone(&intake).store(sealed, 2));
+        let storing = Arc::clone(&intake).store(sealed, 2);
         let content = content.clone();
         let working = tokio::task::spawn_blocking(move || {
             worker.store(&content, None).unwrap();
             worker.finish().unwrap();
         });
-        working.await.unwrap();
-        storing.await.unwrap().unwrap();
+        let (worked, stored) = tokio::join!(working, storing);
+        worked.unwrap();
+        stored.unwrap();
         assert_eq!(intake.stored().1, objects, "attempt {attempt}");
     }
     assert_eq!(

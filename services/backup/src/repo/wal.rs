@@ -139,6 +139,7 @@ impl Repository {
     }
 
     /// Stores a part of a segment that is still being written: from `offset` on. Parts follow each other without gaps.
+    #[cfg(test)]
     pub(crate) async fn put_piece(
         &self,
         segment: Segment,
@@ -276,6 +277,7 @@ impl Repository {
     }
 
     /// Removes a segment that nothing needs any more.
+    #[cfg(test)]
     pub(crate) async fn drop_segment(&self, segment: Segment) -> Result<(), Error> {
         self.drop_pieces(segment).await?;
         self.shelf().delete(&segment.whole()).await

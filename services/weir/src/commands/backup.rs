@@ -24,6 +24,7 @@ mod show;
 mod shred;
 mod status;
 mod target;
+mod verify;
 mod windows;
 mod words;
 
@@ -63,6 +64,8 @@ enum Action {
     Drill(drill::Arguments),
     /// List proofs, the newest first.
     Proofs(proofs::Arguments),
+    /// Read and authenticate everything that repositories hold.
+    Verify(verify::Arguments),
     /// List the files that a restore of a backup would write.
     Files(files::Arguments),
     /// List commits in the archived log, the latest first.
@@ -132,6 +135,7 @@ pub(super) async fn run(arguments: Arguments, sources: Sources) -> Result<(), Fa
         Action::Restore(arguments) => restore::run(client, arguments).await,
         Action::Drill(arguments) => drill::run(client, arguments).await,
         Action::Proofs(arguments) => proofs::run(client, arguments).await,
+        Action::Verify(arguments) => verify::run(client, arguments).await,
         Action::Files(arguments) => files::run(client, arguments).await,
         Action::Commits(arguments) => commits::run(client, arguments).await,
         Action::Windows(arguments) => windows::run(client, arguments).await,

@@ -7,9 +7,9 @@ pub(crate) mod listing;
 mod local;
 pub(crate) mod pages;
 pub(crate) mod protocol;
-mod way;
 #[cfg(test)]
 mod tests;
+mod way;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -74,6 +74,7 @@ pub(crate) async fn back_up(keeper: &Keeper, id: Uuid, order: &BackupOrder, pace
     let (kind, basis) = basis(&state, order.kind);
     let intake = Intake::begin(&repository, id, basis.as_deref(), "backup").await?;
     let options = options(&keeper.settings, order, id, &facts);
+    way.hold_log().await;
     let working = async {
         let reading = way.read(&intake, &options, pace);
         let (taken, relations) = tokio::join!(reading, facts::relations(&keeper.cluster, &facts));
@@ -81,7 +82,7 @@ pub(crate) async fn back_up(keeper: &Keeper, id: Uuid, order: &BackupOrder, pace
         pace.progress().begin("wal", 0);
         // Without the log of the time that it took, it is no backup.
         let log = wal::ensure(keeper, &repository, taken.start, taken.stop);
-        let log = pace.stop().run_until_cancelled(log).await;
+        let log = pace.stop().run_until_cancelled(Box::pin(log)).await;
         log.ok_or(Error::Stopped)??;
         Ok::<_, Error>((taken, relations))
     };

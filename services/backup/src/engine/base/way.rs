@@ -41,7 +41,10 @@ impl Way {
                 reason: "backup.source is standby, and none of backup.standbys can be read".to_owned(),
             });
         }
-        Ok(Self::Protocol(cluster.ask("weir-backup").await?, cluster.target.clone()))
+        Ok(Self::Protocol(
+            cluster.ask("weir-backup").await?,
+            cluster.target.clone(),
+        ))
     }
 
     /// The connection, for questions.
@@ -51,13 +54,19 @@ impl Way {
         }
     }
 
+    /// Has the server keep the log from now on, for as long as the connection lasts: what the backup needs of it must not
+    /// be gone before it is safe.
+    pub(crate) async fn hold_log(&mut self) {
+        let name = format!("weir_base_{:016x}", fastrand::u64(..));
+        let ask = format!("select pg_catalog.pg_create_physical_replication_slot('{name}', true, true)");
+        if let Err(error) = self.connection().simple_query(&ask).await {
+            // The slot of the log's receiver holds it as well, and without either it may still be there in the end.
+            tracing::warn!(error = %error, "the server does not hold the log for a backup");
+        }
+    }
+
     /// Reads the cluster, and stores what was read.
-    pub(crate) async fn read(
-        &mut self,
-        intake: &Arc<Intake>,
-        options: &Options,
-        pace: &Pace,
-    ) -> Result<Taken, Error> {
+    pub(crate) async fn read(&mut self, intake: &Arc<Intake>, options: &Options, pace: &Pace) -> Result<Taken, Error> {
         match self {
             Self::Local(connection, root) => local::back_up(connection, root, intake, options, pace).await,
             Self::Protocol(_, target) => protocol::back_up(target, intake, options, pace).await,

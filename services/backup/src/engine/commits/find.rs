@@ -139,7 +139,7 @@ impl<'k> Commits<'k> {
             match self.repository.manifest(&backup).await {
                 Ok(manifest) => self.names.learn_manifest(&manifest),
                 Err(error) => {
-                    tracing::warn!(backup.id = backup.id, error = %error, "the names of a backup cannot be read")
+                    tracing::warn!(backup.id = backup.id, error = %error, "the names of a backup cannot be read");
                 }
             }
         }
@@ -256,6 +256,7 @@ impl<'k> Commits<'k> {
     }
 
     /// The end of the log: the position after the last whole record. None: there is no record.
+    #[cfg(test)]
     pub(crate) async fn end(&mut self) -> Result<Option<Position>, Error> {
         for at in (0..self.segments()).rev() {
             let index = self.index(at).await?;

@@ -205,6 +205,7 @@ impl Index {
     }
 
     /// Where the segment begins.
+    #[cfg(test)]
     pub(super) const fn start(&self) -> u64 {
         self.number.saturating_mul(self.segment_bytes as u64)
     }
@@ -279,8 +280,9 @@ impl Columns {
         let (mut xid, mut end, mut time) = (0_i64, 0_u64, 0_i64);
         let numbers = self.xids.iter().zip(&self.starts).zip(&self.lengths);
         let words = self.times_us.iter().zip(&self.databases).zip(&self.changes);
-        let row =
-            |(((xids, starts), lengths), ((times, database), count)): (((&i64, &u64), &u64), ((&i64, &u32), &u32))| {
+        let rows = numbers
+            .zip(words)
+            .map(|(((xids, starts), lengths), ((times, database), count))| {
                 xid = xid.wrapping_add(*xids);
                 let start = end.wrapping_add(*starts);
                 end = start.wrapping_add(*lengths);
@@ -293,8 +295,8 @@ impl Columns {
                     database: *database,
                     counts: changes.by_ref().take(*count as usize).collect(),
                 }
-            };
-        numbers.zip(words).map(row).collect()
+            });
+        rows.collect()
     }
 }
 

@@ -269,12 +269,6 @@ pub(super) async fn load(repository: &Repository, segment: Segment) -> Result<In
     }
 }
 
-/// Removes the index of a segment that goes.
-pub(crate) async fn drop_index(repository: &Repository, segment: Segment) -> Result<(), Error> {
-    let path = path_of(segment.timeline, &segment.name());
-    Ok(repository.shelf().delete(&path).await?)
-}
-
 async fn indexed(repository: &Repository, timeline: u32, segment_bytes: u32) -> Result<Vec<Segment>, Error> {
     let listed = repository.shelf().list(&format!("commits/{timeline:08X}")).await?;
     let names = listed.iter().filter_map(|object| object.path.rsplit('/').next());

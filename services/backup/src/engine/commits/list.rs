@@ -2,7 +2,6 @@
 
 use super::find::{Commits, FoundCommit};
 use crate::error::Error;
-use crate::repo::Repository;
 
 /// Segments that are looked at for one page.
 const SEGMENTS_MAX: usize = 256;
@@ -32,8 +31,9 @@ pub(crate) struct Listed {
     pub before: Option<u64>,
 }
 
-/// Lists commits on the way to the latest timeline.
-pub(crate) async fn list(repository: &Repository, query: &Query) -> Result<Listed, Error> {
+/// The same of a repository's latest timeline.
+#[cfg(test)]
+pub(crate) async fn list(repository: &crate::repo::Repository, query: &Query) -> Result<Listed, Error> {
     match Commits::of(repository, 0).await? {
         Some(commits) => list_of(commits, query).await,
         None => Ok(Listed::default()),

@@ -32,11 +32,11 @@ use weir_runtime::{Ground, Stage};
 use crate::keeper::Keeper;
 
 pub(crate) use answers::{commit, list_commits, recovery_windows};
-pub(crate) use find::{Commits, FoundChange, FoundCommit, FoundPoint};
-pub(crate) use history::{Reach, reaches};
-pub(crate) use line::drop_index;
-pub(crate) use list::{Listed, Query, list};
-pub(crate) use windows::{Window, windows};
+pub(crate) use find::Commits;
+#[cfg(test)]
+pub(crate) use find::FoundChange;
+#[cfg(test)]
+pub(crate) use windows::windows;
 
 /// Starts what makes indexes. It needs nothing but a repository.
 pub(crate) fn start(ground: &Ground, keeper: Arc<Keeper>) {

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use futures_util::{Stream, StreamExt as _, stream};
 use tonic::Status;
 use weir_proto::backup::v1 as api;
-use weir_proto::status::status;
 
+use super::moment;
 use super::recovery::End;
 use super::run::{RestorePlan, plan};
 use crate::error::Error;
@@ -19,6 +19,8 @@ use crate::repo::manifest::{EntryKind, FileEntry, Manifest};
 use crate::repo::state::{BackupEntry, BackupKind, Position};
 use crate::repo::{self, Repository};
 
+/// So many commits are told of that a restore would lose.
+const MISSING_MAX: usize = 20;
 /// So many files are told of in one message.
 const FILES_AT_ONCE: usize = 500;
 
@@ -29,7 +31,13 @@ pub(crate) async fn plan_restore(
 ) -> Result<api::PlanRestoreResponse, Error> {
     let order = order_of(request.order.unwrap_or_default());
     let plan = plan(keeper, &order).await?;
-    Ok(answer(&plan))
+    let around = moment::around(&plan.repository, order.target.timeline, plan.choice.to.lsn, MISSING_MAX).await;
+    let (last_commit, first_missing) = around.unwrap_or_default();
+    Ok(api::PlanRestoreResponse {
+        last_commit,
+        first_missing,
+        ..answer(&plan)
+    })
 }
 
 /// The files that a restore of a backup would write, by path.
@@ -49,11 +57,6 @@ pub(crate) async fn list_files(
         })
     };
     Ok(stream::iter(parts).map(told))
-}
-
-/// The error of a question, as gRPC has it.
-pub(crate) fn refused(error: &Error) -> Status {
-    status(error)
 }
 
 /// A backup of the cluster in the first repository that has it.

@@ -38,7 +38,6 @@ pub(super) async fn of(repository: &Repository, known: Known) -> Result<Facts, E
     }
     Ok(Facts {
         backups: state.backups,
-        proofs: state.proofs,
         log,
         histories,
         known,

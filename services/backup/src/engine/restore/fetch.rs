@@ -43,7 +43,7 @@ pub(super) struct Fetching {
     /// A thread failed: the others need not go on.
     pub failed: AtomicBool,
     /// Kept until the last thread has ended.
-    pub held: Arc<File>,
+    pub _held: Arc<File>,
     pub openers: Mutex<HashMap<u32, Arc<PackOpener>>>,
 }
 

@@ -86,7 +86,7 @@ pub(crate) async fn files(
         pace: pace.clone(),
         read_bytes: AtomicU64::new(read),
         failed: AtomicBool::new(false),
-        held: Arc::clone(&held),
+        _held: Arc::clone(&held),
         openers: std::sync::Mutex::default(),
     });
     fetch::write(Arc::clone(&fetching), items, restore.options.threads).await?;
@@ -355,6 +355,7 @@ impl Restore {
         let marker = Marker {
             backup: self.backup.clone(),
             system_identifier: self.manifest.system_identifier,
+            places: self.layout.places().map(|(_, place)| place.to_owned()).collect(),
         };
         let text = serde_json::to_vec(&marker).map_err(|error| repo::Error::corrupt(MARKER, error.to_string()))?;
         disk::put(&root.join(MARKER), &text, 0o600, self.owner())?;

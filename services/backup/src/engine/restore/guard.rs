@@ -22,6 +22,9 @@ pub(super) const CONTROL_ASIDE: &str = "global/pg_control.weir-restore";
 pub(crate) struct Marker {
     pub backup: String,
     pub system_identifier: u64,
+    /// Where its tablespaces go: what lies there is its own, even before the links lead there.
+    #[serde(default)]
+    pub places: Vec<PathBuf>,
 }
 
 /// What lies where a restore is to write.
@@ -47,13 +50,14 @@ impl Found {
         let begun = fs::read(root.join(MARKER)).ok();
         let begun = begun.and_then(|text| serde_json::from_slice::<Marker>(&text).ok());
         let of_control = control_of(root)?;
+        let taken = taken(layout, manifest, begun.as_ref())?;
         Ok(Self {
             is_empty: is_empty(root)?,
             is_cluster: of_control.is_some() || begun.is_some() || root.join("PG_VERSION").is_file(),
             running: running(root),
             system_identifier: of_control.or(begun.as_ref().map(|begun| begun.system_identifier)),
             begun,
-            taken: taken(layout, manifest)?,
+            taken,
         })
     }
 
@@ -180,12 +184,13 @@ pub(super) fn heads(layout: &Layout, manifest: &Manifest) -> BTreeSet<(u32, Path
     names.into_iter().map(|(oid, name)| (oid, layout.path(&name))).collect()
 }
 
-fn taken(layout: &Layout, manifest: &Manifest) -> Result<Vec<(u32, PathBuf)>> {
+fn taken(layout: &Layout, manifest: &Manifest, begun: Option<&Marker>) -> Result<Vec<(u32, PathBuf)>> {
     let mut taken = Vec::new();
     for (oid, head) in heads(layout, manifest) {
         let place = head.parent().unwrap_or(&head);
         let is_linked = fs::read_link(layout.link(oid)).is_ok_and(|target| target == place);
-        if !is_linked && !is_empty(&head)? {
+        let is_begun = begun.is_some_and(|begun| begun.places.iter().any(|known| known == place));
+        if !is_linked && !is_begun && !is_empty(&head)? {
             taken.push((oid, place.to_owned()));
         }
     }

@@ -4,10 +4,12 @@ pub(crate) mod answers;
 mod batches;
 mod disk;
 mod facts;
+mod feed;
 mod fetch;
 mod files;
 mod guard;
 mod layout;
+mod moment;
 mod open_files;
 pub(crate) mod recovery;
 mod replay;
@@ -25,7 +27,7 @@ use std::path::PathBuf;
 
 pub(crate) use files::files;
 pub(crate) use open_files::Owner;
-pub(crate) use run::{Means, RestorePlan, Restored, plan, restore};
+pub(crate) use run::{chosen, plan, restore};
 
 use recovery::Recovery;
 

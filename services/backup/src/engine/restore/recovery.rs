@@ -42,8 +42,6 @@ pub(crate) enum Action {
     Pause,
     /// Takes writes on a new timeline.
     Promote,
-    /// Stops.
-    Shutdown,
 }
 
 /// What a server has to be told to recover.
@@ -162,7 +160,6 @@ impl Action {
         match self {
             Self::Pause => "pause",
             Self::Promote => "promote",
-            Self::Shutdown => "shutdown",
         }
     }
 }

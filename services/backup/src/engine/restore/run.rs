@@ -6,15 +6,16 @@ use std::time::Duration;
 use serde::Serialize;
 use weir_model::Clock;
 
+use super::feed::Feed;
 use super::open_files::Owner;
 use super::recovery::{Action, Along, End, Recovery, fetch_command};
 use super::server::{self, Server, ServerOptions};
-use super::{FileOptions, Written, disk, facts, files, layout, replay};
+use super::{FileOptions, Written, disk, facts, files, layout, moment, replay};
 use crate::engine::pace::Pace;
 use crate::error::Error;
 use crate::keeper::Keeper;
 use crate::orders::{RestoreOrder, Then};
-use crate::plan::restore::{self as plan, Choice, Known, Obstacle, Wish};
+use crate::plan::restore::{self as plan, Choice, Obstacle, Wish};
 use crate::repo::Repository;
 use crate::repo::state::Position;
 use crate::repositories::Repositories;
@@ -89,6 +90,21 @@ pub(crate) async fn plan(keeper: &Keeper, order: &RestoreOrder) -> Result<Restor
     plan_with(Means::of(keeper), order, Looks::Closely, &idle()).await
 }
 
+/// What a restore would begin with, wherever it goes to. Looks at no directory.
+pub(crate) async fn chosen(keeper: &Keeper, order: &RestoreOrder) -> Result<(Repository, Choice), Error> {
+    let means = Means::of(keeper);
+    check(means, order)?;
+    let mut first = None;
+    for repository in repositories(means, order).await? {
+        let choice = choice(&repository, order).await?;
+        if choice.obstacles.is_empty() {
+            return Ok((repository, choice));
+        }
+        first.get_or_insert((repository, choice));
+    }
+    first.ok_or_else(no_repository)
+}
+
 /// Restores.
 pub(crate) async fn restore(keeper: &Keeper, order: &RestoreOrder, pace: &Pace) -> Result<Restored, Error> {
     restore_with(Means::of(keeper), order, pace).await
@@ -122,9 +138,26 @@ pub(super) async fn plan_with(
         }
         first.get_or_insert(plan);
     }
-    first.ok_or_else(|| Error::Refused {
+    first.ok_or_else(no_repository)
+}
+
+fn no_repository() -> Error {
+    Error::Refused {
         slug: "backup-no-repository",
         reason: "no repository is set: add one to backup.repositories".to_owned(),
+    }
+}
+
+async fn choice(repository: &Repository, order: &RestoreOrder) -> Result<Choice, Error> {
+    let wish = Wish {
+        target: &order.target,
+        backup_id: &order.backup_id,
+        force: order.force,
+    };
+    let facts = facts::of(repository, moment::known(repository, &order.target).await?).await?;
+    plan::choose(wish, &facts).map_err(|reason| Error::Field {
+        field: "target",
+        reason,
     })
 }
 
@@ -176,16 +209,7 @@ async fn plan_in(
     looks: Looks,
     pace: &Pace,
 ) -> Result<RestorePlan, Error> {
-    let facts = facts::of(&repository, Known::default()).await?;
-    let wish = Wish {
-        target: &order.target,
-        backup_id: &order.backup_id,
-        force: order.force,
-    };
-    let choice = plan::choose(wish, &facts).map_err(|reason| Error::Field {
-        field: "target",
-        reason,
-    })?;
+    let choice = choice(&repository, order).await?;
     let mut obstacles = choice.obstacles.clone();
     let mut outlook = files::Outlook::default();
     if let Some(backup) = &choice.backup {
@@ -193,8 +217,9 @@ async fn plan_in(
         outlook = files::outlook(&repository, backup, &order.directory, &options, looks, pace).await?;
         obstacles.append(&mut outlook.obstacles);
     }
+    let state = repository.state().await?;
     Ok(RestorePlan {
-        duration_ms: plan::duration_ms(&facts, outlook.write_bytes),
+        duration_ms: plan::duration_ms(&state.backups, &state.proofs, outlook.write_bytes),
         read_bytes: outlook.read_bytes + choice.wal_bytes,
         write_bytes: outlook.write_bytes,
         kept_bytes: outlook.kept_bytes,
@@ -240,20 +265,39 @@ pub(super) async fn restore_with(means: Means<'_>, order: &RestoreOrder, pace: &
     };
     let last = recovery(means, order, &plan)?;
     let mut options = file_options(means, order)?;
-    let is_asked = |recovery: &Recovery| Recovery {
-        action: Action::Pause,
-        standby: recovery.end == End::Log,
-        ..recovery.clone()
+    let mut feed = match &bin {
+        Some(_) => Some(Feed::of(means, &plan, backup, options.owner).await?),
+        None => None,
     };
-    options.recovery = Some(if bin.is_some() { is_asked(&last) } else { last.clone() });
+    options.recovery = Some(match &feed {
+        Some(feed) => Recovery {
+            action: Action::Pause,
+            standby: last.end == End::Log,
+            restore_command: Some(means.restore_command.map_or_else(|| feed.command(), str::to_owned)),
+            ..last.clone()
+        },
+        None => last.clone(),
+    });
     let written = files::files(&plan.repository, backup, &order.directory, &options, pace).await?;
     let mut restored = restored(order, &plan, written);
-    if let Some(bin) = bin {
-        let reached = replay(means, order, &plan, &bin, options.owner, pace).await?;
+    if let (Some(bin), Some(feed)) = (bin, &mut feed) {
+        let reached = replay(means, order, &plan, (&bin, options.owner), feed, pace).await?;
         restored.recovered_to = Some(reached.lsn);
-        tell(&order.directory, &last, options.owner)?;
+        let promotes = order.then == Then::Promote;
+        if promotes {
+            // It comes to the same end once more, and needs the same log for it; then none any more.
+            let command = means.restore_command.map_or_else(|| feed.command(), str::to_owned);
+            let once = Recovery {
+                restore_command: Some(command),
+                ..last.clone()
+            };
+            tell(&order.directory, &once, options.owner)?;
+        } else {
+            tell(&order.directory, &last, options.owner)?;
+        }
         if order.then != Then::Stop {
-            server::leave_running(&bin, &order.directory, options.owner, READY_WITHIN).await?;
+            let running = server::leave_running(&bin, &order.directory, options.owner, READY_WITHIN);
+            feed.while_giving(running, pace).await?;
             restored.is_running = true;
         }
     }
@@ -320,8 +364,8 @@ async fn replay(
     means: Means<'_>,
     order: &RestoreOrder,
     plan: &RestorePlan,
-    bin: &Path,
-    owner: Option<Owner>,
+    (bin, owner): (&Path, Option<Owner>),
+    feed: &mut Feed,
     pace: &Pace,
 ) -> Result<Position, Error> {
     let run = server::run_directory(owner)?;
@@ -332,10 +376,13 @@ async fn replay(
         database: means.database.to_owned(),
         settings: Vec::new(),
     };
-    let mut server = Server::start(bin, &order.directory, &options).await?;
-    let reached = replay::to_its_end(&mut server, &plan.choice, READY_WITHIN, pace).await?;
-    server.stop().await?;
-    Ok(reached)
+    let replaying = async {
+        let mut server = Server::start(bin, &order.directory, &options).await?;
+        let reached = replay::to_its_end(&mut server, &plan.choice, READY_WITHIN, pace).await?;
+        server.stop().await?;
+        Ok(reached)
+    };
+    feed.while_giving(Box::pin(replaying), pace).await
 }
 
 /// Puts what the server is told in the place of what it was told to recover.

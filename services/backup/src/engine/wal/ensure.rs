@@ -147,7 +147,7 @@ async fn read(stream: &mut Replication, repository: &Repository, open: Segment, 
     while open.start() + (content.len() as u64) < end {
         let word = timeout(SILENT_AFTER, stream.next_on_timeline()).await;
         let word = word.map_err(|_| missing("the server says nothing"))?;
-        match word.map_err(|error| gone(error))? {
+        match word.map_err(gone)? {
             None => return Err(missing("its timeline has ended before")),
             Some(FromServer::Keepalive { .. }) => stream.tell(&StandbyStatus::default()).await?,
             Some(FromServer::Data { bytes, .. }) => content.extend_from_slice(bytes),

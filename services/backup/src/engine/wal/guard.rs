@@ -12,9 +12,9 @@ use super::server::{self, Facts, SlotFacts};
 use crate::error::Error;
 use crate::keeper::Keeper;
 
-/// How often it looks, and how often where the slot holds back half of what it may.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
-const LOOK_OFTEN: Duration = Duration::from_millis(100);
+/// How often it looks, and how often where what the slot holds back is a part of what it may and becomes more.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+const LOOK_OFTEN: Duration = Duration::from_millis(50);
 /// Such a part of what it may hold back is left for bursts.
 const RESERVE: u64 = 8;
 /// How long it may take until the slot is gone: what would come until then counts.
@@ -27,8 +27,8 @@ const LET_GO_WITHIN: Duration = Duration::from_secs(5);
 /// Looks after the slot until it is told to stop.
 pub(super) async fn watch(keeper: &Keeper, log: &Log, stop: &CancellationToken) {
     let (mut asking, mut others, mut growth) = (None, Instant::now(), Growth::default());
-    let half = keeper.settings.wal_slot_guard_bytes / 2;
-    while pause(stop, growth.next_look(half)).await {
+    let much = keeper.settings.wal_slot_guard_bytes / RESERVE;
+    while pause(stop, growth.next_look(much)).await {
         let look = look(keeper, log, &mut asking, &mut growth);
         match stop.run_until_cancelled(look).await {
             // Whoever receives tells why the server cannot be asked.
@@ -76,9 +76,9 @@ impl Growth {
         retained.saturating_add((per_second * GONE_WITHIN.as_secs_f64()) as u64)
     }
 
-    fn next_look(&self, half: u64) -> Duration {
+    fn next_look(&self, much: u64) -> Duration {
         match self.last {
-            Some((_, retained)) if half > 0 && retained > half => LOOK_OFTEN,
+            Some((_, retained)) if much > 0 && retained > much => LOOK_OFTEN,
             _ => LOOK_EVERY,
         }
     }

@@ -96,7 +96,7 @@ struct State {
 
 impl Log {
     /// The log of a cluster, of which nothing is known yet.
-    pub(super) fn new(cluster: &str, guard_bytes: u64, exposure_max: Duration, metrics: Arc<Metrics>) -> Self {
+    pub(crate) fn new(cluster: &str, guard_bytes: u64, exposure_max: Duration, metrics: Arc<Metrics>) -> Self {
         Self(Arc::new(Shared {
             cluster: cluster.to_owned(),
             guard_bytes,

@@ -32,7 +32,7 @@ use weir_store::{Leadership, LeadershipOptions};
 
 pub(crate) use ensure::ensure;
 pub use helper::helper;
-pub(crate) use log::{Log, WalSnapshot, Way};
+pub(crate) use log::{Log, Way};
 
 use crate::keeper::Keeper;
 use log::Voice;
@@ -65,7 +65,8 @@ pub(crate) fn start(ground: &Ground, tables: &Tables, keeper: Arc<Keeper>) -> Lo
             let name = format!("wal {}", keeper.cluster.name);
             let leadership = Leadership::new(tables.store(), &name, LeadershipOptions::default());
             receiving.hindered(Voice::Reception, "another instance receives the log");
-            leadership.lead(&stop, |_| lead(&keeper, &receiving, &stop)).await;
+            let leading = leadership.lead(&stop, |_| Box::pin(lead(&keeper, &receiving, &stop)));
+            Box::pin(leading).await;
         }
         Ok(())
     });

@@ -71,7 +71,7 @@ impl Reception<'_> {
         let mut backoff = Backoff::new(RETRY_FIRST, RETRY_MAX);
         while !stop.is_cancelled() {
             let begun = Instant::now();
-            let ended = self.session(stop).await;
+            let ended = Box::pin(self.session(stop)).await;
             if begun.elapsed() > RETRY_MAX {
                 backoff.reset();
             }

@@ -255,12 +255,12 @@ fn what_makes_no_sense_is_refused() {
 
 #[test]
 fn a_duration_is_estimated_from_proofs() {
-    let mut facts = facts();
-    assert_eq!(duration_ms(&facts, 500), 0);
-    facts.proofs.push(ProofEntry {
+    let backups = facts().backups;
+    assert_eq!(duration_ms(&backups, &[], 500), 0);
+    let proof = ProofEntry {
         backup_id: "mid".to_owned(),
         recovery_ms: 300,
         ..ProofEntry::default()
-    });
-    assert_eq!(duration_ms(&facts, 500), 150);
+    };
+    assert_eq!(duration_ms(&backups, &[proof], 500), 150);
 }

@@ -117,6 +117,7 @@ impl World {
             store: Store::open(options, Vec::new()).unwrap(),
             metrics: Arc::new(Metrics::register(&Registry::default())),
             clock: Clock::system(),
+            config_file: None,
             settings,
         })
     }

@@ -99,8 +99,11 @@ fn line(job: &api::Job, transfer: &api::Transfer) -> String {
         };
     }
     let mut words = size_in_words(transfer.done_bytes);
-    if transfer.total_bytes > 0 {
-        let percent = transfer.done_bytes.saturating_mul(100) / transfer.total_bytes;
+    if let Some(percent) = transfer
+        .done_bytes
+        .saturating_mul(100)
+        .checked_div(transfer.total_bytes)
+    {
         words = format!("{words} of {} ({percent} %)", size_in_words(transfer.total_bytes));
     }
     if transfer.bytes_per_second > 0 {

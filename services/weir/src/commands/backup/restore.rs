@@ -95,7 +95,7 @@ async fn plan(
         backup_id: arguments.backup.clone(),
         repository: arguments.repository.clone(),
         delta: arguments.delta,
-        tablespaces: tablespaces,
+        tablespaces,
         only_tablespaces: arguments.only_tablespaces.clone(),
         then: then.into(),
         force: arguments.force,

@@ -12,7 +12,6 @@ const VERSION_SUMMARIES: u32 = 17;
 /// What is known of a server before it is asked for its files.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Facts {
-    pub version: u32,
     pub timeline: u32,
     pub page_bytes: usize,
     /// Pages in a file at most.
@@ -58,7 +57,6 @@ impl Facts {
         let file_bytes = bytes(&show(connection, "segment_size").await?);
         let pages_max = file_bytes.checked_div(page_bytes).unwrap_or(0);
         Ok(Self {
-            version,
             timeline,
             page_bytes: usize::try_from(page_bytes).unwrap_or(0),
             pages_max: u32::try_from(pages_max).unwrap_or(u32::MAX),

@@ -153,14 +153,6 @@ impl Forge {
         self.add(8, 0x10, 0, &main(&body));
     }
 
-    /// A point to restore to.
-    pub(super) fn point(&mut self, name: &str) -> (u64, u64) {
-        let mut body = vec![0; 8];
-        body.extend(name.as_bytes());
-        body.resize(8 + 64, 0);
-        self.add(0, 0x70, 0, &main(&body))
-    }
-
     /// The rest of the segment is left empty.
     pub(super) fn switch(&mut self) {
         self.add(0, 0x40, 0, &[]);

@@ -7,8 +7,13 @@ use super::super::index::Index;
 use super::super::tally::{Bounds, Counts, Key};
 use super::forge::{Forge, SEGMENT, SYSTEM, digested, segment};
 
-/// Of each commit its number, and of each relation its files and what happened to its rows.
-fn told(indexes: &[Index]) -> Vec<(u32, Vec<(u32, u64, u64)>)> {
+/// Of a commit its number, and of each relation its files and what happened to its rows.
+type Told = (u32, Vec<(u32, u64, u64)>);
+
+/// Harm that can be done to a segment.
+type Harm = (&'static str, fn(&mut Vec<u8>));
+
+fn told(indexes: &[Index]) -> Vec<Told> {
     let of_index = |index: &Index| -> Vec<_> {
         let rows = index.commits();
         let change = |(place, counts): &(u32, Counts)| match index.relations[*place as usize].key() {
@@ -116,7 +121,7 @@ fn a_segment_that_cannot_be_read_to_its_end_says_where() {
     let good = forge.segments();
     let whole = told(&digested(&good, Bounds::default()));
     assert_eq!(whole.len(), 11);
-    let damages: [(&str, fn(&mut Vec<u8>)); 5] = [
+    let damages: [Harm; 5] = [
         ("a byte", |bytes| bytes[700] ^= 1),
         ("zeros", |bytes| bytes.fill(0)),
         ("a torn end", |bytes| bytes[900..].fill(0)),

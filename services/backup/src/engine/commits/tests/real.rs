@@ -117,7 +117,7 @@ impl Client {
             8 => {
                 counts.deleted = self
                     .rows(&format!("delete from {table} where id in {some} returning 1"))
-                    .await
+                    .await;
             }
             9 => {
                 let sql = format!(

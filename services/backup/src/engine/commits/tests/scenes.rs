@@ -371,7 +371,7 @@ async fn what_is_begun_again_makes_the_same_indexes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn windows_end_where_log_is_missing_or_cannot_be_read() {
-    let mut archive = Archive::start().await;
+    let archive = Archive::start().await;
     archive.server.psql("postgres", "create table t (v int)").await;
     let mut ends = Vec::new();
     for _ in 0..9 {

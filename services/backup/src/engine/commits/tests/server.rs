@@ -170,7 +170,7 @@ impl Archive {
             relations,
             ..Default::default()
         };
-        entry.manifest_hash = self.repository.put_manifest(&manifest).await.unwrap();
+        entry.manifest_hash = self.repository.put_manifest(&manifest, "").await.unwrap();
         let listed = self.repository.change(|state| {
             state.backups.push(entry.clone());
             Ok(())
@@ -208,6 +208,7 @@ fn keeper(server: &Postgres, dir: &TempDir) -> Arc<Keeper> {
     settings.repositories.0.push(serde_json::from_value(one).unwrap());
     let store = StoreOptions::from_settings(&sources.section().unwrap(), &sources.section().unwrap(), crate::SCHEMA);
     Arc::new(Keeper {
+        config_file: None,
         repositories: Repositories::of(&settings, Clock::system()),
         cluster: Cluster::of(&settings, target).unwrap(),
         store: Store::open(store.unwrap(), Vec::new()).unwrap(),

@@ -121,7 +121,7 @@ async fn a_moment_that_the_log_does_not_reach_is_told_of() {
     };
     assert_eq!(
         slug(site.restore(&site.order("name", name, Then::Stop)).await),
-        "backup-restore-target-late"
+        "backup-restore-no-target"
     );
     let position = |lsn| RestoreTarget {
         position: Some(LogPosition { timeline: 1, lsn }),

@@ -53,7 +53,7 @@ async fn without_a_stream_the_log_comes_through_the_archive() {
     let postgres = archiving(&archive).await;
     let directory = archive.path().to_owned();
     let mut world = World::new(&postgres, 2, |settings| {
-        settings.wal_archive_directory = Some(directory)
+        settings.wal_archive_directory = Some(directory);
     })
     .await;
     world.start();
@@ -99,7 +99,7 @@ async fn files_are_what_their_names_say_or_stay() {
     let postgres = postgres().await;
     let directory = archive.path().to_owned();
     let mut world = World::new(&postgres, 1, |settings| {
-        settings.wal_archive_directory = Some(directory)
+        settings.wal_archive_directory = Some(directory);
     })
     .await;
     world.start();

@@ -27,7 +27,8 @@ async fn until_slot(postgres: &Postgres, there: bool) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_that_stalls_never_holds_back_more_than_the_guard() {
     let postgres = postgres().await;
-    let guard = 128 << 20;
+    // More than a server writes between two looks, however fast this machine is today.
+    let guard = 256 << 20;
     let mut world = World::new(&postgres, 1, |settings| settings.wal_slot_guard_bytes = guard).await;
     world.start();
     let first = world.until_safe(&postgres).await;
@@ -40,7 +41,7 @@ async fn a_store_that_stalls_never_holds_back_more_than_the_guard() {
             "the slot holds what is not safe"
         );
         assert!(world.log.state().exposure_ms > 0);
-        for _ in 0..12 {
+        for _ in 0..24 {
             write(&postgres, 15).await;
             let held = retained(&postgres).await.unwrap_or(0);
             assert!(held <= guard, "{held} bytes are held back");
@@ -50,7 +51,7 @@ async fn a_store_that_stalls_never_holds_back_more_than_the_guard() {
         postgres.psql("postgres", "checkpoint").await;
         let left = postgres.psql("postgres", "select sum(size) from pg_ls_waldir()").await;
         assert!(
-            left.parse::<u64>().unwrap() <= 320 << 20,
+            left.parse::<u64>().unwrap() <= 480 << 20,
             "{left} bytes of log lie at the server"
         );
         world.moods[0].set(Mood::Well);

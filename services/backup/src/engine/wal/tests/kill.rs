@@ -59,7 +59,7 @@ async fn at_a_stop_what_came_is_stored() {
     let postgres = postgres().await;
     // So rarely that nothing would be stored by itself.
     let mut world = World::new(&postgres, 1, |settings| {
-        settings.wal_flush_every = Duration::from_secs(3600)
+        settings.wal_flush_every = Duration::from_secs(3600);
     })
     .await;
     world.start();
@@ -84,7 +84,7 @@ async fn at_a_stop_what_came_is_stored() {
 async fn killed_at_any_moment_it_goes_on_without_a_gap() {
     let postgres = postgres().await;
     let mut world = World::new(&postgres, 1, |settings| {
-        settings.wal_flush_every = Duration::from_millis(10)
+        settings.wal_flush_every = Duration::from_millis(10);
     })
     .await;
     let mut random = fastrand::Rng::with_seed(11);

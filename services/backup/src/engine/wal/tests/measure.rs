@@ -1,4 +1,5 @@
 //! Figures, to be asked for: how long a commit is exposed under load, and what a segment costs.
+#![expect(clippy::print_stderr, reason = "a measurement talks to whoever runs it")]
 
 use tokio::time::Instant;
 

@@ -96,7 +96,8 @@ impl World {
     /// Begins to receive.
     fn start(&mut self) {
         let (keeper, log, stop) = (self.keeper.clone(), self.log.clone(), self.stop.clone());
-        self.running.spawn(async move { lead(&keeper, &log, &stop).await });
+        self.running
+            .spawn(async move { Box::pin(lead(&keeper, &log, &stop)).await });
     }
 
     /// Ends it in order.
@@ -189,6 +190,7 @@ async fn keeper(settings: BackupSettings, url: &str, dirs: &[TempDir]) -> (Arc<K
         store: Store::open(options, vec![]).unwrap(),
         metrics: Arc::new(Metrics::register(&Registry::default())),
         clock: Clock::system(),
+        config_file: None,
         settings,
     };
     (Arc::new(keeper), moods)

@@ -108,7 +108,7 @@ async fn other_content_under_the_same_name_is_refused_and_the_same_is_not() {
 async fn however_slowly_a_segment_fills_there_are_few_pieces_of_it() {
     let postgres = postgres().await;
     let mut world = World::new(&postgres, 1, |settings| {
-        settings.wal_flush_every = Duration::from_millis(1)
+        settings.wal_flush_every = Duration::from_millis(1);
     })
     .await;
     world.start();

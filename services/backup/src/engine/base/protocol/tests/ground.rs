@@ -113,6 +113,7 @@ pub(super) async fn backed_up_with(
         threads: 2,
         compression: Compression::Zstd(1),
         checkpoint_now,
+        page_checksums: true,
         label: "it's a test".to_owned(),
     };
     let taken = back_up(target, &intake, &options, pace).await?;
