@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
+use weir_proto::backup::v1::GetWalStateRequest;
 
 use crate::Failure;
 use crate::board::{Board, Side};
@@ -35,6 +36,9 @@ pub(crate) async fn run(options: &Options, stage: &Stage, board: &mut Board) -> 
     }
     if options.wants("log") {
         log(options, stage, board).await?;
+    }
+    if options.wants("exposure") {
+        exposure(options, stage).await?;
     }
     Ok(())
 }
@@ -253,4 +257,41 @@ fn pushed(stage: &Stage, begin: u64, end: u64) -> Result<Figures, Failure> {
         }
     }
     Ok(per_segment(sum, f64::from(segments.max(1))))
+}
+
+/// How long commits are not safe yet, under a load of small transactions.
+async fn exposure(options: &Options, stage: &Stage) -> Result<(), Failure> {
+    let port = stage.postgres.port().to_string();
+    let seconds = options.load_seconds.to_string();
+    let load = tokio::process::Command::new(stage.postgres.bin_dir().join("pgbench"))
+        .args([
+            "-n",
+            "-c",
+            "4",
+            "-T",
+            &seconds,
+            "-h",
+            "127.0.0.1",
+            "-p",
+            &port,
+            "-U",
+            "postgres",
+            "postgres",
+        ])
+        .output()
+        .await?;
+    let said = String::from_utf8_lossy(&load.stdout).into_owned();
+    let tps = said.lines().find(|line| line.starts_with("tps")).unwrap_or("no load");
+    let asked = stage
+        .backup
+        .clone()
+        .get_wal_state(GetWalStateRequest::default())
+        .await?;
+    let states = asked.into_inner().clusters;
+    let state = states.first().ok_or("nobody knows the log")?;
+    println!(
+        "exposure: p99 {} ms, now {} ms, {tps}; {}",
+        state.exposure_p99_ms, state.exposure_ms, state.reason
+    );
+    Ok(())
 }

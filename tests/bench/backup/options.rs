@@ -23,11 +23,14 @@ pub(crate) struct Options {
     /// Segments of log for the figure of CPU time per segment.
     #[arg(long, default_value_t = 60)]
     pub(crate) segments: u32,
+    /// Seconds of small transactions for the time that commits are exposed.
+    #[arg(long, default_value_t = 30)]
+    pub(crate) load_seconds: u32,
     /// What to measure.
     #[arg(
         long,
         value_delimiter = ',',
-        default_value = "full,contiguous,random,restore,delta,increments,log"
+        default_value = "full,contiguous,random,restore,delta,increments,log,exposure"
     )]
     pub(crate) cells: Vec<String>,
     /// The program of pgBackRest.

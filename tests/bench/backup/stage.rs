@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use tonic::transport::Channel;
+use weir_proto::backup::v1::backup_service_client::BackupServiceClient;
 use weir_proto::scheduler::v1::scheduler_service_client::SchedulerServiceClient;
 use weir_testkit::{Nats, Postgres, PostgresOptions, Process, binary_path, eventually, free_port, http_get};
 
@@ -23,6 +24,7 @@ pub(crate) struct Stage {
     pub(crate) postgres: Postgres,
     pub(crate) peer: Peer,
     pub(crate) scheduler: SchedulerServiceClient<Channel>,
+    pub(crate) backup: BackupServiceClient<Channel>,
     /// Where restores go, and the repository is.
     pub(crate) dir: TempDir,
     services: Vec<(&'static str, Process)>,
@@ -40,22 +42,21 @@ impl Stage {
         let nats = Nats::start().await;
         let environment = environment(options, &postgres, &nats, &dir)?;
         let mut services = Vec::new();
-        let mut scheduler_port = 0;
+        let mut ports = Vec::new();
         for (binary, section) in [("scheduler", "SCHEDULER"), ("backup", "BACKUP")] {
             let (grpc, ops) = (free_port(), free_port());
             let mut environment = environment.clone();
             environment.push((format!("WEIR_{section}__GRPC_LISTEN"), format!("127.0.0.1:{grpc}")));
             environment.push((format!("WEIR_{section}__OPS_LISTEN"), format!("127.0.0.1:{ops}")));
             services.push((binary, start(binary, &environment, ops).await));
-            if binary == "scheduler" {
-                scheduler_port = grpc;
-            }
+            ports.push(format!("http://127.0.0.1:{grpc}"));
         }
-        let scheduler = SchedulerServiceClient::connect(format!("http://127.0.0.1:{scheduler_port}")).await?;
+        let [scheduler, backup] = <[String; 2]>::try_from(ports).map_err(|_| "two services were to start")?;
         Ok(Self {
             postgres,
             peer,
-            scheduler,
+            scheduler: SchedulerServiceClient::connect(scheduler).await?,
+            backup: BackupServiceClient::connect(backup).await?,
             dir,
             services,
             _nats: nats,

@@ -28,6 +28,10 @@ pub(crate) enum Fault {
     Crash,
     /// It is done, its answer is lost, and whoever asks is gone.
     LostAndCrash,
+    /// The process that asks is killed before it.
+    Killed,
+    /// The process that asks is killed when it is done.
+    DoneAndKilled,
 }
 
 /// A store in front of another. Cheap to clone; clones fail together.
@@ -133,8 +137,19 @@ impl Faulty {
                 Err(refused())
             }
             Some(Fault::Stalls) => std::future::pending().await,
+            Some(Fault::Killed) => killed().await,
+            Some(Fault::DoneAndKilled) => {
+                let _ = request.await;
+                killed().await
+            }
         }
     }
+}
+
+/// Ends this process as nothing can prepare for.
+async fn killed<T>() -> T {
+    let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+    std::future::pending().await
 }
 
 fn refused() -> object_store::Error {

@@ -21,6 +21,8 @@ pub(crate) mod wal;
 #[cfg(test)]
 pub(crate) mod faulty;
 #[cfg(test)]
+mod kills;
+#[cfg(test)]
 pub(crate) mod tests;
 
 pub(crate) use error::Error;

@@ -26,6 +26,10 @@ use crate::repo::reader::ChunkReader;
 use crate::repo::state::BackupEntry;
 use crate::repo::{self, Repository};
 
+/// A directory that somebody else restores into is looked at so often, and so long after each other.
+const HELD_TRIES: u32 = 40;
+const HELD_PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
+
 /// Files that say themselves what is in them: by their path, none for those that must not be there.
 struct Composed {
     small: Vec<(&'static str, Option<Vec<u8>>)>,
@@ -446,13 +450,17 @@ fn put_back(root: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// Keeps others from restoring into the same directory, until it is dropped.
+/// Keeps others from restoring into the same directory, until it is dropped. Threads of a restore that has just failed
+/// may take a moment to see it. To be called on a thread that may wait.
 fn held(root: &Path) -> Result<Arc<File>, Error> {
     let directory = disk::opened(root)?;
-    match rustix::fs::flock(&directory, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(Arc::new(directory)),
-        Err(_) => Err(busy(root)),
+    for _ in 0..HELD_TRIES {
+        match rustix::fs::flock(&directory, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(Arc::new(directory)),
+            Err(_) => std::thread::sleep(HELD_PAUSE),
+        }
     }
+    Err(busy(root))
 }
 
 fn busy(root: &Path) -> Error {
