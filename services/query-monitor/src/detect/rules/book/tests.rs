@@ -30,7 +30,7 @@ fn bound(book: &RuleBook, rule: &str, project: &str, severity: Severity) -> Opti
 fn every_built_in_rule_stands_and_has_its_runbook() {
     let book = RuleBook::new(&layers("", "")).unwrap();
     let rules: Vec<_> = book.list().collect();
-    assert_eq!(rules.len(), 27);
+    assert_eq!(rules.len(), 28);
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     for (_, rule, origin) in rules {
         assert_eq!(origin, Origin::BuiltIn);
@@ -165,7 +165,7 @@ fn labels_decide_which_rule_a_failed_job_is_of() {
     for operation in ["backup", "backup-full", "export", "expire", "rotate-keys"] {
         assert_eq!(rules(operation), ["backup-failed"], "{operation}");
     }
-    for operation in ["prove", "test-recovery", "restore-test"] {
+    for operation in ["prove", "verify-backups", "test-recovery", "restore-test"] {
         assert_eq!(rules(operation), ["restore-test-failed"], "{operation}");
     }
     assert_eq!(rules("wal-check"), ["wal-exposed"]);
