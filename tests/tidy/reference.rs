@@ -26,8 +26,8 @@ fn is_test(path: &str) -> bool {
 }
 
 fn slugs_of(file: &File) -> Vec<String> {
-    // A module of tests ends what ships; a single item that only tests use does not.
-    let shipped = file.text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+    // The tests that a file has in it end what ships; what it only declares for tests does not.
+    let shipped = file.text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
     let bodies = shipped.split("fn slug(").skip(1).filter_map(body);
     let classified = bodies.flat_map(|body| body.split('"').skip(1).step_by(2));
     classified.chain(made(shipped)).map(str::to_owned).collect()
