@@ -132,7 +132,7 @@ mod tests {
                     .dir
                     .join("global/pg_control")
                     .exists()
-            )
+            );
         };
         thread::scope(|scope| (0..4).for_each(|_| drop(scope.spawn(complete))));
         let runs_at_first = runs();
