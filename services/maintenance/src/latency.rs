@@ -7,22 +7,18 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use prost::Message as _;
-use prost::bytes::Bytes;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use weir_bus::{Bus, Health, Message, Subscription};
-use weir_events::{gateway, project_of};
-use weir_proto::events::v1::{CacheOutcome, QueryBatch};
+use weir_events::{Wait, Waits, gateway, project_of};
+use weir_proto::events::v1::QueryBatch;
 use weir_runtime::{Ground, Stage, TaskResult};
 
 use crate::plan::{Traffic, Users};
 
 /// Figures are made of so much time.
 pub(crate) const STEP: Duration = Duration::from_secs(5);
-/// Programs that call themselves so are Weir's own.
-const OWN: &[u8] = b"weir-";
 
 /// What is heard. Cheap to clone; clones are one.
 #[derive(Debug, Clone)]
@@ -91,16 +87,16 @@ impl Latency {
         let Ok(project) = project_of::<QueryBatch>(&message.subject) else {
             return;
         };
-        let Ok(heard) = Heard::decode(message.payload.clone()) else {
+        let Ok(heard) = Waits::read(message.payload.clone()) else {
             return;
         };
         self.with(|traffic| {
-            for of_one in heard.events.chunk_by(|one, next| one.database == next.database) {
+            for of_one in heard.statements.chunk_by(|one, next| one.database == next.database) {
                 let database = of_one.first().map(|call| &*call.database).unwrap_or_default();
                 let Ok(database) = str::from_utf8(database) else {
                     continue;
                 };
-                let counted = of_one.iter().filter(|call| call.counts()).map(Call::took_us);
+                let counted = of_one.iter().filter(|call| call.counts()).map(Wait::took_us);
                 traffic.count(project.as_str(), database, counted);
             }
         });
@@ -140,48 +136,12 @@ impl Latency {
     }
 }
 
-/// The part of a [`QueryBatch`] that counts here.
-#[derive(Clone, PartialEq, prost::Message)]
-struct Heard {
-    #[prost(message, repeated, tag = "5")]
-    events: Vec<Call>,
-}
-
-/// The part of a `QueryExecuted` that counts here. Texts are views into the message.
-#[derive(Clone, PartialEq, prost::Message)]
-struct Call {
-    #[prost(bytes = "bytes", tag = "3")]
-    database: Bytes,
-    #[prost(bytes = "bytes", tag = "5")]
-    application: Bytes,
-    #[prost(uint64, tag = "9")]
-    queue_wait_us: u64,
-    #[prost(uint64, tag = "10")]
-    server_us: u64,
-    #[prost(bytes = "bytes", tag = "15")]
-    sqlstate: Bytes,
-    #[prost(enumeration = "CacheOutcome", tag = "16")]
-    cache: i32,
-}
-
-impl Call {
-    /// PostgreSQL did it, for a user, to the end.
-    fn counts(&self) -> bool {
-        self.sqlstate.is_empty() && self.cache() != CacheOutcome::Hit && !self.application.starts_with(OWN)
-    }
-
-    /// What the user waited for, without what he took to read.
-    const fn took_us(&self) -> u64 {
-        self.queue_wait_us.saturating_add(self.server_us)
-    }
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
     use tokio::task::JoinSet;
     use weir_bus::Limits;
     use weir_model::{Clock, Project};
-    use weir_proto::events::v1::QueryExecuted;
+    use weir_proto::events::v1::{CacheOutcome, QueryExecuted};
     use weir_testkit::eventually;
 
     use super::*;

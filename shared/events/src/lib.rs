@@ -10,9 +10,11 @@ pub mod gateway;
 pub mod jobs;
 pub mod monitor;
 mod subject;
+mod waits;
 
 pub use event::{DecodeError, Event, decode, project_of};
 pub use subject::{InvalidPattern, InvalidSubject, Subject, SubjectPattern};
+pub use waits::{Wait, Waits};
 
 #[cfg(test)]
 mod snapshots;

@@ -6,22 +6,17 @@ mod load;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use prost::Message as _;
-use prost::bytes::Bytes;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use weir_bus::{Bus, Message, Subscription};
-use weir_events::{gateway, project_of};
-use weir_proto::events::v1::{CacheOutcome, QueryBatch};
+use weir_events::{Wait, Waits, gateway, project_of};
+use weir_proto::events::v1::QueryBatch;
 use weir_runtime::{Ground, Stage, TaskResult};
 
 use crate::engine::pace::Pace;
 use load::{Load, STEP, next_limit};
 
 pub(crate) use load::Rule;
-
-/// Programs that call themselves so are Weir's own.
-const OWN: &[u8] = b"weir-";
 
 /// What is heard, and what users have to bear. Cheap to clone; clones are one.
 #[derive(Debug, Clone)]
@@ -83,10 +78,10 @@ impl Relief {
         let Ok(project) = project_of::<QueryBatch>(&message.subject) else {
             return;
         };
-        let Ok(heard) = Heard::decode(message.payload.clone()) else {
+        let Ok(heard) = Waits::read(message.payload.clone()) else {
             return;
         };
-        let counted = heard.events.iter().filter(|call| call.counts()).map(Call::took_us);
+        let counted = heard.statements.iter().filter(|call| call.counts()).map(Wait::took_us);
         self.with(|load| load.count(project.as_str(), counted));
     }
 
@@ -127,40 +122,6 @@ impl Relief {
             return None;
         }
         self.with(|load| load.suffering(&rule).first().map(|project| (*project).to_owned()))
-    }
-}
-
-/// The part of a [`QueryBatch`] that counts here.
-#[derive(Clone, PartialEq, prost::Message)]
-struct Heard {
-    #[prost(message, repeated, tag = "5")]
-    events: Vec<Call>,
-}
-
-/// The part of a `QueryExecuted` that counts here. Texts are views into the message.
-#[derive(Clone, PartialEq, prost::Message)]
-struct Call {
-    #[prost(bytes = "bytes", tag = "5")]
-    application: Bytes,
-    #[prost(uint64, tag = "9")]
-    queue_wait_us: u64,
-    #[prost(uint64, tag = "10")]
-    server_us: u64,
-    #[prost(bytes = "bytes", tag = "15")]
-    sqlstate: Bytes,
-    #[prost(enumeration = "CacheOutcome", tag = "16")]
-    cache: i32,
-}
-
-impl Call {
-    /// PostgreSQL did it, for a user, to the end.
-    fn counts(&self) -> bool {
-        self.sqlstate.is_empty() && self.cache() != CacheOutcome::Hit && !self.application.starts_with(OWN)
-    }
-
-    /// What the user waited for, without what he took to read.
-    const fn took_us(&self) -> u64 {
-        self.queue_wait_us.saturating_add(self.server_us)
     }
 }
 

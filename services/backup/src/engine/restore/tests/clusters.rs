@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use weir_config::{Sources, Tables};
 use weir_model::Clock;
-use weir_testkit::{Postgres, PostgresOptions};
+use weir_testkit::{Postgres, PostgresOptions, eventually};
 use weir_upstream::{ConnectOptions, Connection, Target};
 
 use super::super::run::{Means, Restored, restore_with};
@@ -257,15 +257,12 @@ impl Site {
             .unwrap();
         let mut connection = server.ask("postgres").await.unwrap();
         // One that waits at its end replays the last of it once more.
-        let until = tokio::time::Instant::now() + Duration::from_secs(30);
-        loop {
+        eventually("the end of the replay", Duration::from_secs(30), async || {
             let asked = "select not pg_is_in_recovery() or pg_is_wal_replay_paused() as done";
             let rows = connection.simple_query(asked).await.unwrap();
-            if rows[0].flag("done").unwrap() || tokio::time::Instant::now() > until {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+            rows[0].flag("done").unwrap().then_some(())
+        })
+        .await;
         let rows = connection
             .simple_query("select id, length(note) as length from ledger order by id")
             .await

@@ -6,6 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use weir_model::Clock;
+use weir_testkit::eventually;
 use weir_upstream::{ConnectOptions, Connection, Target};
 
 use super::super::run::{Looks, plan_with};
@@ -17,27 +18,25 @@ use crate::orders::{LogPosition, RestoreTarget, Then};
 /// Asks the server that was left at work on a restored directory, on the port of the cluster that it came from.
 async fn asked(site: &Site, sql: &str) -> String {
     let target = Target::parse(&site.postgres.url("postgres")).unwrap();
-    let until = tokio::time::Instant::now() + Duration::from_secs(20);
-    loop {
+    eventually("an answer other than wait", Duration::from_secs(20), async || {
         let mut connection = Connection::connect(&target, ConnectOptions::default()).await.unwrap();
         let rows = connection.simple_query(sql).await.unwrap();
         let answer = rows[0].values().next().flatten().unwrap_or_default().to_owned();
-        if answer != "wait" || tokio::time::Instant::now() > until {
-            return answer;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+        if answer == "wait" { Err(answer) } else { Ok(answer) }
+    })
+    .await
 }
 
 /// Stops a server that was left at work.
-fn end(directory: &Path) {
+async fn end(directory: &Path) {
     let text = fs::read_to_string(directory.join("postmaster.pid")).unwrap();
     let process = text.lines().next().unwrap().parse().unwrap();
     let process = rustix::process::Pid::from_raw(process).unwrap();
     rustix::process::kill_process(process, rustix::process::Signal::INT).unwrap();
-    while directory.join("postmaster.pid").exists() {
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    eventually("a server to end", Duration::from_secs(30), async || {
+        (!directory.join("postmaster.pid").exists()).then_some(())
+    })
+    .await;
 }
 
 fn slug<T: std::fmt::Debug>(result: Result<T, Error>) -> &'static str {
@@ -67,7 +66,7 @@ async fn a_server_waits_or_takes_writes_where_it_was_to_end() {
     order.delta = true;
     order.force = true;
     assert_eq!(slug(site.restore(&order).await), "backup-restore-running");
-    end(&site.path("to"));
+    end(&site.path("to")).await;
     order.force = false;
     order.then = Then::Promote;
     assert!(site.restore(&order).await.unwrap().is_running);
@@ -75,7 +74,7 @@ async fn a_server_waits_or_takes_writes_where_it_was_to_end() {
     assert_eq!(asked(&site, writes).await, middle.id.to_string());
     let timeline = "create table own (); select timeline_id::text from pg_control_checkpoint()";
     assert!(["1", "2"].contains(&asked(&site, timeline).await.as_str()));
-    end(&site.path("to"));
+    end(&site.path("to")).await;
     // To the end of the log, waiting there.
     let mut order = site.order("to", RestoreTarget::default(), Then::Pause);
     order.delta = true;
@@ -83,7 +82,7 @@ async fn a_server_waits_or_takes_writes_where_it_was_to_end() {
     let there =
         format!("select case when count(*) = {all} and pg_is_in_recovery() then 'there' else 'wait' end from ledger");
     assert_eq!(asked(&site, &there).await, "there");
-    end(&site.path("to"));
+    end(&site.path("to")).await;
     // Files alone: nothing was started.
     let mut order = site.order("to", RestoreTarget::default(), Then::Unspecified);
     order.delta = true;
