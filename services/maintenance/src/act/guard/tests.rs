@@ -170,8 +170,11 @@ async fn threefold_latency_ends_the_statement_within_twenty_seconds() {
         panic!("{ended:?}");
     };
     assert!(took < Duration::from_secs(20), "{took:?}");
+    // What was usual took 20 to 40 ms, so its p95 is close to the top.
+    let before = (words.split("before ").nth(1)).and_then(|rest| rest.split(' ').next()?.parse().ok());
+    assert!(before.is_some_and(|ms: u64| (33..=41).contains(&ms)), "{words}");
     assert!(
-        words.contains("for 15 s, before 3") && words.contains("(project shop)"),
+        words.contains("for 15 s") && words.contains("(project shop)"),
         "{words}"
     );
     let account = guard.account();
