@@ -1,9 +1,12 @@
 //! `weir.backup.v1` to the catalogue, plans and jobs, and back. Translates, decides nothing.
 
 mod backups;
+pub(crate) mod commits;
 mod jobs;
 mod places;
 mod planning;
+pub(crate) mod proofs;
+mod restores;
 #[cfg(test)]
 mod tests;
 mod words;
@@ -20,16 +23,14 @@ use weir_jobs::Jobs;
 use weir_model::Project;
 use weir_proto::backup::v1 as api;
 use weir_proto::backup::v1::backup_service_server::BackupService;
+use weir_proto::page::StrangeToken;
 use weir_proto::status::status;
 
 pub(crate) use planning::plan;
 
-use crate::engine::commits;
-use crate::engine::restore::answers as restore;
 use crate::engine::wal::Log;
 use crate::error::Error;
 use crate::keeper::Keeper;
-use crate::prove;
 
 /// So many may watch jobs at a time.
 const WATCHERS_MAX: usize = 64;
@@ -88,7 +89,7 @@ impl BackupService for Desk {
     async fn list_files(&self, request: Request<api::ListFilesRequest>) -> Answer<Self::ListFilesStream> {
         let request = request.into_inner();
         operators_only(&request.project)?;
-        let files = restore::list_files(&self.keeper, request).await;
+        let files = restores::list_files(&self.keeper, request).await;
         let files = files.map_err(|error| status(&error))?;
         Ok(Response::new(Box::pin(files) as Self::ListFilesStream))
     }
@@ -120,7 +121,7 @@ impl BackupService for Desk {
     }
 
     async fn plan_restore(&self, request: Request<api::PlanRestoreRequest>) -> Answer<api::PlanRestoreResponse> {
-        answer(restore::plan_restore(&self.keeper, request.into_inner()).await)
+        answer(restores::plan_restore(&self.keeper, request.into_inner()).await)
     }
 
     async fn plan_expiry(&self, request: Request<api::PlanExpiryRequest>) -> Answer<api::PlanExpiryResponse> {
@@ -130,13 +131,13 @@ impl BackupService for Desk {
     async fn list_proofs(&self, request: Request<api::ListProofsRequest>) -> Answer<api::ListProofsResponse> {
         let request = request.into_inner();
         operators_only(&request.project)?;
-        answer(prove::list(&self.keeper, &request).await)
+        answer(proofs::list(&self.keeper, &request).await)
     }
 
     async fn get_proof(&self, request: Request<api::GetProofRequest>) -> Answer<api::GetProofResponse> {
         let request = request.into_inner();
         operators_only(&request.project)?;
-        answer(prove::show(&self.keeper, &request).await)
+        answer(proofs::show(&self.keeper, &request).await)
     }
 
     async fn list_keys(&self, request: Request<api::ListKeysRequest>) -> Answer<api::ListKeysResponse> {
@@ -162,6 +163,14 @@ impl BackupService for Desk {
 
     async fn cancel_job(&self, request: Request<api::CancelJobRequest>) -> Answer<api::CancelJobResponse> {
         answer(jobs::cancel(&self.jobs, request.into_inner()).await)
+    }
+}
+
+/// A token of a page that was not given out here.
+fn strange(error: StrangeToken) -> Error {
+    Error::Field {
+        field: "page.token",
+        reason: error.to_string(),
     }
 }
 

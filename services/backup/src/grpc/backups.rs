@@ -5,13 +5,12 @@ use std::collections::HashMap;
 use weir_proto::backup::v1 as api;
 use weir_proto::page::Page;
 
-use super::{Caller, id_of, words};
+use super::{Caller, id_of, strange, words};
 use crate::act;
 use crate::catalog::{self, Listed, place};
 use crate::error::Error;
 use crate::keeper::Keeper;
 use crate::project;
-use crate::prove;
 use crate::repo;
 use crate::repo::manifest::{EntryKind, Manifest, Relation};
 use crate::repo::state::{BackupKind, BackupState};
@@ -21,10 +20,6 @@ const TABLES_MAX: usize = 10_000;
 
 pub(super) async fn list(keeper: &Keeper, request: api::ListBackupsRequest) -> Result<api::ListBackupsResponse, Error> {
     let caller = Caller::of(&request.project)?;
-    let strange = |error: weir_proto::page::StrangeToken| Error::Field {
-        field: "page",
-        reason: error.to_string(),
-    };
     let page = Page::of(request.page.as_ref()).map_err(strange)?;
     let after = page.after::<i64, String>().map_err(strange)?;
     let mut listed = catalog::backups(keeper).await?;
@@ -103,7 +98,7 @@ async fn tables(keeper: &Keeper, listed: &Listed) -> Result<Vec<api::TableConten
 /// With the numbers of rows that a proof counted, or else by the sizes of files.
 async fn in_repository(keeper: &Keeper, name: &str, listed: &Listed) -> Result<Vec<api::TableContent>, Error> {
     let repository = keeper.repositories.get(name).await?;
-    let counted = prove::tables(&repository, &repository.state().await?, &listed.entry.id).await?;
+    let counted = super::proofs::tables(&repository, &repository.state().await?, &listed.entry.id).await?;
     if !counted.is_empty() {
         return Ok(counted);
     }

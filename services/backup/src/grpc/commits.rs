@@ -1,26 +1,21 @@
-//! What callers are told of commits and of recovery windows.
+//! Commits in the archived log, and to which moments one can restore.
 
-use weir_proto::backup::v1 as proto;
+use weir_proto::backup::v1 as api;
 use weir_proto::common::v1::PageResponse;
 use weir_proto::page::Page;
 
-use super::find::{Commits, FoundChange, FoundCommit};
-use super::list::{Listed, Query, list_of};
-use super::windows::{Window, windows};
+use super::strange;
+use super::words::position;
+use crate::engine::commits::{Commits, FoundChange, FoundCommit, Listed, Query, Window, list_of, windows};
 use crate::error::Error;
 use crate::keeper::Keeper;
-use crate::repo::state::Position;
 
 /// Commits in the archived log, the latest first.
 pub(crate) async fn list_commits(
     keeper: &Keeper,
-    request: &proto::ListCommitsRequest,
-) -> Result<proto::ListCommitsResponse, Error> {
+    request: &api::ListCommitsRequest,
+) -> Result<api::ListCommitsResponse, Error> {
     check_cluster(keeper, &request.cluster)?;
-    let strange = |error: weir_proto::page::StrangeToken| Error::Field {
-        field: "page.token",
-        reason: error.to_string(),
-    };
     let page = Page::of(request.page.as_ref()).map_err(strange)?;
     let after = page.after::<u64, u32>().map_err(strange)?;
     let query = Query {
@@ -36,7 +31,7 @@ pub(crate) async fn list_commits(
         Some(commits) => list_of(commits.asking(keeper), &query).await?,
         None => Listed::default(),
     };
-    Ok(proto::ListCommitsResponse {
+    Ok(api::ListCommitsResponse {
         // A page may be short and have a next one: a search goes on where it was left.
         page: Some(PageResponse {
             next_token: listed.before.map(|before| format!("0~{before}")).unwrap_or_default(),
@@ -48,12 +43,12 @@ pub(crate) async fn list_commits(
 /// To which moments one can restore.
 pub(crate) async fn recovery_windows(
     keeper: &Keeper,
-    request: &proto::GetRecoveryWindowsRequest,
-) -> Result<proto::GetRecoveryWindowsResponse, Error> {
+    request: &api::GetRecoveryWindowsRequest,
+) -> Result<api::GetRecoveryWindowsResponse, Error> {
     check_cluster(keeper, &request.cluster)?;
     let repository = keeper.repositories.first().await?;
     let found = windows(&repository).await?;
-    Ok(proto::GetRecoveryWindowsResponse {
+    Ok(api::GetRecoveryWindowsResponse {
         windows: found.into_iter().map(window).collect(),
     })
 }
@@ -69,8 +64,8 @@ fn check_cluster(keeper: &Keeper, cluster: &str) -> Result<(), Error> {
 }
 
 /// A commit in the protocol's words.
-pub(crate) fn commit(found: FoundCommit) -> proto::Commit {
-    proto::Commit {
+pub(super) fn commit(found: FoundCommit) -> api::Commit {
+    api::Commit {
         xid: found.xid,
         position: Some(position(found.position())),
         committed_unix_ms: found.unix_us.div_euclid(1_000),
@@ -79,8 +74,8 @@ pub(crate) fn commit(found: FoundCommit) -> proto::Commit {
     }
 }
 
-fn change(found: FoundChange) -> proto::TableChange {
-    proto::TableChange {
+fn change(found: FoundChange) -> api::TableChange {
+    api::TableChange {
         table: found.table,
         inserted: found.counts.inserted,
         updated: found.counts.updated,
@@ -89,19 +84,12 @@ fn change(found: FoundChange) -> proto::TableChange {
     }
 }
 
-fn window(found: Window) -> proto::RecoveryWindow {
-    proto::RecoveryWindow {
+fn window(found: Window) -> api::RecoveryWindow {
+    api::RecoveryWindow {
         from: Some(position(found.from)),
         to: Some(position(found.to)),
         from_unix_ms: found.from_unix_ms,
         to_unix_ms: found.to_unix_ms,
         backup_ids: found.backups,
-    }
-}
-
-const fn position(position: Position) -> proto::LogPosition {
-    proto::LogPosition {
-        timeline: position.timeline,
-        lsn: position.lsn,
     }
 }

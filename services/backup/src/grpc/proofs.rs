@@ -1,37 +1,19 @@
-//! What the protocol tells of proofs.
+//! Proofs, with what they found.
 
 use std::cmp::Reverse;
 
 use weir_proto::backup::v1::{
-    Check as CheckMessage, GetProofRequest, GetProofResponse, ListProofsRequest, ListProofsResponse, LogPosition,
-    ProofSummary, TableContent,
+    Check as CheckMessage, GetProofRequest, GetProofResponse, ListProofsRequest, ListProofsResponse, ProofSummary,
+    TableContent,
 };
 use weir_proto::page::Page;
 
-use super::evidence::{Check, Evidence};
+use super::{strange, words};
 use crate::error::Error;
 use crate::keeper::Keeper;
+use crate::prove::{Check, Count, Evidence};
 use crate::repo::Repository;
 use crate::repo::state::{ProofEntry, State};
-
-/// A proof as it is shown.
-fn summary(proof: &ProofEntry, repository: &str) -> ProofSummary {
-    ProofSummary {
-        id: proof.id.clone(),
-        backup_id: proof.backup_id.clone(),
-        state: proof.state,
-        depth: proof.depth,
-        started_unix_ms: proof.started_unix_ms,
-        ended_unix_ms: proof.ended_unix_ms,
-        recovery_ms: proof.recovery_ms,
-        reason: proof.reason.clone(),
-        repository: repository.to_owned(),
-        recovered_to: proof.recovered_to.map(|at| LogPosition {
-            timeline: at.timeline,
-            lsn: at.lsn,
-        }),
-    }
-}
 
 /// What a backup holds of each table, from its last proof that counted them.
 pub(crate) async fn tables(repository: &Repository, state: &State, backup: &str) -> Result<Vec<TableContent>, Error> {
@@ -45,7 +27,7 @@ pub(crate) async fn tables(repository: &Repository, state: &State, backup: &str)
 }
 
 fn contents(evidence: &Evidence) -> Vec<TableContent> {
-    let content = |count: &super::Count| TableContent {
+    let content = |count: &Count| TableContent {
         database: count.database.clone(),
         table: count.table.clone(),
         rows: Some(count.rows),
@@ -56,8 +38,8 @@ fn contents(evidence: &Evidence) -> Vec<TableContent> {
 
 /// Answers `ListProofs`.
 pub(crate) async fn list(keeper: &Keeper, request: &ListProofsRequest) -> Result<ListProofsResponse, Error> {
-    let page = Page::of(request.page.as_ref()).map_err(|error| strange(&error))?;
-    let after: Option<(i64, String)> = page.after().map_err(|error| strange(&error))?;
+    let page = Page::of(request.page.as_ref()).map_err(strange)?;
+    let after: Option<(i64, String)> = page.after().map_err(strange)?;
     let mut all = Vec::new();
     for name in keeper.repositories.names() {
         // One that is away hides its own proofs only.
@@ -76,13 +58,6 @@ pub(crate) async fn list(keeper: &Keeper, request: &ListProofsRequest) -> Result
         proofs,
         page: Some(page),
     })
-}
-
-fn strange(error: &weir_proto::page::StrangeToken) -> Error {
-    Error::Field {
-        field: "page.token",
-        reason: error.to_string(),
-    }
 }
 
 fn key(proof: &ProofSummary) -> (i64, String) {
@@ -108,7 +83,7 @@ fn matching(state: &State, repository: &str, request: &ListProofsRequest) -> Vec
         .proofs
         .iter()
         .filter(wanted)
-        .map(|proof| summary(proof, repository))
+        .map(|proof| words::proof(repository, proof))
         .collect()
 }
 
@@ -133,7 +108,7 @@ async fn show_in(keeper: &Keeper, name: &str, id: &str) -> Result<Option<GetProo
     };
     let evidence = repository.evidence(id).await?;
     Ok(Some(GetProofResponse {
-        summary: Some(summary(proof, name)),
+        summary: Some(words::proof(name, proof)),
         checks: evidence.checks.iter().map(check).collect(),
     }))
 }

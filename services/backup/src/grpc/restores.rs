@@ -1,4 +1,4 @@
-//! `weir.backup.v1` to plans of restores and listings of files, and back. Translates, decides nothing.
+//! Plans of restores, and the files of backups.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -8,15 +8,16 @@ use futures_util::{Stream, StreamExt as _, stream};
 use tonic::Status;
 use weir_proto::backup::v1 as api;
 
-use super::moment;
-use super::recovery::End;
-use super::run::{RestorePlan, plan};
+use super::words::{self, position};
+use super::{Caller, backups, commits};
+use crate::engine::restore::recovery::End;
+use crate::engine::restore::{RestorePlan, around, plan};
 use crate::error::Error;
 use crate::keeper::Keeper;
 use crate::orders::{Consistent, LogPosition, RestoreOrder, RestoreTarget, Then};
 use crate::plan::restore::Obstacle;
 use crate::repo::manifest::{EntryKind, FileEntry, Manifest};
-use crate::repo::state::{BackupEntry, BackupKind, Position};
+use crate::repo::state::{BackupEntry, BackupKind};
 use crate::repo::{self, Repository};
 
 /// So many commits are told of that a restore would lose.
@@ -25,23 +26,28 @@ const MISSING_MAX: usize = 20;
 const FILES_AT_ONCE: usize = 500;
 
 /// What a restore would do.
-pub(crate) async fn plan_restore(
+pub(super) async fn plan_restore(
     keeper: &Keeper,
     request: api::PlanRestoreRequest,
 ) -> Result<api::PlanRestoreResponse, Error> {
     let order = order_of(request.order.unwrap_or_default());
     let plan = plan(keeper, &order).await?;
-    let around = moment::around(&plan.repository, order.target.timeline, plan.choice.to.lsn, MISSING_MAX).await;
-    let (last_commit, first_missing) = around.unwrap_or_default();
+    let backup = match &plan.choice.backup {
+        Some(entry) => Some(backups::find(keeper, &Caller::Operator, &entry.id).await?),
+        None => None,
+    };
+    let around = around(&plan.repository, order.target.timeline, plan.choice.to.lsn, MISSING_MAX).await;
+    let (last, missing) = around.unwrap_or_default();
     Ok(api::PlanRestoreResponse {
-        last_commit,
-        first_missing,
+        backup: backup.map(|listed| words::backup(&listed, &keeper.settings)),
+        last_commit: last.map(commits::commit),
+        first_missing: missing.into_iter().map(commits::commit).collect(),
         ..answer(&plan)
     })
 }
 
 /// The files that a restore of a backup would write, by path.
-pub(crate) async fn list_files(
+pub(super) async fn list_files(
     keeper: &Keeper,
     request: api::ListFilesRequest,
 ) -> Result<impl Stream<Item = Result<api::ListFilesResponse, Status>> + Send + 'static + use<>, Error> {
@@ -61,20 +67,12 @@ pub(crate) async fn list_files(
 
 /// A backup of the cluster in the first repository that has it.
 async fn find(keeper: &Keeper, id: &str) -> Result<(Repository, BackupEntry), Error> {
-    let mut trouble = None;
-    for name in keeper.repositories.names() {
-        let looked = async {
-            let repository = keeper.repositories.get(name).await?;
-            let entry = repository.state().await?.backup(id)?.clone();
-            Ok::<_, Error>((repository, entry))
-        };
-        match looked.await {
-            Ok((repository, entry)) if entry.kind() != BackupKind::Project => return Ok((repository, entry)),
-            Ok(_) | Err(Error::Repository(repo::Error::NoBackup(_))) => {}
-            Err(error) => trouble = Some(error),
-        }
+    let listed = backups::find(keeper, &Caller::Operator, id).await?;
+    let name = listed.repositories.first().map(String::as_str).unwrap_or_default();
+    match listed.entry.kind() {
+        BackupKind::Project => Err(repo::Error::NoBackup(id.to_owned()).into()),
+        _ => Ok((keeper.repositories.get(name).await?, listed.entry)),
     }
-    Err(trouble.unwrap_or_else(|| repo::Error::NoBackup(id.to_owned()).into()))
 }
 
 /// Files whose path begins so, by path; each by its place in the manifest.
@@ -181,20 +179,18 @@ fn answer(plan: &RestorePlan) -> api::PlanRestoreResponse {
     // Where recovery stops at something that is not looked up, the log that it may need is all there is.
     let to = backup.map(|_| position(choice.to));
     api::PlanRestoreResponse {
-        backup: backup.map(|backup| backup_of(backup, plan.repository.name())),
         wal_from: backup.map(|_| position(choice.from)),
         wal_to: if choice.end == End::Consistent {
             backup.and_then(|backup| backup.stop).map(position)
         } else {
             to
         },
-        last_commit: None,
-        first_missing: Vec::new(),
         read_bytes: plan.read_bytes,
         write_bytes: plan.write_bytes,
         kept_bytes: plan.kept_bytes,
         duration_ms_estimate: plan.duration_ms,
         obstacles: plan.obstacles.iter().map(obstacle).collect(),
+        ..api::PlanRestoreResponse::default()
     }
 }
 
@@ -203,36 +199,6 @@ fn obstacle(obstacle: &Obstacle) -> api::Obstacle {
         slug: obstacle.slug.to_owned(),
         detail: obstacle.detail.clone(),
         can_be_forced: obstacle.can_be_forced,
-    }
-}
-
-const fn position(at: Position) -> api::LogPosition {
-    api::LogPosition {
-        timeline: at.timeline,
-        lsn: at.lsn,
-    }
-}
-
-fn backup_of(entry: &BackupEntry, repository: &str) -> api::Backup {
-    api::Backup {
-        id: entry.id.clone(),
-        kind: entry.kind,
-        state: entry.state,
-        started_unix_ms: entry.started_unix_ms,
-        ended_unix_ms: entry.ended_unix_ms,
-        based_on_id: entry.based_on.clone(),
-        start: entry.start.map(position),
-        stop: entry.stop.map(position),
-        source_bytes: entry.source_bytes,
-        stored_bytes: entry.stored_bytes,
-        stored_objects: entry.stored_objects,
-        repositories: vec![repository.to_owned()],
-        server_version: entry.server_version,
-        compression: entry.compression,
-        note: entry.note.clone(),
-        keep: entry.keep,
-        corrupt_pages: entry.corrupt_pages,
-        ..api::Backup::default()
     }
 }
 

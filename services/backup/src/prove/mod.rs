@@ -4,7 +4,6 @@
 //! What is wrong with a backup makes a proof fail. Trouble that says nothing about the backup (no programs, no room, a
 //! store that is away, somebody who stops it) makes it inconclusive, and the backup stays what it was.
 
-mod answers;
 mod attempt;
 mod beside;
 mod checks;
@@ -29,11 +28,8 @@ mod tests;
 use uuid::Uuid;
 use weir_proto::backup::v1::ProofState;
 
-pub(crate) use answers::{list, show, tables};
 pub(crate) use beside::Beside;
-pub(crate) use evidence::Count;
-#[cfg(test)]
-pub(crate) use evidence::{Check, Evidence};
+pub(crate) use evidence::{Check, Count, Evidence};
 #[cfg(test)]
 pub(crate) use place::Place;
 pub(crate) use programs::Programs;

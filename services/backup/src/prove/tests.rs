@@ -16,6 +16,7 @@ use crate::engine::base::pages::{self, PAGE_BYTES};
 use crate::engine::pace::Pace;
 use crate::engine::progress::Progress;
 use crate::error::Error;
+use crate::grpc::proofs;
 use crate::orders::{Depth, LogPosition, ProofOrder, RestoreTarget};
 use crate::repo::state::{BackupState, ProofEntry};
 use crate::repo::wal::Segment;
@@ -146,10 +147,10 @@ async fn a_sound_backup_is_proven_and_the_next_proof_goes_on_from_there() {
         "{found:?}"
     );
 
-    let listed = super::list(&lab.keeper, &ListProofsRequest::default()).await.unwrap();
+    let listed = proofs::list(&lab.keeper, &ListProofsRequest::default()).await.unwrap();
     let ids: Vec<&str> = listed.proofs.iter().map(|shown| shown.backup_id.as_str()).collect();
     assert_eq!(ids, [second.id.as_str(), first.id.as_str()]);
-    let shown = super::show(
+    let shown = proofs::show(
         &lab.keeper,
         &GetProofRequest {
             id: proof.id.clone(),
@@ -160,9 +161,9 @@ async fn a_sound_backup_is_proven_and_the_next_proof_goes_on_from_there() {
     .unwrap();
     assert_eq!(shown.checks.len(), 6);
     let state = lab.repository.state().await.unwrap();
-    let tables = super::tables(&lab.repository, &state, &second.id).await.unwrap();
+    let tables = proofs::tables(&lab.repository, &state, &second.id).await.unwrap();
     assert_eq!(tables[1].rows, Some(99));
-    let none = super::show(
+    let none = proofs::show(
         &lab.keeper,
         &GetProofRequest {
             id: "x".to_owned(),

@@ -41,7 +41,7 @@ pub(crate) async fn list(repository: &crate::repo::Repository, query: &Query) ->
 }
 
 /// Lists these.
-pub(super) async fn list_of(mut commits: Commits<'_>, query: &Query) -> Result<Listed, Error> {
+pub(crate) async fn list_of(mut commits: Commits<'_>, query: &Query) -> Result<Listed, Error> {
     let times = Times::of(query);
     let range = commits.between(times.from_us, times.until_us).await?;
     let mut listed = Listed::default();

@@ -5,7 +5,6 @@
 //! no index yet, is read in passing. Nothing in here changes what is kept of the log, and every index can be made anew
 //! from it.
 
-mod answers;
 mod bytes;
 mod digest;
 mod facts;
@@ -31,12 +30,9 @@ use weir_runtime::{Ground, Stage};
 
 use crate::keeper::Keeper;
 
-pub(crate) use answers::{commit, list_commits, recovery_windows};
-pub(crate) use find::Commits;
-#[cfg(test)]
-pub(crate) use find::FoundChange;
-#[cfg(test)]
-pub(crate) use windows::windows;
+pub(crate) use find::{Commits, FoundChange, FoundCommit};
+pub(crate) use list::{Listed, Query, list_of};
+pub(crate) use windows::{Window, windows};
 
 /// Starts what makes indexes. It needs nothing but a repository.
 pub(crate) fn start(ground: &Ground, keeper: Arc<Keeper>) {

@@ -1,6 +1,5 @@
 //! Restores: a backup's files, recovery settings, and a server that recovers from them.
 
-pub(crate) mod answers;
 mod batches;
 mod disk;
 mod facts;
@@ -26,8 +25,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 pub(crate) use files::files;
+pub(crate) use moment::around;
 pub(crate) use open_files::Owner;
-pub(crate) use run::{chosen, plan, restore};
+pub(crate) use run::{RestorePlan, chosen, plan, restore};
 
 use recovery::Recovery;
 

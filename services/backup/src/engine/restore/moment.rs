@@ -1,6 +1,6 @@
 //! What the index of commits knows of the moment that a restore is to end at.
 
-use crate::engine::commits::Commits;
+use crate::engine::commits::{Commits, FoundCommit};
 use crate::error::Error;
 use crate::orders::RestoreTarget;
 use crate::plan::restore::Known;
@@ -64,22 +64,14 @@ async fn at_time(commits: &mut Commits<'_>, unix_ms: i64, before: bool) -> Resul
     })
 }
 
-/// The last commit that a restore would have, and the first that it would not.
-pub(super) async fn around(
+/// The last commit that a restore would have, and the first that it would not. None: the log was not looked through.
+pub(crate) async fn around(
     repository: &Repository,
     timeline: u32,
     to: u64,
     count: usize,
-) -> Option<(
-    Option<weir_proto::backup::v1::Commit>,
-    Vec<weir_proto::backup::v1::Commit>,
-)> {
-    let looking = async {
-        let mut commits = Commits::of(repository, timeline).await.ok()??;
-        let last = commits.last_until(to).await.ok()?;
-        let missing = commits.missing_after(to, count).await.ok()?;
-        let told = crate::engine::commits::commit;
-        Some((last.map(told), missing.into_iter().map(told).collect()))
-    };
-    looking.await
+) -> Option<(Option<FoundCommit>, Vec<FoundCommit>)> {
+    let mut commits = Commits::of(repository, timeline).await.ok()??;
+    let last = commits.last_until(to).await.ok()?;
+    Some((last, commits.missing_after(to, count).await.ok()?))
 }

@@ -8,8 +8,9 @@ use super::super::index::path_of;
 use super::super::indexer::Indexer;
 use super::super::line::{Line, load};
 use super::super::list::{Query, list};
-use super::super::{list_commits, recovery_windows, windows};
+use super::super::windows;
 use super::server::{Archive, lsn};
+use crate::grpc::commits::{list_commits, recovery_windows};
 use crate::repo::manifest::Relation;
 use crate::repo::wal::Segment;
 
