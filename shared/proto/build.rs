@@ -1,5 +1,7 @@
 //! Compiles the protocol files in pure Rust (protox), so that no system `protoc` is needed.
 
+mod json;
+
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
@@ -20,6 +22,7 @@ const ROOMS: [&str; 8] = [
 fn main() -> Result<(), Box<dyn Error>> {
     let root = Path::new("../../proto");
     println!("cargo::rerun-if-changed={}", root.display());
+    println!("cargo::rerun-if-changed=json.rs");
     let files = ROOMS.map(|room| root.join(format!("weir/{room}/v1/{room}.proto")));
     let with_comments = protox::compile(files, [root])?;
     write_descriptor(with_comments.clone())?;
@@ -41,7 +44,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             .client_mod_attribute(&package, format!("#[cfg(feature = \"{room}-client\")]"))
             .server_mod_attribute(&package, format!("#[cfg(feature = \"{room}-server\")]"));
     }
-    builder.compile_fds(with_comments)?;
+    json::derive(builder, &with_comments).compile_fds(with_comments)?;
     Ok(())
 }
 

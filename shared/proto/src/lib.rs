@@ -5,6 +5,8 @@
 //! a gRPC status, and [`page`], how lists are paged.
 
 mod discreet;
+#[cfg(feature = "json")]
+mod json;
 pub mod page;
 mod row_batch;
 pub mod status;
