@@ -4,6 +4,14 @@ use weir_model::{Coded, ErrorClass};
 
 use crate::repo;
 
+/// Refusals that pass by themselves: a server did not answer.
+const SILENT: [&str; 4] = [
+    "backup-server-silent",
+    "backup-no-answer",
+    "backup-no-primary",
+    "backup-silent",
+];
+
 /// Why the backup service could not do something.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
@@ -86,7 +94,10 @@ impl Coded for Error {
             Self::Store(error) => error.class(),
             Self::Field { .. } => ErrorClass::InvalidInput,
             Self::File { .. } | Self::Program { .. } => ErrorClass::Internal,
-            Self::Refused { .. } | Self::Stopped => ErrorClass::Unavailable,
+            // Who was asked and said nothing may answer the next time; the rest stays so until somebody changes it.
+            Self::Refused { slug, .. } if SILENT.contains(slug) => ErrorClass::Unavailable,
+            Self::Refused { .. } => ErrorClass::Conflict,
+            Self::Stopped => ErrorClass::Unavailable,
             Self::NoJob(_) | Self::NoProof(_) => ErrorClass::NotFound,
         }
     }

@@ -50,7 +50,12 @@ pub use settings::{BackupSettings, check};
 /// The full name of the gRPC service, for health.
 const GRPC_NAME: &str = "weir.backup.v1.BackupService";
 /// The schema of its tables.
-const SCHEMA: &str = "weir_backup";
+pub const SCHEMA: &str = "weir_backup";
+
+/// The migrations of its schema.
+pub fn migrations() -> Vec<Migrations> {
+    vec![weir_jobs::migrations(), Migrations::of_service(sqlx::migrate!())]
+}
 
 /// What is known of the backup service without starting it.
 pub const SERVICE: Service = Service {
@@ -66,8 +71,7 @@ pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
     let grpc = bind(&ground, "backup.grpc_listen", settings.grpc_listen).await?;
     let ops = bind(&ground, "backup.ops_listen", settings.ops_listen).await?;
     let metrics = Arc::new(Metrics::register(&ground.registry));
-    let migrations = vec![weir_jobs::migrations(), Migrations::of_service(sqlx::migrate!())];
-    let tables = Tables::take(&ground, SCHEMA, migrations, &bus)?;
+    let tables = Tables::take(&ground, SCHEMA, migrations(), &bus)?;
     weir_footing::show_bus(&ground, &bus);
     prove::tidy(&settings).await;
     let keeper = Arc::new(Keeper {

@@ -33,7 +33,12 @@ pub use settings::{CacheSettings, check};
 /// The full name of the gRPC service, for health.
 const GRPC_NAME: &str = "weir.cache.v1.CacheService";
 /// The schema of its tables.
-const SCHEMA: &str = "weir_cache";
+pub const SCHEMA: &str = "weir_cache";
+
+/// The migrations of its schema.
+pub fn migrations() -> Vec<Migrations> {
+    vec![Migrations::of_service(sqlx::migrate!())]
+}
 
 /// What is known of the cache service without starting it.
 pub const SERVICE: Service = Service {
@@ -49,7 +54,7 @@ pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
     let grpc = bind(&ground, "cache.grpc_listen", settings.grpc_listen).await?;
     let ops = bind(&ground, "cache.ops_listen", settings.ops_listen).await?;
     let metrics = Arc::new(Metrics::register(&ground.registry));
-    let tables = Tables::take(&ground, SCHEMA, vec![Migrations::of_service(sqlx::migrate!())], &bus)?;
+    let tables = Tables::take(&ground, SCHEMA, migrations(), &bus)?;
     weir_footing::show_bus(&ground, &bus);
 
     let rules = Rules::start(&ground, &tables, &settings);

@@ -49,9 +49,14 @@ const GRPC_NAME: &str = "weir.maintenance.v1.MaintenanceService";
 /// How long a job that was cancelled may tidy up. One that is cut off then leaves the rest to the next sweep.
 const CANCEL_WITHIN: Duration = Duration::from_secs(120);
 /// The schema of its tables.
-const SCHEMA: &str = "weir_maintenance";
+pub const SCHEMA: &str = "weir_maintenance";
 /// The name under which its instances share requests, and by which they tell of jobs.
 const WORKER: &str = "maintenance";
+
+/// The migrations of its schema.
+pub fn migrations() -> Vec<Migrations> {
+    vec![weir_jobs::migrations(), Migrations::of_service(sqlx::migrate!())]
+}
 
 /// What is known of maintenance without starting it.
 pub const SERVICE: Service = Service {
@@ -67,12 +72,7 @@ pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
     let grpc = bind(&ground, "maintenance.grpc_listen", settings.grpc_listen).await?;
     let ops = bind(&ground, "maintenance.ops_listen", settings.ops_listen).await?;
     let metrics = Arc::new(Metrics::register(&ground.registry));
-    let tables = Tables::take(
-        &ground,
-        SCHEMA,
-        vec![weir_jobs::migrations(), Migrations::of_service(sqlx::migrate!())],
-        &bus,
-    )?;
+    let tables = Tables::take(&ground, SCHEMA, migrations(), &bus)?;
     weir_footing::show_bus(&ground, &bus);
     // They were read when the settings were checked.
     let places = Places::read(&target, &settings.databases.0).unwrap_or_default();

@@ -42,6 +42,7 @@ use states::States;
 use steward::Steward;
 use tap::{Tap, TapLimits};
 
+pub use cache::level2::reach_redis;
 pub use settings::{GatewaySettings, check};
 
 /// The full name of the gRPC service, for health.

@@ -2,6 +2,7 @@
 
 mod plans;
 mod queries;
+mod spans;
 mod trends;
 
 use tonic::{Request, Response, Status};
@@ -96,6 +97,10 @@ impl MonitorService for Desk {
         self.timeline(request).await
     }
 
+    async fn get_heatmap(&self, request: Request<api::GetHeatmapRequest>) -> Answer<api::GetHeatmapResponse> {
+        self.heatmap(request).await
+    }
+
     async fn list_rules(&self, _: Request<api::ListRulesRequest>) -> Answer<api::ListRulesResponse> {
         self.alerts.list_rules().await
     }
@@ -108,8 +113,8 @@ impl MonitorService for Desk {
         self.alerts.reset_rule(request.into_inner()).await
     }
 
-    async fn list_silences(&self, _: Request<api::ListSilencesRequest>) -> Answer<api::ListSilencesResponse> {
-        self.alerts.list_silences().await
+    async fn list_silences(&self, request: Request<api::ListSilencesRequest>) -> Answer<api::ListSilencesResponse> {
+        self.alerts.list_silences(request.into_inner()).await
     }
 
     async fn put_silence(&self, request: Request<api::PutSilenceRequest>) -> Answer<api::PutSilenceResponse> {
@@ -126,6 +131,15 @@ impl MonitorService for Desk {
     ) -> Answer<api::AcknowledgeAlertResponse> {
         self.alerts.acknowledge(request.into_inner()).await
     }
+}
+
+/// A text that the store can be asked for.
+fn text_of(field: &'static str, text: String) -> Result<String, Status> {
+    if text.contains('\0') {
+        let reason = "there is a zero byte in it".to_owned();
+        return Err(status(&Error::Field { field, reason }));
+    }
+    Ok(text)
 }
 
 pub(crate) fn project_of(name: &str) -> Result<Project, Status> {

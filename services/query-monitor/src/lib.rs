@@ -36,7 +36,12 @@ pub use settings::{MonitorSettings, check};
 /// The full name of the gRPC service, for health.
 const GRPC_NAME: &str = "weir.monitor.v1.MonitorService";
 /// The schema of its tables.
-const SCHEMA: &str = "weir_monitor";
+pub const SCHEMA: &str = "weir_monitor";
+
+/// The migrations of its schema.
+pub fn migrations() -> Vec<Migrations> {
+    vec![Migrations::of_service(sqlx::migrate!())]
+}
 
 /// What is known of the monitor without starting it.
 pub const SERVICE: Service = Service {
@@ -55,7 +60,7 @@ pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
     let grpc = bind(&ground, "monitor.grpc_listen", settings.grpc_listen).await?;
     let ops = bind(&ground, "monitor.ops_listen", settings.ops_listen).await?;
     let metrics = Arc::new(Metrics::register(&ground.registry));
-    let tables = Tables::take(&ground, SCHEMA, vec![Migrations::of_service(sqlx::migrate!())], &bus)?;
+    let tables = Tables::take(&ground, SCHEMA, migrations(), &bus)?;
     weir_footing::show_bus(&ground, &bus);
     let deliverer = alert::deliver::start(&ground, &tables, &metrics, &settings)?;
 

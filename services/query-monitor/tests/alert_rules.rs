@@ -279,13 +279,16 @@ async fn a_silence_is_shown_at_its_alerts_until_it_ends() {
     );
     let mut client = monitor.client.clone();
     let listed = client
-        .list_silences(api::ListSilencesRequest {})
+        .list_silences(api::ListSilencesRequest::default())
         .await
         .unwrap()
         .into_inner()
         .silences;
     assert_eq!(listed, std::slice::from_ref(&put));
-    let expire = api::ExpireSilenceRequest { id: put.id.clone() };
+    let expire = api::ExpireSilenceRequest {
+        id: put.id.clone(),
+        ..api::ExpireSilenceRequest::default()
+    };
     client.expire_silence(expire.clone()).await.unwrap();
     monitor.alert(1, |alert| alert.silenced_by.is_empty()).await;
     assert_eq!(client.expire_silence(expire).await.unwrap_err().code(), Code::NotFound);
@@ -326,6 +329,7 @@ async fn who_looks_after_an_alert_is_shown_until_it_is_resolved() {
         id: alert.id,
         by: "ada".to_owned(),
         note: "on it".to_owned(),
+        ..api::AcknowledgeAlertRequest::default()
     };
     let mut client = monitor.client.clone();
     let answer = client

@@ -111,7 +111,7 @@ impl Monitor {
         let request = api::ListAlertsRequest {
             project: project.to_owned(),
             states: states.iter().map(|state| (*state).into()).collect(),
-            page: None,
+            ..api::ListAlertsRequest::default()
         };
         let answer = self.client.clone().list_alerts(request).await.unwrap();
         let alerts = answer.into_inner().alerts.into_iter();

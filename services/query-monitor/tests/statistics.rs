@@ -191,6 +191,31 @@ async fn spans_are(database: &Database, table: &str, expected: &str) {
     .await;
 }
 
+/// How many calls a heat-map of everything since a moment shows, and in how many columns.
+async fn heat(monitor: &Monitor, since_unix_ms: i64, columns: u32) -> (u64, usize) {
+    let request = api::GetHeatmapRequest {
+        project: "shop".to_owned(),
+        fingerprint: "0000000000000001".to_owned(),
+        since_unix_ms,
+        columns,
+        ..api::GetHeatmapRequest::default()
+    };
+    let map = monitor.client.clone().get_heatmap(request).await.unwrap().into_inner();
+    assert!(
+        map.spans
+            .iter()
+            .all(|span| span.counts.len() == map.bounds_ms.len() + 1)
+    );
+    assert!(
+        map.spans
+            .is_sorted_by(|left, right| left.to_unix_ms <= right.from_unix_ms)
+    );
+    // Five milliseconds each.
+    let row = map.bounds_ms.iter().position(|bound| *bound >= 5.0).unwrap();
+    let counted = map.spans.iter().filter_map(|span| span.counts.get(row)).sum();
+    (counted, map.spans.len())
+}
+
 #[tokio::test]
 async fn time_makes_spans_coarser_and_no_call_is_lost_or_counted_twice() {
     let (bus, database, clock) = (bus(), database().await, clock());
@@ -206,6 +231,8 @@ async fn time_makes_spans_coarser_and_no_call_is_lost_or_counted_twice() {
     }
     monitor.has_written().await;
     assert_eq!(monitor.calls_since(NOON + 60_000).await, calls([(1, 3)]));
+    assert_eq!(heat(&monitor, NOON, 100).await, (9, 3));
+    assert_eq!(heat(&monitor, NOON + 20_000, 100).await, (3, 1));
 
     // Both minutes are over for so long that nothing more is expected of them.
     clock.advance(Duration::from_secs(200));
@@ -222,6 +249,9 @@ async fn time_makes_spans_coarser_and_no_call_is_lost_or_counted_twice() {
     clock.advance(Duration::from_secs(2 * 3_600));
     spans_are(&database, "statistics_hours", "0:10").await;
     assert_eq!(monitor.calls_since(0).await, calls([(1, 10)]));
+    // The hour is made, and its minutes can still be told apart by whoever has room for them.
+    assert_eq!(heat(&monitor, NOON, 1_000).await, (10, 3));
+    assert_eq!(heat(&monitor, NOON, 3).await, (10, 1));
     clock.advance(Duration::from_secs(2 * 86_400));
     spans_are(&database, "statistics_days", "-28800:10").await;
     assert_eq!(monitor.calls_since(0).await, calls([(1, 10)]));
@@ -236,6 +266,7 @@ async fn time_makes_spans_coarser_and_no_call_is_lost_or_counted_twice() {
     })
     .await;
     assert_eq!(monitor.calls_since(0).await, calls([(1, 10)]));
+    assert_eq!(heat(&monitor, NOON, 1_000).await, (10, 1));
     // An hour of that day can still be told apart.
     assert_eq!(monitor.calls_since(NOON + HOUR).await, calls([]));
     assert_eq!(monitor.calls_since(NOON - DAY).await, calls([(1, 10)]));
@@ -280,6 +311,28 @@ async fn a_timeline_shows_spans_as_they_are_kept() {
         );
         // From memory at first, and then from the store.
         monitor.has_written().await;
+    }
+    let shape = api::ListQueriesRequest {
+        fingerprint: "0000000000000002".to_owned(),
+        ..of_shop()
+    };
+    let lines = monitor.queries(shape).await.queries;
+    assert_eq!(lines.iter().map(|line| line.calls).collect::<Vec<_>>(), [2]);
+    // Times beyond all clocks are no reason to fail.
+    for (since_unix_ms, until_unix_ms) in [(i64::MIN, i64::MAX), (i64::MAX, i64::MIN), (i64::MAX, 0), (0, i64::MIN)] {
+        let request = api::GetTimelineRequest {
+            since_unix_ms,
+            until_unix_ms,
+            points: 1_000,
+            ..api::GetTimelineRequest::default()
+        };
+        monitor.client.clone().get_timeline(request).await.unwrap();
+        let listed = api::ListQueriesRequest {
+            since_unix_ms,
+            until_unix_ms,
+            ..of_shop()
+        };
+        assert_eq!(monitor.queries(listed).await.missing, "");
     }
     let strange = api::GetTimelineRequest {
         fingerprint: "select 1".to_owned(),

@@ -14,6 +14,8 @@ use crate::windows::{WindowDesk, opening_of, refusal};
 
 /// Most characters of a name or an operation.
 const WORD_MAX: usize = 63;
+/// Longest JSON of what an operation is told: a request has to fit into one message of the bus, whatever is added to it.
+const PARAMETERS_BYTES_MAX: usize = 64 * 1024;
 /// A run that a schedule asked for is not begun later than this, unless the schedule says otherwise. Until then it keeps
 /// the next one from being asked for; without an end, one request that no worker takes would silence its schedule for
 /// good.
@@ -233,6 +235,10 @@ fn parameters(json: &str) -> Result<Json, Error> {
         field: "parameters_json",
         reason,
     };
+    if json.len() > PARAMETERS_BYTES_MAX {
+        let reason = format!("{} bytes are more than {PARAMETERS_BYTES_MAX}", json.len());
+        return Err(wrong(reason));
+    }
     match serde_json::from_str(json) {
         Ok(Json::Object(map)) => Ok(Json::Object(map)),
         Ok(_) => Err(wrong("an object is expected".to_owned())),

@@ -45,7 +45,12 @@ pub use settings::{SchedulerSettings, check};
 /// The full name of the gRPC service, for health.
 const GRPC_NAME: &str = "weir.scheduler.v1.SchedulerService";
 /// The schema of its tables.
-const SCHEMA: &str = "weir_scheduler";
+pub const SCHEMA: &str = "weir_scheduler";
+
+/// The migrations of its schema.
+pub fn migrations() -> Vec<Migrations> {
+    vec![Migrations::of_service(sqlx::migrate!())]
+}
 
 /// What is known of the scheduler without starting it.
 pub const SERVICE: Service = Service {
@@ -61,7 +66,7 @@ pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
     let grpc = bind(&ground, "scheduler.grpc_listen", settings.grpc_listen).await?;
     let ops = bind(&ground, "scheduler.ops_listen", settings.ops_listen).await?;
     let metrics = Arc::new(Metrics::register(&ground.registry));
-    let tables = Tables::take(&ground, SCHEMA, vec![Migrations::of_service(sqlx::migrate!())], &bus)?;
+    let tables = Tables::take(&ground, SCHEMA, migrations(), &bus)?;
     weir_footing::show_bus(&ground, &bus);
 
     let terms = terms::follow(&ground, settings)?;

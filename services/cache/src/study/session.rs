@@ -175,6 +175,9 @@ impl Session {
     /// The numbers of types, by names as a statement has them.
     pub(super) async fn types(&mut self, search_path: &str, names: &[String]) -> Result<Vec<u32>, Stop> {
         self.connection.simple_query(&opening()).await?;
+        if search_path.contains('\0') || names.iter().any(|name| name.contains('\0')) {
+            return Err(Stop::refused("type", "no type and no schema by this name can exist"));
+        }
         if !search_path.is_empty() {
             let path = format!(
                 "select pg_catalog.set_config('search_path', {}, true)",

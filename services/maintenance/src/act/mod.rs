@@ -30,7 +30,7 @@ use analyze::analyze;
 use deed::Deed;
 use turn::Turn;
 
-pub(crate) use advice::{AdviceError, Adviser, Change};
+pub(crate) use advice::{AdviceError, Adviser, Asked, Change};
 pub(crate) use door::Door;
 pub(crate) use guard::{Guard, Parts};
 pub(crate) use halt::Halt;

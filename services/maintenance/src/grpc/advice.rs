@@ -7,7 +7,7 @@ use weir_proto::page::Page;
 use weir_proto::status::status;
 
 use super::{Answer, parsed, project_of};
-use crate::act::{AdviceError, Adviser, Change};
+use crate::act::{AdviceError, Adviser, Asked, Change};
 use crate::advise::{Activation, Advice, Confidence, Impact, Scope, State};
 use crate::error::Error;
 
@@ -15,8 +15,8 @@ use crate::error::Error;
 const BY_MAX: usize = 200;
 
 pub(super) async fn list(adviser: &Adviser, request: api::ListAdviceRequest) -> Answer<api::ListAdviceResponse> {
-    let project = project_of(&request.project)?;
-    let report = adviser.list(&project).await.map_err(|error| status(&error))?;
+    let asked = Asked::of(project_of(&request.project)?, request.without_server);
+    let report = adviser.list(&asked).await.map_err(|error| status(&error))?;
     let wanted = |advice: &Advice| request.kinds.is_empty() || request.kinds.iter().any(|kind| kind == advice.kind);
     let left = report.left.into_iter().map(|left| api::AdviceLeft {
         what: left.what,
@@ -30,7 +30,7 @@ pub(super) async fn list(adviser: &Adviser, request: api::ListAdviceRequest) -> 
 }
 
 pub(super) async fn apply(adviser: &Adviser, request: api::ApplyAdviceRequest) -> Answer<api::ApplyAdviceResponse> {
-    let project = project_of(&request.project)?;
+    let asked = Asked::of(project_of(&request.project)?, request.without_server);
     if request.id.contains('\0') {
         // No text in PostgreSQL has it.
         return Err(status(&Error::from(AdviceError::NoAdvice(
@@ -44,7 +44,7 @@ pub(super) async fn apply(adviser: &Adviser, request: api::ApplyAdviceRequest) -
         .take(BY_MAX)
         .collect();
     let by = if by.is_empty() { "operator" } else { &by };
-    let change = adviser.apply(&project, &request.id, by).await;
+    let change = adviser.apply(&asked, &request.id, by).await;
     let change = change.map_err(|error| status(&error))?;
     Ok(Response::new(api::ApplyAdviceResponse {
         change: Some(change_of(change)),
@@ -52,8 +52,8 @@ pub(super) async fn apply(adviser: &Adviser, request: api::ApplyAdviceRequest) -
 }
 
 pub(super) async fn revert(adviser: &Adviser, request: api::RevertAdviceRequest) -> Answer<api::RevertAdviceResponse> {
-    let project = project_of(&request.project)?;
-    let change = adviser.revert(&project, parsed(&request.change_id)?).await;
+    let asked = Asked::of(project_of(&request.project)?, request.without_server);
+    let change = adviser.revert(&asked, parsed(&request.change_id)?).await;
     let change = change.map_err(|error| status(&error))?;
     Ok(Response::new(api::RevertAdviceResponse {
         change: Some(change_of(change)),
@@ -61,10 +61,10 @@ pub(super) async fn revert(adviser: &Adviser, request: api::RevertAdviceRequest)
 }
 
 pub(super) async fn changes(adviser: &Adviser, request: api::ListChangesRequest) -> Answer<api::ListChangesResponse> {
-    let project = project_of(&request.project)?;
+    let asked = Asked::of(project_of(&request.project)?, request.without_server);
     let page = Page::of(request.page.as_ref()).map_err(|error| status(&error))?;
     let before = page.after::<Uuid, Uuid>().map_err(|error| status(&error))?;
-    let changes = adviser.changes(&project, before.map(|(_, id)| id), page.size).await;
+    let changes = adviser.changes(&asked, before.map(|(_, id)| id), page.size).await;
     let changes = changes.map_err(|error: Error| status(&error))?;
     let page = Some(page.answer(&changes, |change| (change.id, change.id)));
     Ok(Response::new(api::ListChangesResponse {

@@ -131,19 +131,21 @@ pub(crate) async fn find(pool: &PgPool, project: &str, id: Uuid) -> sqlx::Result
         .await
 }
 
-/// Changes of a project, the newest first.
+/// Changes of a project, the newest first; with or without those of the server.
 pub(crate) async fn list(
     pool: &PgPool,
     project: &str,
+    server: bool,
     before: Option<Uuid>,
     size: u32,
 ) -> sqlx::Result<Vec<ChangeRow>> {
     sqlx::query_as(changes!(
-        "where project = $1 and ($2::uuid is null or id < $2) order by id desc limit $3"
+        "where project = $1 and ($2::uuid is null or id < $2) and ($4 or database <> '') order by id desc limit $3"
     ))
     .bind(project)
     .bind(before)
     .bind(i64::from(size))
+    .bind(server)
     .fetch_all(pool)
     .await
 }

@@ -104,7 +104,7 @@ impl Stage {
     pub(crate) async fn list_of(&self, project: &str) -> api::ListAdviceResponse {
         let request = api::ListAdviceRequest {
             project: project.to_owned(),
-            kinds: Vec::new(),
+            ..api::ListAdviceRequest::default()
         };
         self.client.clone().list_advice(request).await.unwrap().into_inner()
     }
@@ -142,6 +142,7 @@ impl Stage {
             project: String::new(),
             id: id.to_owned(),
             by: "ann".to_owned(),
+            ..api::ApplyAdviceRequest::default()
         };
         let reply = self.client.clone().apply_advice(request).await?;
         Ok(reply.into_inner().change.unwrap())
@@ -156,6 +157,7 @@ impl Stage {
         let request = api::RevertAdviceRequest {
             project: String::new(),
             change_id: change_id.to_owned(),
+            ..api::RevertAdviceRequest::default()
         };
         let reply = self.client.clone().revert_advice(request).await?;
         Ok(reply.into_inner().change.unwrap())

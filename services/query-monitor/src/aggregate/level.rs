@@ -104,14 +104,19 @@ pub(crate) struct Part {
 /// Which rows answer for a period, each moment once: the coarsest that fit, and where only coarse ones are kept, those,
 /// though they reach beyond its ends.
 pub(crate) fn cover(kept: &Kept, from_unix_ms: i64, to_unix_ms: i64) -> Vec<Part> {
+    cover_finely(kept, Level::Days, from_unix_ms, to_unix_ms)
+}
+
+/// The same with nothing coarser than a level, as far as finer rows are kept.
+pub(crate) fn cover_finely(kept: &Kept, coarsest: Level, from_unix_ms: i64, to_unix_ms: i64) -> Vec<Part> {
     let from = from_unix_ms.max(kept.from_unix_ms.of(Level::Days));
     let mut parts = Vec::new();
-    fill(kept, Level::Days, (from, to_unix_ms), &mut parts);
+    fill(kept, (Level::Days, coarsest), (from, to_unix_ms), &mut parts);
     parts
 }
 
 /// Covers a period with spans of one level, and what is left at its ends with finer ones.
-fn fill(kept: &Kept, level: Level, (from, to): (i64, i64), parts: &mut Vec<Part>) {
+fn fill(kept: &Kept, (level, coarsest): (Level, Level), (from, to): (i64, i64), parts: &mut Vec<Part>) {
     if from >= to {
         return;
     }
@@ -126,19 +131,25 @@ fn fill(kept: &Kept, level: Level, (from, to): (i64, i64), parts: &mut Vec<Part>
     // A beginning of which nothing finer is left takes the whole span that it is in.
     let is_gone = from < kept.from_unix_ms.of(finer) && level.ceil(from + 1) <= made_until;
     let first = if is_gone { level.floor(from) } else { level.ceil(from) };
-    let end = level
-        .floor(to.min(made_until))
+    // What is too coarse ends where something finer begins.
+    let last = if level > coarsest {
+        level.ceil(to.min(kept.from_unix_ms.of(finer)))
+    } else {
+        level.floor(to)
+    };
+    let end = last
+        .min(level.floor(made_until))
         .max(if is_gone { level.ceil(from + 1) } else { first });
-    if end <= first {
-        return fill(kept, finer, (from, to), parts);
+    if end <= first || (level > coarsest && !is_gone) {
+        return fill(kept, (finer, coarsest), (from, to), parts);
     }
-    fill(kept, finer, (from, first), parts);
+    fill(kept, (finer, coarsest), (from, first), parts);
     parts.push(Part {
         level,
         from_unix_ms: first,
         to_unix_ms: end,
     });
-    fill(kept, finer, (end, to), parts);
+    fill(kept, (finer, coarsest), (end, to), parts);
 }
 
 #[cfg(test)]
@@ -196,13 +207,34 @@ mod tests {
         assert_eq!(parts, [day]);
     }
 
+    #[test]
+    fn a_chart_is_made_of_the_finest_rows_that_it_can_show() {
+        let (kept, now) = kept();
+        let levels = |coarsest, from| -> Vec<(Level, i64)> {
+            let parts = cover_finely(&kept, coarsest, from, now);
+            parts.iter().map(|part| (part.level, part.from_unix_ms)).collect()
+        };
+        let day_ago = now - DAY;
+        let minutes = levels(Level::Minutes, day_ago);
+        // Ten seconds are told apart for two hours only, so it begins with the minute that it begins in.
+        assert_eq!(minutes[0], (Level::Minutes, Level::Minutes.floor(day_ago)));
+        assert_eq!((minutes[1].0, minutes.len()), (Level::Seconds, 2));
+        // Minutes are gone after two days, and what was before is told by the hour.
+        let longer = levels(Level::Minutes, now - 3 * DAY);
+        let noon = 98 * DAY + 13 * HOUR;
+        assert_eq!(
+            (longer[0], longer[1]),
+            ((Level::Hours, 97 * DAY + 12 * HOUR), (Level::Minutes, noon))
+        );
+    }
+
     proptest! {
         #[test]
-        fn every_moment_is_answered_once(from in 0..101 * DAY, length in 1..40 * DAY) {
+        fn every_moment_is_answered_once(from in 0..101 * DAY, length in 1..40 * DAY, coarsest in 0..4_usize) {
             let (kept, now) = kept();
             let to = (from + length).min(now);
             prop_assume!(from < to);
-            let parts = cover(&kept, from, to);
+            let parts = cover_finely(&kept, Level::ALL[coarsest], from, to);
             prop_assert!(parts[0].from_unix_ms <= from && parts[parts.len() - 1].to_unix_ms >= to);
             for part in &parts {
                 prop_assert!(part.from_unix_ms < part.to_unix_ms);

@@ -5,6 +5,8 @@
 //! here until they are in the store, in numbered batches; what is written is asked for there.
 
 mod cell;
+mod columns;
+mod heat;
 mod history;
 mod intake;
 mod level;
@@ -23,9 +25,11 @@ use weir_proto::monitor::v1::GatewayIntake;
 use crate::detect::Objectives;
 
 pub(crate) use cell::{Cell, Sums, Told};
+pub(crate) use columns::Columns;
+pub(crate) use heat::{BOUNDS_US, rows as heat_rows};
 pub(crate) use history::{History, Recent};
 pub(crate) use intake::{Head, Intake, Seen, SeenBy, Totals};
-pub(crate) use level::{Kept, Level, Part, PerLevel, Retention, cover};
+pub(crate) use level::{Kept, Level, Part, PerLevel, Retention, cover, cover_finely};
 pub(crate) use names::{Key, Keys, Line};
 pub(crate) use peers::Peers;
 pub(crate) use shapes::{Shape, Shapes};

@@ -96,6 +96,12 @@ impl Shapes {
         matching.map(|(fingerprint, _)| *fingerprint).collect()
     }
 
+    /// Those of a kind.
+    pub(crate) fn of_kind(&self, kind: StatementKind) -> Vec<Fingerprint> {
+        let matching = self.known.iter().filter(|(_, shape)| shape.kind == kind);
+        matching.map(|(fingerprint, _)| *fingerprint).collect()
+    }
+
     /// Shapes that are not in the store yet.
     pub(crate) fn unwritten(&self) -> Vec<(Fingerprint, Shape)> {
         let shape = |fingerprint: &Fingerprint| Some((*fingerprint, self.known.get(fingerprint)?.clone()));

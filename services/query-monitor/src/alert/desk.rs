@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use tonic::Response;
 use uuid::Uuid;
-use weir_model::{Clock, Fingerprint};
+use weir_model::{Clock, Fingerprint, Project};
 use weir_proto::common::v1::Severity as Wire;
 use weir_proto::monitor::v1 as api;
 use weir_proto::page::Page;
@@ -81,9 +81,13 @@ impl AlertDesk {
         let page = Page::of(request.page.as_ref()).map_err(|error| status(&error))?;
         let after = page.after::<i64, Uuid>().map_err(|error| status(&error))?;
         let states = states(&request);
+        let fingerprint = Some(&request.fingerprint).filter(|text| !text.is_empty());
+        let fingerprint = fingerprint.map(|text| text.parse::<Fingerprint>()).transpose();
+        let fingerprint = fingerprint.map_err(|error| status(&field("fingerprint", error.to_string())))?;
         self.answer(async {
             let mut connection = self.store.pool().acquire().await?;
-            let rows = store::list_alerts(&mut connection, project.as_str(), &states, after, page.size).await?;
+            let project = project.as_str();
+            let rows = store::list_alerts(&mut connection, project, &states, fingerprint, after, page.size).await?;
             let page = Some(page.answer(&rows, |row| (row.since_unix_ms, row.id)));
             let alerts = rows.into_iter().map(alert_of).collect();
             Ok(api::ListAlertsResponse { alerts, page })
@@ -97,11 +101,13 @@ impl AlertDesk {
     ) -> Answer<api::AcknowledgeAlertResponse> {
         self.answer(async {
             let id = id_of(&request.id)?;
+            whose(&request.project)?;
             words("by", &request.by, 1)?;
             words("note", &request.note, 0)?;
             let mut connection = self.store.pool().acquire().await?;
             let now = self.clock.unix_ms();
-            let row = store::acknowledge(&mut connection, id, &request.by, &request.note, now).await?;
+            let which = (id, request.project.as_str());
+            let row = store::acknowledge(&mut connection, which, &request.by, &request.note, now).await?;
             let row = row.ok_or_else(|| not_found("alert that is not resolved with id", &request.id))?;
             Ok(api::AcknowledgeAlertResponse {
                 alert: Some(alert_of(row)),
@@ -123,6 +129,8 @@ impl AlertDesk {
     pub(crate) async fn put_rule(&self, request: api::PutRuleRequest) -> Answer<api::PutRuleResponse> {
         self.answer(async {
             let patch = patch_of(request.rule.unwrap_or_default())?;
+            // Before the store is asked: names are part of an index, which has a bound of its own.
+            patch.check_names().map_err(|reason| field("rule", reason))?;
             let mut transaction = self.store.pool().begin().await?;
             store::revise(&mut transaction).await?;
             let before = store::rules(&mut transaction).await?;
@@ -141,6 +149,10 @@ impl AlertDesk {
 
     pub(crate) async fn reset_rule(&self, request: api::ResetRuleRequest) -> Answer<api::ResetRuleResponse> {
         self.answer(async {
+            whose(&request.project)?;
+            if request.name.contains('\0') {
+                return Err(field("name", "there is a zero byte in it").into());
+            }
             let mut transaction = self.store.pool().begin().await?;
             store::revise(&mut transaction).await?;
             let before = store::rules(&mut transaction).await?;
@@ -176,10 +188,12 @@ impl AlertDesk {
         RuleBook::lenient(&layers).map_err(|reason| field("rule", reason))
     }
 
-    pub(crate) async fn list_silences(&self) -> Answer<api::ListSilencesResponse> {
+    pub(crate) async fn list_silences(&self, request: api::ListSilencesRequest) -> Answer<api::ListSilencesResponse> {
         self.answer(async {
+            whose(&request.project)?;
             let mut connection = self.store.pool().acquire().await?;
-            let rows = store::silences(&mut connection, self.clock.unix_ms() - ENDED_MS).await?;
+            let since = self.clock.unix_ms() - ENDED_MS;
+            let rows = store::silences(&mut connection, since, &request.project).await?;
             let silences = rows.into_iter().map(silence_of).collect();
             Ok(api::ListSilencesResponse { silences })
         })
@@ -212,7 +226,8 @@ impl AlertDesk {
             let id = id_of(&request.id)?;
             let mut transaction = self.store.pool().begin().await?;
             store::revise(&mut transaction).await?;
-            if !store::expire_silence(&mut transaction, id, self.clock.unix_ms()).await? {
+            whose(&request.project)?;
+            if !store::expire_silence(&mut transaction, (id, &request.project), self.clock.unix_ms()).await? {
                 return Err(not_found("silence that has not ended with id", &request.id).into());
             }
             transaction.commit().await?;
@@ -229,6 +244,15 @@ fn not_found(what: &'static str, name: &str) -> Error {
 
 fn id_of(text: &str) -> Result<Uuid, Error> {
     text.parse().map_err(|_| field("id", "it is not a UUID"))
+}
+
+/// A project that something has to be of; empty: of any.
+fn whose(project: &str) -> Result<(), Error> {
+    if project.is_empty() {
+        return Ok(());
+    }
+    let parsed = Project::parse(project);
+    parsed.map(drop).map_err(|error| field("project", error.to_string()))
 }
 
 fn words(name: &'static str, text: &str, least: usize) -> Result<(), Error> {
@@ -301,6 +325,7 @@ fn patch_of(rule: api::AlertRule) -> Result<RulePatch, Error> {
     };
     let labels = rule.labels.iter().flat_map(|(name, label)| [name, label]);
     let texts = labels.chain(&rule.inhibits).chain(&rule.summary).chain(&rule.runbook);
+    let texts = texts.chain([&rule.name, &rule.project]).chain(&rule.metric);
     if texts.into_iter().any(|text| text.contains('\0')) {
         return Err(field("rule", "a text has a zero byte"));
     }

@@ -185,7 +185,7 @@ impl Rows {
         }
         let book = self.book(connection).await?;
         let now = self.clock.unix_ms();
-        let silences = store::silences(connection, now).await?;
+        let silences = store::silences(connection, now, "").await?;
         let silences = silences.into_iter().filter_map(silence_of).collect();
         self.memory.with(|mind| {
             if let Some(mind) = mind {

@@ -1,14 +1,15 @@
 //! Questions about statements, and their answers. Translates, decides nothing.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use tonic::{Request, Response};
+use tonic::{Request, Response, Status};
 use weir_model::Fingerprint;
+use weir_proto::common::v1::StatementKind;
 use weir_proto::monitor::v1 as api;
 use weir_proto::page::Page;
 use weir_proto::status::status;
 
-use super::{Answer, Desk, project_of};
+use super::{Answer, Desk, project_of, text_of};
 use crate::aggregate::{Cell, Key, Shape, WHOLE};
 use crate::error::Error;
 use crate::keeping::Period;
@@ -27,7 +28,7 @@ impl Desk {
         let size = usize::try_from(page.size).unwrap_or(usize::MAX);
         let period = self.keeper.period(request.since_unix_ms, request.until_unix_ms);
 
-        let (wanted, mut missing) = self.wanted(&request).await;
+        let (wanted, mut missing) = self.wanted(&request).await?;
         let lines = self.keeper.lines(&project, &wanted, period).await;
         missing = first_of(lines.missing, missing);
         let lines = sorted(lines.found, &request, period);
@@ -43,19 +44,30 @@ impl Desk {
         Ok(Response::new(api::ListQueriesResponse { queries, page, missing }))
     }
 
-    async fn wanted(&self, request: &api::ListQueriesRequest) -> (Wanted, String) {
+    async fn wanted(&self, request: &api::ListQueriesRequest) -> Result<(Wanted, String), Status> {
         use api::QuerySort as Sort;
+        let (mut fingerprints, mut missing) = (None, String::new());
+        if !request.fingerprint.is_empty() {
+            fingerprints = Some(vec![
+                fingerprint_of(&request.fingerprint).map_err(|error| status(&error))?,
+            ]);
+        }
+        if !request.search.is_empty() {
+            let found = self.keeper.search(&request.search).await;
+            fingerprints = in_both(fingerprints, found.found);
+            missing = found.missing;
+        }
+        if request.kind() != StatementKind::Unspecified {
+            let found = self.keeper.of_kind(request.kind()).await;
+            fingerprints = in_both(fingerprints, found.found);
+            missing = first_of(missing, found.missing);
+        }
         let wanted = Wanted {
-            fingerprints: None,
-            database: request.database.clone(),
+            fingerprints,
+            database: text_of("database", request.database.clone())?,
             detailed: matches!(request.sort(), Sort::P95 | Sort::P99),
         };
-        if request.search.is_empty() {
-            return (wanted, String::new());
-        }
-        let found = self.keeper.search(&request.search).await;
-        let fingerprints = Some(found.found);
-        (Wanted { fingerprints, ..wanted }, found.missing)
+        Ok((wanted, missing))
     }
 
     /// The same lines with their sketches: those of one page only, since they are most of what there is to read.
@@ -81,43 +93,21 @@ impl Desk {
         let line = |(key, cell): &(Key, Cell)| line_of(key, cell, shapes.get(&key.fingerprint).unwrap_or(&unknown));
         lines.iter().map(line).collect()
     }
-
-    pub(super) async fn timeline(&self, request: Request<api::GetTimelineRequest>) -> Answer<api::GetTimelineResponse> {
-        let request = request.into_inner();
-        let project = project_of(&request.project)?;
-        let fingerprint = fingerprint_of(&request.fingerprint).map_err(|error| status(&error))?;
-        let period = self
-            .keeper
-            .timeline_period(request.since_unix_ms, request.until_unix_ms);
-        let database = if fingerprint == WHOLE {
-            ""
-        } else {
-            request.database.as_str()
-        };
-        let spans = self.keeper.spans(&project, (database, fingerprint), period).await;
-        let key = Key {
-            project,
-            database: database.to_owned(),
-            fingerprint,
-        };
-        let span = |(from, (width, cell)): (i64, (i64, Cell))| api::TimelineSpan {
-            from_unix_ms: from,
-            to_unix_ms: from + width,
-            statistics: Some(line_of(&key, &cell, &Shape::default())),
-        };
-        Ok(Response::new(api::GetTimelineResponse {
-            spans: spans.found.into_iter().map(span).collect(),
-            missing: spans.missing,
-        }))
-    }
 }
 
 fn first_of(one: String, other: String) -> String {
     if one.is_empty() { other } else { one }
 }
 
+/// Those of them that are among the others; none at all is all.
+fn in_both(some: Option<Vec<Fingerprint>>, others: Vec<Fingerprint>) -> Option<Vec<Fingerprint>> {
+    let Some(some) = some else { return Some(others) };
+    let others: HashSet<Fingerprint> = others.into_iter().collect();
+    Some(some.into_iter().filter(|one| others.contains(one)).collect())
+}
+
 /// A fingerprint as it is written; none is everything.
-fn fingerprint_of(text: &str) -> Result<Fingerprint, Error> {
+pub(super) fn fingerprint_of(text: &str) -> Result<Fingerprint, Error> {
     if text.is_empty() {
         return Ok(WHOLE);
     }
@@ -189,7 +179,7 @@ const fn ms(micros: u64) -> f64 {
     micros as f64 / 1e3
 }
 
-fn line_of(key: &Key, cell: &Cell, shape: &Shape) -> api::QueryStatistics {
+pub(super) fn line_of(key: &Key, cell: &Cell, shape: &Shape) -> api::QueryStatistics {
     let (sums, latency) = (&cell.sums, &cell.latency);
     api::QueryStatistics {
         fingerprint: key.fingerprint.to_string(),

@@ -5,15 +5,18 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 use weir_model::{Fingerprint, Project};
+use weir_proto::common::v1::StatementKind;
 
 use super::Keeper;
-use crate::aggregate::{Cell, Key, LATE_AFTER_MS, Level, Part, Shape, Unwritten, cover};
+use crate::aggregate::{Cell, Columns, Key, LATE_AFTER_MS, Level, Part, Shape, Unwritten, cover_finely};
 use crate::store::{self, Wanted, Written};
 
 /// How long the store may take for an answer.
 const READ_WITHIN: Duration = Duration::from_secs(30);
 /// Milliseconds of the time that a timeline shows unless it is told otherwise.
 const TIMELINE_MS: i64 = 3_600_000;
+/// The latest moment that is meant by anybody: the end of the year 9999.
+const LATEST_MS: i64 = 253_402_300_799_999;
 
 /// A stretch of time, in milliseconds since 1970.
 #[derive(Debug, Clone, Copy)]
@@ -42,14 +45,15 @@ pub(crate) type Spans = BTreeMap<i64, (i64, Cell)>;
 impl Keeper {
     /// The time that a request means; no end is now.
     pub(crate) fn period(&self, since_unix_ms: i64, until_unix_ms: i64) -> Period {
+        let since_unix_ms = since_unix_ms.clamp(0, LATEST_MS);
         // A gateway's clock may be ahead by as much as it may be late.
         let end = self.clock.unix_ms().max(since_unix_ms) + LATE_AFTER_MS;
         Period {
-            from_unix_ms: since_unix_ms.max(0),
+            from_unix_ms: since_unix_ms,
             to_unix_ms: if until_unix_ms == 0 {
                 end
             } else {
-                until_unix_ms.min(end)
+                until_unix_ms.clamp(0, end)
             },
         }
     }
@@ -63,28 +67,63 @@ impl Keeper {
         period
     }
 
+    /// The columns in which a chart shows a period.
+    pub(crate) fn columns(&self, period: Period, most: u32) -> Columns {
+        let days = i64::try_from(self.retention.days.as_millis()).unwrap_or(i64::MAX);
+        let from = period.from_unix_ms.max(period.to_unix_ms.saturating_sub(days));
+        Columns::of(from, period.to_unix_ms, most)
+    }
+
     /// Lines of a project, each put together over the period.
     pub(crate) async fn lines(&self, project: &Project, wanted: &Wanted, period: Period) -> Answer<HashMap<Key, Cell>> {
         let unwritten = self.unwritten(project);
         let read = timeout(READ_WITHIN, self.read_lines(project, wanted, period)).await;
         let (mut lines, written, missing) = self.or_missing(read.unwrap_or(Err(sqlx::Error::PoolTimedOut)));
+        let shapes: Option<HashSet<Fingerprint>> =
+            wanted.fingerprints.as_ref().map(|all| all.iter().copied().collect());
+        let is_wanted = |key: &Key| {
+            let database = wanted.database.is_empty() || wanted.database == key.database;
+            database && shapes.as_ref().is_none_or(|wanted| wanted.contains(&key.fingerprint))
+        };
         for (span, key, cell) in self.new_cells(unwritten, written.as_ref()) {
-            if period.meets(span) && is_wanted(wanted, &key) {
+            if period.meets(span) && is_wanted(&key) {
                 lines.entry(key).or_default().merge(&cell);
             }
         }
         Answer { found: lines, missing }
     }
 
-    /// One line of a project, span by span.
+    /// One line of a project in columns.
+    pub(crate) async fn in_columns(
+        &self,
+        project: &Project,
+        line: (&str, Fingerprint),
+        period: Period,
+        columns: Columns,
+    ) -> Answer<Spans> {
+        let Answer { found, missing } = self.spans(project, line, period, columns.coarsest()).await;
+        let mut gathered = Spans::new();
+        for (from, (width, cell)) in found {
+            let (begin, width) = columns.place(from, width);
+            gathered.entry(begin).or_insert((width, Cell::default())).1.merge(&cell);
+        }
+        Answer {
+            found: gathered,
+            missing,
+        }
+    }
+
+    /// One line of a project, span by span, none coarser than that level where there is something finer.
     pub(crate) async fn spans(
         &self,
         project: &Project,
         (database, fingerprint): (&str, Fingerprint),
         period: Period,
+        coarsest: Level,
     ) -> Answer<Spans> {
         let unwritten = self.unwritten(project);
-        let read = timeout(READ_WITHIN, self.read_spans(project, (database, fingerprint), period)).await;
+        let line = (database, fingerprint);
+        let read = timeout(READ_WITHIN, self.read_spans(project, line, period, coarsest)).await;
         let (mut spans, written, missing) = self.or_missing(read.unwrap_or(Err(sqlx::Error::PoolTimedOut)));
         for (span, key, cell) in self.new_cells(unwritten, written.as_ref()) {
             let is_meant = key.fingerprint == fingerprint && (database.is_empty() || key.database == database);
@@ -136,7 +175,7 @@ impl Keeper {
         let mut transaction = self.store.pool().begin().await?;
         let written = store::begin_snapshot(&mut transaction).await?;
         let mut lines: HashMap<Key, Cell> = HashMap::new();
-        for part in self.cover(&written, period) {
+        for part in self.cover(&written, period, Level::Days) {
             for (key, cell) in store::read_part(&mut transaction, project, part, wanted).await? {
                 lines.entry(key).or_default().merge(&cell);
             }
@@ -150,11 +189,12 @@ impl Keeper {
         project: &Project,
         line: (&str, Fingerprint),
         period: Period,
+        coarsest: Level,
     ) -> sqlx::Result<(Spans, Written)> {
         let mut transaction = self.store.pool().begin().await?;
         let written = store::begin_snapshot(&mut transaction).await?;
         let mut spans = Spans::new();
-        for part in self.cover(&written, period) {
+        for part in self.cover(&written, period, coarsest) {
             let width = part.level.width_ms();
             for (span, cell) in store::read_spans(&mut transaction, project, part, line).await? {
                 spans.entry(span).or_insert((width, Cell::default())).1.merge(&cell);
@@ -164,9 +204,10 @@ impl Keeper {
         Ok((spans, written))
     }
 
-    fn cover(&self, written: &Written, period: Period) -> Vec<Part> {
-        cover(
+    fn cover(&self, written: &Written, period: Period, coarsest: Level) -> Vec<Part> {
+        cover_finely(
             &self.kept(written, self.clock.unix_ms()),
+            coarsest,
             period.from_unix_ms,
             period.to_unix_ms,
         )
@@ -175,10 +216,29 @@ impl Keeper {
     /// Fingerprints of statements whose text contains this.
     pub(crate) async fn search(&self, text: &str) -> Answer<Vec<Fingerprint>> {
         let in_memory = self.shared.with(|knowledge| knowledge.statistics.shapes.search(text));
-        let found = timeout(READ_WITHIN, async {
+        let found = async {
             let mut connection = self.store.pool().acquire().await?;
             store::search_shapes(&mut connection, text).await
-        });
+        };
+        self.with_stored(in_memory, found).await
+    }
+
+    /// Fingerprints of statements of a kind.
+    pub(crate) async fn of_kind(&self, kind: StatementKind) -> Answer<Vec<Fingerprint>> {
+        let in_memory = self.shared.with(|knowledge| knowledge.statistics.shapes.of_kind(kind));
+        let found = async {
+            let mut connection = self.store.pool().acquire().await?;
+            store::shapes_of_kind(&mut connection, kind).await
+        };
+        self.with_stored(in_memory, found).await
+    }
+
+    async fn with_stored(
+        &self,
+        in_memory: Vec<Fingerprint>,
+        found: impl Future<Output = sqlx::Result<Vec<Fingerprint>>>,
+    ) -> Answer<Vec<Fingerprint>> {
+        let found = timeout(READ_WITHIN, found);
         let found = found.await.unwrap_or(Err(sqlx::Error::PoolTimedOut));
         let missing = found.as_ref().err().map(ToString::to_string).unwrap_or_default();
         let all: HashSet<Fingerprint> = found.unwrap_or_default().into_iter().chain(in_memory).collect();
@@ -209,12 +269,6 @@ impl Keeper {
         known.extend(read.await.unwrap_or(Err(sqlx::Error::PoolTimedOut)).unwrap_or_default());
         known
     }
-}
-
-fn is_wanted(wanted: &Wanted, key: &Key) -> bool {
-    let database = wanted.database.is_empty() || wanted.database == key.database;
-    let fingerprints = wanted.fingerprints.as_ref();
-    database && fingerprints.is_none_or(|wanted| wanted.contains(&key.fingerprint))
 }
 
 /// Adds ten seconds to the span that they are in, which may be a longer one by now.

@@ -238,17 +238,19 @@ pub(crate) async fn told_already(connection: &mut PgConnection, events: &[Uuid])
         .await
 }
 
-/// Alerts of a project, the latest first, in some of the states.
+/// Alerts of a project, the latest first, in some of the states, and about one statement if one is named.
 pub(crate) async fn list_alerts(
     connection: &mut PgConnection,
     project: &str,
     states: &[String],
+    fingerprint: Option<Fingerprint>,
     after: Option<(i64, Uuid)>,
     size: u32,
 ) -> sqlx::Result<Vec<AlertRow>> {
     sqlx::query_as(
         "select * from alerts
          where project = $1 and state = any($2) and ($3::bigint is null or (since_unix_ms, id) < ($3, $4))
+            and ($6::bigint is null or fingerprint = $6)
          order by since_unix_ms desc, id desc limit $5",
     )
     .bind(project)
@@ -256,26 +258,28 @@ pub(crate) async fn list_alerts(
     .bind(after.map(|(since, _)| since))
     .bind(after.map(|(_, id)| id))
     .bind(i64::from(size))
+    .bind(fingerprint.map(|one| one.get().cast_signed()))
     .fetch_all(connection)
     .await
 }
 
-/// Notes who looks after an alert that is not resolved, and returns it.
+/// Notes who looks after an alert that is not resolved, and returns it. With a project, only if it is of that.
 pub(crate) async fn acknowledge(
     connection: &mut PgConnection,
-    id: Uuid,
+    (id, project): (Uuid, &str),
     by: &str,
     note: &str,
     now_unix_ms: i64,
 ) -> sqlx::Result<Option<AlertRow>> {
     sqlx::query_as(
         "update alerts set acknowledged_by = $2, acknowledged_note = $3, acknowledged_unix_ms = $4
-         where id = $1 and state <> 'resolved' returning *",
+         where id = $1 and state <> 'resolved' and ($5 = '' or project = $5) returning *",
     )
     .bind(id)
     .bind(storable(by))
     .bind(storable(note))
     .bind(now_unix_ms)
+    .bind(project)
     .fetch_optional(connection)
     .await
 }

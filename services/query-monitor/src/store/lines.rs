@@ -275,8 +275,24 @@ pub(crate) async fn search_shapes(connection: &mut PgConnection, search: &str) -
         .bind(search.replace('\0', "\u{fffd}"))
         .fetch_all(connection)
         .await?;
-    Ok(found
+    Ok(fingerprints(found))
+}
+
+/// Fingerprints of statements of a kind.
+pub(crate) async fn shapes_of_kind(
+    connection: &mut PgConnection,
+    kind: StatementKind,
+) -> sqlx::Result<Vec<Fingerprint>> {
+    let found = sqlx::query_scalar("select fingerprint from shapes where kind = $1")
+        .bind(i32::from(kind))
+        .fetch_all(connection)
+        .await?;
+    Ok(fingerprints(found))
+}
+
+fn fingerprints(numbers: Vec<i64>) -> Vec<Fingerprint> {
+    numbers
         .into_iter()
         .map(|number| Fingerprint::new(number.cast_unsigned()))
-        .collect())
+        .collect()
 }

@@ -15,7 +15,7 @@ mod work;
 pub(crate) use changes::{ChangeRow, forget_changes, list_changes, note_change};
 pub(crate) use lines::{
     Wanted, Written, begin_snapshot, heaviest, read_batches, read_part, read_shapes, read_spans, read_wholes,
-    search_shapes,
+    search_shapes, shapes_of_kind,
 };
 pub(crate) use notices::enqueue_notice;
 pub(crate) use partitions::drop_before;

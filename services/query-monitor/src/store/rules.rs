@@ -68,12 +68,20 @@ pub(crate) async fn remove_rule(transaction: &mut PgConnection, name: &str, proj
     Ok(removed.rows_affected() > 0)
 }
 
-/// Silences that end after that moment, the last to end first.
-pub(crate) async fn silences(connection: &mut PgConnection, after_unix_ms: i64) -> sqlx::Result<Vec<SilenceRow>> {
-    sqlx::query_as("select * from silences where ends_unix_ms > $1 order by ends_unix_ms desc, id limit 1000")
-        .bind(after_unix_ms)
-        .fetch_all(connection)
-        .await
+/// Silences that end after that moment, the last to end first. With a project, only those of that alone.
+pub(crate) async fn silences(
+    connection: &mut PgConnection,
+    after_unix_ms: i64,
+    project: &str,
+) -> sqlx::Result<Vec<SilenceRow>> {
+    sqlx::query_as(
+        "select * from silences where ends_unix_ms > $1 and ($2 = '' or matchers ->> 'project' = $2)
+         order by ends_unix_ms desc, id limit 1000",
+    )
+    .bind(after_unix_ms)
+    .bind(project)
+    .fetch_all(connection)
+    .await
 }
 
 /// How many silences have not ended.
@@ -103,13 +111,21 @@ pub(crate) async fn put_silence(transaction: &mut PgConnection, silence: &Silenc
     .map(|_| ())
 }
 
-/// Ends a silence now; false if there is none that could end.
-pub(crate) async fn expire_silence(transaction: &mut PgConnection, id: Uuid, now_unix_ms: i64) -> sqlx::Result<bool> {
-    let ended = sqlx::query("update silences set ends_unix_ms = $2 where id = $1 and ends_unix_ms > $2")
-        .bind(id)
-        .bind(now_unix_ms)
-        .execute(transaction)
-        .await?;
+/// Ends a silence now; false if there is none that could end. With a project, only if it is of that alone.
+pub(crate) async fn expire_silence(
+    transaction: &mut PgConnection,
+    (id, project): (Uuid, &str),
+    now_unix_ms: i64,
+) -> sqlx::Result<bool> {
+    let ended = sqlx::query(
+        "update silences set ends_unix_ms = $2
+         where id = $1 and ends_unix_ms > $2 and ($3 = '' or matchers ->> 'project' = $3)",
+    )
+    .bind(id)
+    .bind(now_unix_ms)
+    .bind(project)
+    .execute(transaction)
+    .await?;
     Ok(ended.rows_affected() > 0)
 }
 

@@ -10,6 +10,9 @@ use chrono_tz::Tz;
 use croner::Cron;
 use croner::parser::{CronParser, Seconds};
 
+/// Longer patterns are nobody's, and cost time to read.
+const PATTERN_BYTES_MAX: usize = 255;
+
 /// A pattern or zone that cannot be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum InvalidTimetable {
@@ -35,6 +38,23 @@ pub(crate) fn zone_of(name: &str) -> Result<Tz, InvalidTimetable> {
     Tz::from_str(name).map_err(|_| InvalidTimetable::Zone(name.to_owned()))
 }
 
+/// What the parser takes, though nobody can mean it: a list without entries is a field that nothing fits, for which all
+/// seconds of a year would be looked through.
+fn check(pattern: &str) -> Result<(), InvalidTimetable> {
+    let reason = if pattern.len() > PATTERN_BYTES_MAX || !pattern.is_ascii() {
+        format!("it is not plain ASCII of at most {PATTERN_BYTES_MAX} characters")
+    } else if pattern
+        .split_ascii_whitespace()
+        .any(|field| field.split(',').any(str::is_empty))
+    {
+        "a list has an empty entry".to_owned()
+    } else {
+        return Ok(());
+    };
+    let pattern = pattern.chars().take(PATTERN_BYTES_MAX).collect();
+    Err(InvalidTimetable::Pattern { pattern, reason })
+}
+
 /// A cron pattern in a time zone.
 #[derive(Debug, Clone)]
 pub(crate) struct Timetable {
@@ -46,6 +66,7 @@ impl Timetable {
     /// Reads a pattern of five fields, or six with seconds first, and an IANA zone; empty means UTC.
     pub(crate) fn parse(pattern: &str, zone: &str) -> Result<Self, InvalidTimetable> {
         let zone = zone_of(zone)?;
+        check(pattern)?;
         let parser = CronParser::builder()
             .seconds(Seconds::Optional)
             .dom_and_dow(true)
@@ -151,5 +172,55 @@ mod tests {
         ));
         let never = Timetable::parse("0 0 30 2 *", "UTC").unwrap();
         assert!(matches!(never.next_after(0), Err(InvalidTimetable::Never(_))));
+    }
+
+    #[test]
+    fn no_pattern_breaks_the_reader() {
+        let odd = [
+            "*",
+            "0",
+            "59",
+            "60",
+            "-1",
+            "*/0",
+            "*/1",
+            "5-1",
+            "1-",
+            "-",
+            ",",
+            "1,,2",
+            "L",
+            "3L",
+            "W",
+            "31W",
+            "5#9",
+            "#",
+            "?",
+            "1/99999999999999999999",
+            "sun",
+            "SUN-MON",
+            "feb",
+            "@",
+            "*/*",
+            "é",
+            "\0",
+            "1-5/2,7",
+            "LW",
+            "6#0",
+            "8",
+        ];
+        for (place, word) in (0..6).flat_map(|place| odd.iter().map(move |word| (place, word))) {
+            let mut fields = ["*"; 6];
+            fields[place] = word;
+            for pattern in [fields.join(" "), fields[1..].join(" "), fields.join("")] {
+                if let Ok(read) = Timetable::parse(&pattern, "Europe/Berlin") {
+                    drop(read.next_after(1_800_000_000_000));
+                }
+            }
+        }
+        for pattern in ["1,".repeat(100_000), "0 0 * * ".to_owned() + &"é".repeat(10)] {
+            let refused = Timetable::parse(&pattern, "UTC").unwrap_err().to_string();
+            assert!(refused.len() < 600, "{refused}");
+        }
     }
 }

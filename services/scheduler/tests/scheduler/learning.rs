@@ -69,6 +69,7 @@ only_timelines! {
     list_blocking ListBlockingRequest ListBlockingResponse,
     get_forecast GetForecastRequest GetForecastResponse,
     list_changes ListChangesRequest ListChangesResponse,
+    get_heatmap GetHeatmapRequest GetHeatmapResponse,
 }
 
 impl Monitor {

@@ -50,6 +50,29 @@ pub(crate) struct Adviser {
     pub(crate) unused_after: Duration,
 }
 
+/// Whose advice is asked for.
+#[derive(Debug, Clone)]
+pub(crate) struct Asked {
+    project: Project,
+    /// Whether what concerns the whole server is.
+    server: bool,
+}
+
+impl Asked {
+    /// What concerns the server belongs to the default project, for those of it who may see it.
+    pub(crate) fn of(project: Project, without_server: bool) -> Self {
+        Self {
+            server: project == Project::default() && !without_server,
+            project,
+        }
+    }
+
+    /// Whether a change is one of those asked for.
+    fn has(&self, row: &ChangeRow) -> bool {
+        self.server || !row.database.is_empty()
+    }
+}
+
 impl Adviser {
     /// Whether a project has anything here.
     fn is_here(&self, project: &Project) -> bool {
@@ -62,11 +85,11 @@ impl Adviser {
     }
 
     /// What a project is told: of the server if it is the default project, and of its own tables.
-    fn report(&self, project: &Project, facts: &Facts) -> Report {
-        let database = self.target.database();
+    fn report(&self, asked: &Asked, facts: &Facts) -> Report {
+        let (project, database) = (&asked.project, self.target.database());
         let is_mine = |table: &TableName| self.places.in_database(project, database).any(|place| place.has(table));
         let territory = Territory {
-            server: *project == Project::default(),
+            server: asked.server,
             is_mine: &is_mine,
         };
         advise(facts, &territory)
@@ -85,22 +108,23 @@ impl Adviser {
     }
 
     /// Everything that is to be said now.
-    pub(crate) async fn list(&self, project: &Project) -> Result<Report, Error> {
-        if !self.is_here(project) {
+    pub(crate) async fn list(&self, asked: &Asked) -> Result<Report, Error> {
+        if !self.is_here(&asked.project) {
             return Ok(Report::default());
         }
         let mut session = self.open().await?;
-        let report = self.list_on(project, session.connection()).await;
+        let report = self.list_on(asked, session.connection()).await;
         session.close().await;
         report
     }
 
-    async fn list_on(&self, project: &Project, connection: &mut Connection) -> Result<Report, Error> {
+    async fn list_on(&self, asked: &Asked, connection: &mut Connection) -> Result<Report, Error> {
         self.settle_if_free(connection).await?;
         let facts = self.facts(connection).await?;
-        let report = self.report(project, &facts);
+        let report = self.report(asked, &facts);
         let shown: Vec<rows::ShownRow> = report.advice.iter().map(shown).collect();
-        let shown = rows::show(self.store.pool(), project.as_str(), &shown, self.clock.unix_ms()).await;
+        let project = asked.project.as_str();
+        let shown = rows::show(self.store.pool(), project, &shown, self.clock.unix_ms()).await;
         self.stored(shown)?;
         Ok(report)
     }
@@ -120,20 +144,20 @@ impl Adviser {
     }
 
     /// Carries out what was shown of a piece of advice, if it still fits.
-    pub(crate) async fn apply(&self, project: &Project, id: &str, by: &str) -> Result<ChangeRow, Error> {
-        let shown = rows::shown(self.store.pool(), project.as_str(), id).await;
-        let Some(shown) = self.stored(shown)?.filter(|_| self.is_here(project)) else {
+    pub(crate) async fn apply(&self, asked: &Asked, id: &str, by: &str) -> Result<ChangeRow, Error> {
+        let shown = rows::shown(self.store.pool(), asked.project.as_str(), id).await;
+        let Some(shown) = self.stored(shown)?.filter(|_| self.is_here(&asked.project)) else {
             return Err(AdviceError::NoAdvice(id.to_owned()).into());
         };
         let mut session = self.open().await?;
-        let change = self.apply_on(project, &shown, by, session.connection()).await;
+        let change = self.apply_on(asked, &shown, by, session.connection()).await;
         session.close().await;
         change
     }
 
     async fn apply_on(
         &self,
-        project: &Project,
+        asked: &Asked,
         shown: &rows::ShownRow,
         by: &str,
         connection: &mut Connection,
@@ -141,7 +165,7 @@ impl Adviser {
         place::lock(connection).await?;
         self.settle(connection).await?;
         let facts = self.facts(connection).await?;
-        let report = self.report(project, &facts);
+        let report = self.report(asked, &facts);
         let advice = report.advice.into_iter().find(|advice| advice.id() == shown.advice_id);
         let (advice, proposal) = still_fits(advice, shown)?;
         let place = Place::of(&advice.object, &proposal.option);
@@ -151,7 +175,7 @@ impl Adviser {
             let reason = "the server has this value in its file already; reload or restart it".to_owned();
             return Err(stale(&shown.advice_id, reason));
         }
-        let row = self.row(project, by, &facts, &advice, &proposal, old);
+        let row = self.row(&asked.project, by, &facts, &advice, &proposal, old);
         self.begin(&row).await?;
         self.carry_out(&place, connection, row).await
     }
@@ -188,18 +212,20 @@ impl Adviser {
     }
 
     /// Takes a change back, if nobody has changed the value since.
-    pub(crate) async fn revert(&self, project: &Project, id: Uuid) -> Result<ChangeRow, Error> {
+    pub(crate) async fn revert(&self, asked: &Asked, id: Uuid) -> Result<ChangeRow, Error> {
         let mut session = self.open().await?;
-        let change = self.revert_on(project, id, session.connection()).await;
+        let change = self.revert_on(asked, id, session.connection()).await;
         session.close().await;
         change
     }
 
-    async fn revert_on(&self, project: &Project, id: Uuid, connection: &mut Connection) -> Result<ChangeRow, Error> {
+    async fn revert_on(&self, asked: &Asked, id: Uuid, connection: &mut Connection) -> Result<ChangeRow, Error> {
         place::lock(connection).await?;
         self.settle(connection).await?;
-        let found = self.stored(rows::find(self.store.pool(), project.as_str(), id).await)?;
-        let row = found.ok_or_else(|| AdviceError::NoChange(id.to_string()))?;
+        let found = self.stored(rows::find(self.store.pool(), asked.project.as_str(), id).await)?;
+        let row = found
+            .filter(|row| asked.has(row))
+            .ok_or_else(|| AdviceError::NoChange(id.to_string()))?;
         let place = Place::of_row(&row);
         let refuse = |reason: String| AdviceError::NotRevertible {
             id: id.to_string(),
@@ -264,7 +290,7 @@ impl Adviser {
     /// Changes of a project, the newest first, as they stand at the server.
     pub(crate) async fn changes(
         &self,
-        project: &Project,
+        asked: &Asked,
         before: Option<Uuid>,
         size: u32,
     ) -> Result<Vec<ChangeRow>, Error> {
@@ -272,7 +298,8 @@ impl Adviser {
         if let Err(error) = self.settle_now().await {
             tracing::debug!(error = %error, "changes are shown as they were");
         }
-        Ok(self.stored(rows::list(self.store.pool(), project.as_str(), before, size).await)?)
+        let listed = rows::list(self.store.pool(), asked.project.as_str(), asked.server, before, size).await;
+        Ok(self.stored(listed)?)
     }
 
     fn row(

@@ -86,6 +86,19 @@ fn links(settings: &GatewaySettings) -> Result<Option<Links>, Error> {
         .map_err(|reason| Error::invalid(URL, Origin::File, reason))
 }
 
+/// Whether the Redis of the settings lets this process in. `None` where none is set.
+pub async fn reach_redis(settings: &GatewaySettings, limit: Duration) -> Option<Result<(), String>> {
+    let links = match links(settings) {
+        Ok(links) => links?,
+        Err(error) => return Some(Err(error.to_string())),
+    };
+    let reached = match timeout(limit, links.connect()).await {
+        Ok(connected) => connected.map(drop).map_err(|error| error.to_string()),
+        Err(_) => Err(format!("it did not answer within {limit:?}")),
+    };
+    Some(reached)
+}
+
 impl Level2 {
     /// Opens it, shows it in the metrics and among what the gateway uses. `None` where no Redis is configured.
     pub(crate) fn start(

@@ -79,12 +79,11 @@ impl Deliverer {
 
     /// Sends a notification that says it is a test, once. What it opens elsewhere it closes again.
     pub(crate) async fn try_channel(&self, name: &str) -> Result<api::TestChannelResponse, Error> {
-        let field = |reason: &str| Error::Field {
-            field: "name",
-            reason: reason.to_owned(),
-        };
         let channels = self.channels();
-        let channel = channels.named(name).ok_or_else(|| field("there is no such channel"))?;
+        let channel = channels.named(name).ok_or_else(|| Error::NotFound {
+            what: "channel",
+            name: name.chars().take(64).collect(),
+        })?;
         let began = Instant::now();
         let Ok(Ok(_permit)) = timeout(channel.timeout, channel.permits.acquire()).await else {
             let said = Said::failed(Outcome::UNREACHED, "the channel is busy with alerts".to_owned());

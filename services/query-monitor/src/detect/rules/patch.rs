@@ -110,7 +110,8 @@ impl RulePatch {
         Ok(rule)
     }
 
-    fn check_names(&self) -> Result<(), String> {
+    /// Whether its name and its project can be any.
+    pub(crate) fn check_names(&self) -> Result<(), String> {
         let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
         if self.name.is_empty() || self.name.len() > NAME_BYTES_MAX || !self.name.bytes().all(fits) {
             return Err(format!("name: 1 to {NAME_BYTES_MAX} of a-z, 0-9 and '-' are a name"));
