@@ -130,6 +130,15 @@ impl Bus {
         }
     }
 
+    /// Whether durable messages can be kept, and what time it is at the server (RFC 3339) if it tells. In memory there is
+    /// nothing to ask.
+    pub async fn look(&self, timeout: Duration) -> Result<Option<String>, Error> {
+        match &self.0 {
+            Carrier::Memory(_) => Ok(None),
+            Carrier::Nats(nats) => nats.look(timeout).await,
+        }
+    }
+
     /// What it counted so far.
     pub fn counts(&self) -> Counts {
         match &self.0 {

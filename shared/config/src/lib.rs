@@ -22,7 +22,7 @@ pub use redacted_url::RedactedUrl;
 pub use reference::{example, reference};
 pub use section::{Section, SectionInfo};
 pub use setting::Setting;
-pub use sources::{Profile, Sources};
+pub use sources::{Profile, Sources, nearest};
 pub use tables::Tables;
 pub use texts::Texts;
 
@@ -39,6 +39,7 @@ pub const SECTIONS: &[&str] = &[
     "scheduler",
     "maintenance",
     "backup",
+    "console",
 ];
 
 #[doc(hidden)]

@@ -37,6 +37,8 @@ impl Profile {
 
 const PREFIX: &str = "WEIR_";
 const PROFILE_VARIABLE: &str = "WEIR_PROFILE";
+/// Beyond so many edits a name is another.
+const EDITS_MAX: usize = 3;
 const FILE_VARIABLE: &str = "WEIR_CONFIG";
 
 /// The settings file and the environment, read once. Sections are read from it.
@@ -220,14 +222,19 @@ fn override_parts(name: &str) -> Option<(String, String)> {
 
 /// The end of an "unknown" sentence: the known name that is nearest, if one is near.
 fn hint(name: &str, known: &[&str]) -> String {
+    let near = nearest(name, known);
+    near.map(|candidate| format!("; did you mean {candidate}?"))
+        .unwrap_or_default()
+}
+
+/// Of the known names the one that somebody meant who wrote this; none where none is near.
+pub fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     let near = known
         .iter()
-        .map(|candidate| (distance(name, candidate), candidate))
+        .map(|candidate| (distance(name, candidate), *candidate))
         .min();
-    match near {
-        Some((edits, candidate)) if edits <= 3 => format!("; did you mean {candidate}?"),
-        _ => String::new(),
-    }
+    near.filter(|(edits, _)| *edits <= EDITS_MAX)
+        .map(|(_, candidate)| candidate)
 }
 
 /// Levenshtein's distance, one row at a time.

@@ -16,7 +16,7 @@ mod workers;
 
 pub use door::{GrpcDoor, OpenDoor, adopt, bind};
 pub use ground::{Ground, Service, StartError};
-pub use ops::serve_ops;
+pub use ops::{health_routes, serve_ops};
 pub use process::{ServiceArguments, exit_with, live, report_failure, service_main};
 pub use readiness::{Dependency, DependencyReport, DependencyState, Readiness, Report};
 pub use release::{Listener, Release};

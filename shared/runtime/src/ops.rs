@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
 use crate::ground::Ground;
+use crate::readiness::Readiness;
 use crate::release::{Listener, Porter, Release};
 use crate::tasks::Stage;
 
@@ -32,12 +33,20 @@ pub fn serve_ops(ground: &Ground, listener: impl Into<Listener>) {
 }
 
 fn router(ground: Ground) -> Router {
+    let health = health_routes(ground.readiness.clone());
+    Router::new()
+        .route("/metrics", get(metrics))
+        .with_state(ground)
+        .merge(health)
+}
+
+/// `/livez`, `/readyz` and `/startupz`, for a service whose one door serves more than these.
+pub fn health_routes(readiness: Readiness) -> Router {
     Router::new()
         .route("/livez", get(|| async { "alive\n" }))
         .route("/readyz", get(readyz))
         .route("/startupz", get(startupz))
-        .route("/metrics", get(metrics))
-        .with_state(ground)
+        .with_state(readiness)
 }
 
 /// A caller who keeps its connection would be told of this process for as long as it lives.
@@ -57,13 +66,13 @@ const fn code(good: bool) -> StatusCode {
     }
 }
 
-async fn readyz(State(ground): State<Ground>) -> impl IntoResponse {
-    let report = ground.readiness.report();
+async fn readyz(State(readiness): State<Readiness>) -> impl IntoResponse {
+    let report = readiness.report();
     (code(report.ready), axum::Json(report.to_json()))
 }
 
-async fn startupz(State(ground): State<Ground>) -> impl IntoResponse {
-    let started = ground.readiness.report().started;
+async fn startupz(State(readiness): State<Readiness>) -> impl IntoResponse {
+    let started = readiness.report().started;
     (code(started), if started { "started\n" } else { "starting\n" })
 }
 

@@ -76,6 +76,8 @@ impl Report {
         json!({
             "ready": self.ready,
             "stopping": self.stopping,
+            "version": env!("CARGO_PKG_VERSION"),
+            "descriptors_max": rustix::process::getrlimit(rustix::process::Resource::Nofile).current,
             "dependencies": dependencies.collect::<Vec<_>>(),
         })
     }

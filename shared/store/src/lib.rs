@@ -20,7 +20,7 @@ mod wakes;
 pub use address::Address;
 pub use error::StoreError;
 pub use leader::{Leadership, LeadershipOptions, Term};
-pub use migrations::Migrations;
+pub use migrations::{KnownMigration, Migrations};
 pub use options::{StoreOptions, StoreSettings};
 pub use outbox::OutboxDepth;
 pub use pause::{Backoff, pause};

@@ -8,6 +8,17 @@ use std::borrow::Cow;
 use sqlx::PgConnection;
 use sqlx::migrate::{MigrateError, Migrator};
 
+/// A migration as this version of Weir knows it, for those who compare it with what a schema has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownMigration {
+    /// The table that remembers what was applied.
+    pub table: &'static str,
+    /// Its number.
+    pub version: i64,
+    /// Of its text, as hexadecimal digits.
+    pub checksum: String,
+}
+
 /// One room's migrations.
 #[derive(Debug)]
 pub struct Migrations {
@@ -30,6 +41,21 @@ impl Migrations {
     /// The tables that every store has: leaders and outbox.
     pub(crate) fn of_store() -> Self {
         Self::named("_sqlx_migrations_store", sqlx::migrate!())
+    }
+
+    /// Every migration of a service's schema: the store's own, then those of these sets.
+    pub fn known(sets: &[Self]) -> Vec<KnownMigration> {
+        let own = Self::of_store();
+        std::iter::once(&own).chain(sets).flat_map(Self::of_set).collect()
+    }
+
+    fn of_set(&self) -> Vec<KnownMigration> {
+        let known = |migration: &sqlx::migrate::Migration| KnownMigration {
+            table: self.table,
+            version: migration.version,
+            checksum: migration.checksum.iter().map(|byte| format!("{byte:02x}")).collect(),
+        };
+        self.migrator.iter().map(known).collect()
     }
 
     pub(crate) const fn table(&self) -> &'static str {

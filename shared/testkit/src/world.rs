@@ -21,14 +21,23 @@ const READY_WITHIN: Duration = Duration::from_secs(60);
 const COMMAND_WITHIN: Duration = Duration::from_secs(60);
 
 /// One service: its binary, and the section of its settings.
-const SERVICES: [(&str, &str); 6] = [
+const SERVICES: [(&str, &str); 7] = [
     ("pool-gateway", "GATEWAY"),
     ("query-monitor", "MONITOR"),
     ("cache", "CACHE"),
     ("scheduler", "SCHEDULER"),
     ("maintenance", "MAINTENANCE"),
     ("backup", "BACKUP"),
+    ("console", "CONSOLE"),
 ];
+
+/// The doors of a service, and the settings that place them.
+const fn doors(section: &str) -> &'static [(&'static str, &'static str)] {
+    match section.as_bytes() {
+        b"CONSOLE" => &[("ops", "LISTEN")],
+        _ => &[("grpc", "GRPC_LISTEN"), ("ops", "OPS_LISTEN")],
+    }
+}
 
 /// What a command said and how it ended.
 #[derive(Debug)]
@@ -96,7 +105,7 @@ impl World {
         let mut settings = BTreeMap::from([("DATABASE_URL".to_owned(), database.url())]);
         let mut ports = BTreeMap::new();
         for (binary, section) in SERVICES {
-            for (door, key) in [("grpc", "GRPC_LISTEN"), ("ops", "OPS_LISTEN")] {
+            for (door, key) in doors(section) {
                 let port = free_port();
                 settings.insert(format!("WEIR_{section}__{key}"), format!("127.0.0.1:{port}"));
                 ports.insert(format!("{binary} {door}"), port);
@@ -178,6 +187,11 @@ impl World {
         self.processes.remove(binary);
         let process = self.run(binary, arguments);
         self.processes.insert(binary.to_owned(), process);
+    }
+
+    /// The environment of every process, for one that is started in another way.
+    pub const fn settings(&self) -> &BTreeMap<String, String> {
+        &self.settings
     }
 
     fn run(&self, binary: &str, arguments: &[&str]) -> Process {

@@ -12,6 +12,11 @@ const OBJECT_ID: u8 = 0x06;
 const UTF8_STRING: u8 = 0x0c;
 const PRINTABLE_STRING: u8 = 0x13;
 const IA5_STRING: u8 = 0x16;
+const INTEGER: u8 = 0x02;
+const UTC_TIME: u8 = 0x17;
+const GENERALIZED_TIME: u8 = 0x18;
+/// The version in front of everything else, where it is not the first.
+const VERSION: u8 = 0xa0;
 const SEQUENCE: u8 = 0x30;
 const SET: u8 = 0x31;
 /// `id-at-commonName`.
@@ -44,6 +49,49 @@ pub fn common_name(certificate: &CertificateDer<'_>) -> Option<String> {
         names = rest;
     }
     None
+}
+
+/// Until when a certificate is valid, in seconds since 1970.
+pub fn valid_until(certificate: &[u8]) -> Option<i64> {
+    let (certificate, _) = element(certificate, SEQUENCE)?;
+    let (mut rest, _) = element(certificate, SEQUENCE)?;
+    if let Some((_, after_version)) = element(rest, VERSION) {
+        rest = after_version;
+    }
+    // Before the validity stand the serial number, the algorithm and the issuer.
+    for tag in [INTEGER, SEQUENCE, SEQUENCE] {
+        (_, rest) = element(rest, tag)?;
+    }
+    let (validity, _) = element(rest, SEQUENCE)?;
+    let (_, end) = [UTC_TIME, GENERALIZED_TIME]
+        .iter()
+        .find_map(|tag| element(validity, *tag))?;
+    let (text, years) = match element(end, UTC_TIME) {
+        Some((text, _)) => (text, 2),
+        None => (element(end, GENERALIZED_TIME)?.0, 4),
+    };
+    seconds(str::from_utf8(text).ok()?, years)
+}
+
+/// `YYMMDDhhmmssZ`, or the same with four digits of the year.
+fn seconds(text: &str, years: usize) -> Option<i64> {
+    let number = |from: usize, digits: usize| -> Option<i64> { text.get(from..from + digits)?.parse().ok() };
+    let part = |at: usize| number(years + 2 * at, 2);
+    let year = match (years, number(0, years)?) {
+        (2, year @ 0..50) => 2000 + year,
+        (2, year) => 1900 + year,
+        (_, year) => year,
+    };
+    let days = days_since_1970(year, part(0)?, part(1)?);
+    Some(((days * 24 + part(2)?) * 60 + part(3)?) * 60 + part(4)?)
+}
+
+/// Of the proleptic Gregorian calendar, whose years are best counted from March on.
+const fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
+    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
 }
 
 /// The text of a string in one of the kinds that can be read without a table.
@@ -153,6 +201,33 @@ mod tests {
             end_point(&signed_with(&[0x2b, 0x65, 0x70], &[])).is_none(),
             "Ed25519 has no hash"
         );
+    }
+
+    /// A certificate that is valid until then, as far as this is read.
+    fn valid(version: &[u8], end: &[u8]) -> Vec<u8> {
+        let begin = der(UTC_TIME, b"250101000000Z");
+        let parts = [
+            version.to_vec(),
+            der(INTEGER, &[1]),
+            der(SEQUENCE, b"algorithm"),
+            der(SEQUENCE, b"issuer"),
+            der(SEQUENCE, &[begin, end.to_vec()].concat()),
+        ];
+        der(SEQUENCE, &der(SEQUENCE, &parts.concat()))
+    }
+
+    #[test]
+    fn the_end_of_the_validity_is_read_in_both_forms() {
+        let third = der(VERSION, &der(INTEGER, &[2]));
+        let short = valid(&third, &der(UTC_TIME, b"261130144500Z"));
+        assert_eq!(valid_until(&short), Some(1_796_049_900));
+        let long = valid(&[], &der(GENERALIZED_TIME, b"20500228235959Z"));
+        assert_eq!(valid_until(&long), Some(2_529_705_599));
+        let old = valid(&[], &der(UTC_TIME, b"991231235959Z"));
+        assert_eq!(valid_until(&old), Some(946_684_799));
+        for end in 0..short.len() {
+            assert!(valid_until(&short[..end]).is_none(), "cut at {end}");
+        }
     }
 
     #[test]

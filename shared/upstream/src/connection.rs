@@ -75,6 +75,15 @@ impl Connection {
         matches!(self.channel.stream(), Stream::Tls(_))
     }
 
+    /// The certificate that the server has shown, in DER. None where the connection is not encrypted.
+    pub fn server_certificate(&self) -> Option<&[u8]> {
+        let Stream::Tls(stream) = self.channel.stream() else {
+            return None;
+        };
+        let shown = stream.get_ref().1.peer_certificates()?;
+        shown.first().map(AsRef::as_ref)
+    }
+
     /// Whether the server let the user in without asking for any proof: by `trust`, `peer` or a certificate.
     pub const fn was_trusted(&self) -> bool {
         self.session.is_trusted

@@ -39,7 +39,7 @@ mod url;
 pub use base_backup::{BackupEnd, BackupPart, BackupTablespace, BaseBackup, LogPlace};
 pub use bulk::{CopyIn, CopyOut};
 pub use cancel::CancelToken;
-pub use certificate::{common_name, end_point};
+pub use certificate::{common_name, end_point, valid_until};
 pub use connection::Connection;
 pub use credentials::{Credentials, ScramKeys, md5_answer};
 pub use error::Error;

@@ -190,7 +190,7 @@ impl Target {
     }
 
     /// Host and port as a person writes them, or the path of the socket.
-    pub(crate) fn place(&self) -> String {
+    pub fn place(&self) -> String {
         match &self.host {
             Host::Tcp(host) if host.contains(':') => format!("[{host}]:{}", self.port),
             Host::Tcp(host) => format!("{host}:{}", self.port),

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use async_nats::connection::State;
 use async_nats::{Client, jetstream};
+use bytes::Bytes;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 
@@ -141,6 +142,27 @@ impl Nats {
         }
     }
 
+    /// Whether durable messages can be kept, and what time it is at the server (RFC 3339), where it tells: from
+    /// version 2.10 on, as soon as there is a stream.
+    pub(crate) async fn look(&self, waited: Duration) -> Result<Option<String>, Error> {
+        let what = "a question about its streams";
+        let refused = |reason: String| Error::Refused {
+            what: what.to_owned(),
+            reason,
+        };
+        let asked = async {
+            let listed = self.client.request("$JS.API.STREAM.LIST", Bytes::new()).await;
+            // A server without JetStream has nobody who answers.
+            let listed = listed.map_err(|error| refused(error.to_string()))?.payload;
+            let listed = String::from_utf8_lossy(&listed);
+            match text_behind("\"description\":\"", &listed) {
+                Some(error) if listed.contains("\"error\":") => Err(refused(error.to_owned())),
+                _ => Ok(text_behind("\"ts\":\"", &listed).map(str::to_owned)),
+            }
+        };
+        self.answered(what, waited, asked).await
+    }
+
     pub(crate) async fn flush(&self, waited: Duration) -> Result<(), Error> {
         match timeout(waited, self.client.flush()).await {
             Ok(Ok(())) => Ok(()),
@@ -153,5 +175,24 @@ impl Nats {
                 })
             }
         }
+    }
+}
+
+/// The text that stands last behind a mark of an answer, up to its quotation mark.
+fn text_behind<'a>(mark: &str, answer: &'a str) -> Option<&'a str> {
+    let (_, behind) = answer.rsplit_once(mark)?;
+    behind.split('"').next()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_is_found_where_it_is_told() {
+        let list = r#"{"total":1,"streams":[{"config":{"name":"x"},"ts":"2026-11-30T14:45:00.5Z"}]}"#;
+        let mark = "\"ts\":\"";
+        assert_eq!(text_behind(mark, list), Some("2026-11-30T14:45:00.5Z"));
+        assert_eq!(text_behind(mark, r#"{"total":0,"streams":[]}"#), None);
     }
 }
