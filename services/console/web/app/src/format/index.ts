@@ -1,0 +1,3 @@
+// The one door to formatting.
+export * from "./numbers";
+export * from "./time";
