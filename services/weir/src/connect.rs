@@ -67,17 +67,48 @@ impl Services<'_> {
     }
 }
 
-async fn channel(service: &str, address: SocketAddr) -> Result<Channel, Failure> {
-    // A service that listens on every address is reached through loopback.
-    let host = if address.ip().is_unspecified() {
-        "127.0.0.1".to_owned()
-    } else {
-        address.ip().to_string()
+/// Channels that connect when something is asked, and again after a service was away.
+#[derive(Debug, Clone)]
+pub(crate) struct LazyChannels {
+    pub(crate) gateway: Channel,
+    pub(crate) monitor: Channel,
+    pub(crate) cache: Channel,
+    pub(crate) maintenance: Channel,
+    pub(crate) backup: Channel,
+}
+
+impl Services<'_> {
+    /// Channels to the services; none of them has to be there.
+    pub(crate) fn lazily(&self) -> Result<LazyChannels, Failure> {
+        Ok(LazyChannels {
+            gateway: endpoint(self.0.section::<GatewaySettings>()?.grpc_listen)?.connect_lazy(),
+            monitor: endpoint(self.0.section::<MonitorSettings>()?.grpc_listen)?.connect_lazy(),
+            cache: endpoint(self.0.section::<CacheSettings>()?.grpc_listen)?.connect_lazy(),
+            maintenance: endpoint(self.0.section::<MaintenanceSettings>()?.grpc_listen)?.connect_lazy(),
+            backup: endpoint(self.0.section::<BackupSettings>()?.grpc_listen)?.connect_lazy(),
+        })
+    }
+}
+
+fn endpoint(address: SocketAddr) -> Result<Endpoint, Failure> {
+    Ok(Endpoint::from_shared(format!("http://{}", reachable(address)))?.connect_timeout(CONNECT_TIMEOUT))
+}
+
+/// Where an address of the settings is reached: a service that listens on every address, through loopback.
+pub(crate) fn reachable(address: SocketAddr) -> String {
+    let host = match address.ip() {
+        ip if ip.is_unspecified() => "127.0.0.1".to_owned(),
+        ip => ip.to_string(),
     };
     let host = if host.contains(':') { format!("[{host}]") } else { host };
-    let endpoint = Endpoint::from_shared(format!("http://{host}:{}", address.port()))?.connect_timeout(CONNECT_TIMEOUT);
-    let connected = endpoint.connect().await;
-    connected.map_err(|_| format!("{service} does not answer at {address}; is it running? (weir status)").into())
+    format!("{host}:{}", address.port())
+}
+
+pub(crate) async fn channel(service: &str, address: SocketAddr) -> Result<Channel, Failure> {
+    let connected = endpoint(address)?.connect().await;
+    connected.map_err(|_| {
+        format!("{service} does not answer at {address}; is it running? (weir status; weir doctor says more)").into()
+    })
 }
 
 /// A refusal of a service as one line, with the slug that the reference explains.

@@ -3,6 +3,7 @@
 mod commands;
 mod connect;
 mod terminal;
+mod text;
 
 use std::process::ExitCode;
 

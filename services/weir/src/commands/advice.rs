@@ -1,4 +1,4 @@
-//! `weir advice`: what would serve the server and its tables better, done on request and taken back.
+//! `weir advise`: what would serve the server and its tables better, done on request and taken back.
 
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -16,7 +16,7 @@ use crate::terminal::{Failure, Listing, moment, say, say_json};
 pub(super) struct Arguments {
     #[command(subcommand)]
     action: Option<Action>,
-    /// The project.
+    /// The project. Without it: default.
     #[arg(long, default_value = "", global = true)]
     project: String,
     /// Print JSON.
@@ -32,7 +32,7 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// List advice (this is what `weir advice` does by itself).
+    /// List advice (this is what `weir advise` does by itself).
     List,
     /// Set what a piece of advice proposed when it was listed last.
     Apply {
@@ -61,15 +61,30 @@ pub(super) async fn run(arguments: Arguments, sources: Sources) -> Result<(), Fa
     match arguments.action.unwrap_or(Action::List) {
         Action::List => {
             let kinds = arguments.kind;
-            let reply = maintenance.list_advice(ListAdviceRequest { project, kinds }).await;
+            let request = ListAdviceRequest {
+                project,
+                kinds,
+                ..ListAdviceRequest::default()
+            };
+            let reply = maintenance.list_advice(request).await;
             list(&reply.map_err(refusal)?.into_inner(), json, arguments.left)
         }
         Action::Apply { id, by } => {
-            let reply = maintenance.apply_advice(ApplyAdviceRequest { project, id, by }).await;
+            let request = ApplyAdviceRequest {
+                project,
+                id,
+                by,
+                ..ApplyAdviceRequest::default()
+            };
+            let reply = maintenance.apply_advice(request).await;
             changed(reply.map_err(refusal)?.into_inner().change, json)
         }
         Action::Revert { id } => {
-            let request = RevertAdviceRequest { project, change_id: id };
+            let request = RevertAdviceRequest {
+                project,
+                change_id: id,
+                ..RevertAdviceRequest::default()
+            };
             let reply = maintenance.revert_advice(request).await;
             changed(reply.map_err(refusal)?.into_inner().change, json)
         }
@@ -78,7 +93,12 @@ pub(super) async fn run(arguments: Arguments, sources: Sources) -> Result<(), Fa
                 size: limit,
                 token: String::new(),
             });
-            let reply = maintenance.list_changes(ListChangesRequest { project, page }).await;
+            let request = ListChangesRequest {
+                project,
+                page,
+                ..ListChangesRequest::default()
+            };
+            let reply = maintenance.list_changes(request).await;
             changes(&reply.map_err(refusal)?.into_inner().changes, json)
         }
     }
@@ -215,7 +235,7 @@ fn state(change: &Change) -> &'static str {
     }
 }
 
-fn advice_json(advice: &Advice) -> serde_json::Value {
+pub(super) fn advice_json(advice: &Advice) -> serde_json::Value {
     let confidence = match advice.confidence() {
         AdviceConfidence::Measured => "measured",
         AdviceConfidence::Derived => "derived",

@@ -1,83 +1,106 @@
-//! `weir alerts`: what is wrong, and what was.
+//! `weir alerts`: what is wrong and what was, who looks after it, who is told of it, and by which rules.
 
-use clap::Args;
-use serde_json::json;
+mod asking;
+mod showing;
+
+use clap::{Args, Subcommand};
 use weir_config::Sources;
-use weir_proto::common::v1::PageRequest;
-use weir_proto::monitor::v1::{Alert, AlertState, ListAlertsRequest};
 
-use crate::connect::{Services, refusal};
-use crate::terminal::{Failure, Listing, moment, say_json};
+use crate::connect::Services;
+use crate::terminal::Failure;
+use asking::Desk;
+pub(super) use showing::{alert_json as as_json, word};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// The project.
-    #[arg(long, default_value = "")]
+    #[command(subcommand)]
+    action: Option<Action>,
+    /// The project. Without it: default.
+    #[arg(long, default_value = "", hide_default_value = true, global = true)]
     project: String,
-    /// Resolved ones too.
+    /// Resolved and pending ones too.
     #[arg(long)]
     all: bool,
-    /// How many.
-    #[arg(long, default_value_t = 20)]
+    /// How many, the newest first.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
     /// Print JSON.
-    #[arg(long)]
+    #[arg(long, global = true)]
     json: bool,
 }
 
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// List alerts that fire (this is what `weir alerts` does by itself).
+    List,
+    /// Say that somebody looks after an alert, until it is resolved.
+    Acknowledge {
+        /// Its id, or the beginning of it.
+        id: String,
+        /// Who. Without it: the user of this machine.
+        #[arg(long)]
+        by: Option<String>,
+        /// What is to be known about it.
+        #[arg(long, default_value = "", hide_default_value = true)]
+        note: String,
+    },
+    /// List the silences that count now or will, and those that ended lately.
+    Silences,
+    /// Tell channels nothing of alerts that fit, for a while. They fire all the same.
+    Silence(asking::SilenceArguments),
+    /// End a silence now.
+    Unsilence {
+        /// Its id, as `weir alerts silences` lists it.
+        id: String,
+    },
+    /// List the rules that alerts come from, as they hold now.
+    Rules {
+        /// Only this rule.
+        name: Option<String>,
+    },
+    /// Change a rule, or add one; what is said here replaces what was said of it here before.
+    SetRule(asking::RuleArguments),
+    /// Take back what was set of a rule here: it is as the file has it, or as it came.
+    ResetRule {
+        /// Its name.
+        name: String,
+    },
+    /// List who is told of alerts, and how that goes.
+    Channels,
+    /// Send one notification to a channel, and print what its receiver says.
+    Test {
+        /// The channel's name.
+        channel: String,
+    },
+}
+
 pub(super) async fn run(arguments: Arguments, sources: Sources) -> Result<(), Failure> {
-    let states = if arguments.all {
-        Vec::new()
-    } else {
-        vec![AlertState::Firing.into()]
-    };
-    let page = Some(PageRequest {
-        size: arguments.limit,
-        token: String::new(),
-    });
-    let request = ListAlertsRequest {
+    let mut desk = Desk {
+        monitor: Services(&sources).monitor().await?,
         project: arguments.project,
-        states,
-        page,
+        json: arguments.json,
     };
-    let mut monitor = Services(&sources).monitor().await?;
-    let alerts = monitor.list_alerts(request).await.map_err(refusal)?.into_inner().alerts;
-    if arguments.json {
-        return say_json(&json!({ "alerts": alerts.iter().map(as_json).collect::<Vec<_>>() }));
-    }
-    let mut listing = Listing::new(&["SINCE", "STATE", "RULE", "SUMMARY"], "no alerts");
-    for alert in &alerts {
-        listing.row([
-            moment(alert.since_unix_ms),
-            word(alert),
-            alert.rule.clone(),
-            alert.summary.clone(),
-        ]);
-    }
-    listing.say()
-}
-
-fn word(alert: &Alert) -> String {
-    match alert.state() {
-        AlertState::Firing => "firing".to_owned(),
-        AlertState::Pending => "pending".to_owned(),
-        AlertState::Resolved => format!("resolved {}", moment(alert.resolved_unix_ms)),
-        AlertState::Unspecified => "-".to_owned(),
+    match arguments.action.unwrap_or(Action::List) {
+        Action::List => desk.list(arguments.all, arguments.limit).await,
+        Action::Acknowledge { id, by, note } => desk.acknowledge(&id, by.or_else(|| user(&sources)), note).await,
+        Action::Silences => desk.silences().await,
+        Action::Silence(silence) => {
+            let author = user(&sources);
+            desk.silence(silence, author).await
+        }
+        Action::Unsilence { id } => desk.unsilence(id).await,
+        Action::Rules { name } => desk.rules(name).await,
+        Action::SetRule(rule) => desk.set_rule(rule).await,
+        Action::ResetRule { name } => desk.reset_rule(name).await,
+        Action::Channels => desk.channels().await,
+        Action::Test { channel } => desk.test(channel).await,
     }
 }
 
-fn as_json(alert: &Alert) -> serde_json::Value {
-    json!({
-        "id": alert.id,
-        "rule": alert.rule,
-        "state": word(alert).split(' ').next(),
-        "summary": alert.summary,
-        "value": alert.value,
-        "threshold": alert.threshold,
-        "since_unix_ms": alert.since_unix_ms,
-        "resolved_unix_ms": alert.resolved_unix_ms,
-        "fingerprint": alert.fingerprint,
-        "labels": alert.labels,
-        "runbook": alert.runbook,
-    })
+/// Who is logged in here.
+fn user(sources: &Sources) -> Option<String> {
+    ["SUDO_USER", "USER"]
+        .into_iter()
+        .find_map(|name| sources.variable(name))
+        .map(str::to_owned)
 }

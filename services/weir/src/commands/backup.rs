@@ -16,7 +16,6 @@ mod key;
 mod keys;
 mod list;
 mod order;
-mod progress;
 mod proofs;
 mod restore;
 mod rotate_keys;

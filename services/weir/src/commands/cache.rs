@@ -11,7 +11,8 @@ use weir_proto::cache::v1::cache_service_client::CacheServiceClient;
 use weir_proto::common::v1::PageRequest;
 
 use crate::connect::{Services, refusal};
-use crate::terminal::{Failure, say};
+use crate::terminal::{Failure, say_done};
+pub(super) use showing::{mode_of, rule_as_json, shape_as_json};
 
 /// Rules asked for at once.
 const PAGE_SIZE: u32 = 1_000;
@@ -20,7 +21,7 @@ const PAGE_SIZE: u32 = 1_000;
 pub(super) struct Arguments {
     #[command(subcommand)]
     action: Option<Action>,
-    /// The project.
+    /// The project. Without it: default.
     #[arg(long, default_value = "", global = true)]
     project: String,
     /// Print JSON.
@@ -161,7 +162,7 @@ impl Desk {
     async fn delete_rule(&mut self, id: String) -> Result<(), Failure> {
         let request = api::DeletePolicyRequest { id: id.clone() };
         self.client.delete_policy(request).await.map_err(refusal)?;
-        say(&format!("{id} is removed"))
+        say_done(&id, "is removed", self.json)
     }
 
     async fn invalidate(&mut self, what: &asking::InvalidateArguments) -> Result<(), Failure> {

@@ -13,13 +13,14 @@ use weir_telemetry::TelemetrySettings;
 use crate::terminal::{Failure, Listing, say, say_json};
 
 /// Every service, in the order in which `weir up` starts them.
-pub(super) const SERVICES: [Service; 6] = [
+pub(super) const SERVICES: [Service; 7] = [
     weir_pool_gateway::SERVICE,
     weir_query_monitor::SERVICE,
     weir_cache::SERVICE,
     weir_scheduler::SERVICE,
     weir_maintenance::SERVICE,
     weir_backup::SERVICE,
+    weir_console::SERVICE,
 ];
 
 #[derive(Debug, Args)]
@@ -44,6 +45,10 @@ enum Action {
     Metrics,
     /// Print the reference of all events, as Markdown.
     Events,
+    /// Print the OpenAPI document of the console.
+    Openapi,
+    /// Print the reference of this command line, as Markdown.
+    Cli,
 }
 
 impl Arguments {
@@ -83,6 +88,8 @@ fn page(action: &Action) -> String {
         Action::Example => weir_config::example(&sections()),
         Action::Metrics => weir_telemetry::reference(&SERVICES.map(|service| (service.name, (service.metrics)()))),
         Action::Events => weir_events::catalogue::reference(),
+        Action::Openapi => weir_console::openapi(),
+        Action::Cli => super::reference::page(),
     }
 }
 
@@ -136,7 +143,9 @@ mod tests {
             (Action::Reference, "docs/reference/settings.md"),
             (Action::Metrics, "docs/reference/metrics.md"),
             (Action::Events, "docs/reference/events.md"),
+            (Action::Cli, "docs/reference/cli.md"),
             (Action::Example, "deploy/weir.example.toml"),
+            (Action::Openapi, "docs/reference/openapi.json"),
         ] {
             let written = std::fs::read_to_string(format!("{root}{path}")).unwrap();
             assert!(

@@ -17,13 +17,13 @@ pub(super) struct Arguments {
     /// A parameter as text; give it once for each.
     #[arg(long = "param", short = 'p', value_name = "VALUE")]
     parameters: Vec<String>,
-    /// The project on whose behalf it runs.
+    /// The project on whose behalf it runs. Without it: default.
     #[arg(long, default_value = "")]
     project: String,
     /// The database; without it, the upstream's own.
     #[arg(long, default_value = "")]
     database: String,
-    /// Cancel the statement after this many milliseconds.
+    /// Cancel the statement after this many milliseconds; 0: as gateway.statement_timeout says.
     #[arg(long, default_value_t = 0)]
     timeout_ms: u32,
     /// Print JSON.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use serde_json::{Value as Json, json};
+use tokio::time::Instant;
 use tonic::Code;
 use tonic::transport::Channel;
 use weir_config::Sources;
@@ -13,8 +14,9 @@ use weir_proto::maintenance::v1::CancelJobRequest;
 use weir_proto::scheduler::v1::scheduler_service_client::SchedulerServiceClient;
 use weir_proto::scheduler::v1::{GetRunRequest, ListRunsRequest, Run, RunNowRequest};
 
+use super::progress::{BACK_WITHIN, Progress, is_passing, waited};
 use crate::connect::{Services, refusal};
-use crate::terminal::{Failure, Listing, moment, say, say_json, shortened};
+use crate::terminal::{Failure, Listing, moment, say, say_done, say_json, shortened};
 
 /// How often a followed run is looked at.
 const FOLLOW_EVERY: Duration = Duration::from_millis(200);
@@ -23,7 +25,7 @@ const FOLLOW_EVERY: Duration = Duration::from_millis(200);
 pub(super) struct Arguments {
     #[command(subcommand)]
     action: Option<Action>,
-    /// The project.
+    /// The project. Without it: default.
     #[arg(long, default_value = "", global = true)]
     project: String,
     /// Print JSON.
@@ -55,6 +57,11 @@ enum Action {
         /// Wait for its end; the exit status says how it ended.
         #[arg(long)]
         wait: bool,
+    },
+    /// Wait for the end of a run, and show how far it is; the exit status says how it ended.
+    Wait {
+        /// Its id.
+        id: String,
     },
     /// Show one run with its effect.
     Show {
@@ -96,17 +103,22 @@ pub(super) async fn run(arguments: Arguments, sources: Sources) -> Result<(), Fa
                 .run
                 .unwrap_or_default();
             let run = if wait {
-                follow(&mut scheduler, project, run.id).await?
+                follow(&mut scheduler, project, run.id, !arguments.json).await?
             } else {
                 run
             };
             show(&run, arguments.json)?;
             verdict(&run)
         }
+        Action::Wait { id } => {
+            let run = follow(&mut scheduler, arguments.project, id, !arguments.json).await?;
+            show(&run, arguments.json)?;
+            verdict(&run)
+        }
         Action::Show { id } => show(&get(&mut scheduler, arguments.project, id).await?, arguments.json),
         Action::Cancel { id } => {
             cancel(&services, arguments.project, &id).await?;
-            say(&format!("{id} is asked to stop"))
+            say_done(&id, "is asked to stop", arguments.json)
         }
     }
 }
@@ -138,11 +150,36 @@ async fn get(scheduler: &mut SchedulerServiceClient<Channel>, project: String, i
     Ok(reply.into_inner().run.unwrap_or_default())
 }
 
-async fn follow(scheduler: &mut SchedulerServiceClient<Channel>, project: String, id: String) -> Result<Run, Failure> {
+async fn follow(
+    scheduler: &mut SchedulerServiceClient<Channel>,
+    project: String,
+    id: String,
+    is_shown: bool,
+) -> Result<Run, Failure> {
+    waited(until_ended(scheduler, &project, &id, is_shown), &project, &id).await
+}
+
+async fn until_ended(
+    scheduler: &mut SchedulerServiceClient<Channel>,
+    project: &str,
+    id: &str,
+    is_shown: bool,
+) -> Result<Run, Failure> {
+    let mut shown = Progress::new(is_shown);
+    let mut heard = Instant::now();
     loop {
-        let run = get(scheduler, project.clone(), id.clone()).await?;
-        if !matches!(run.state(), JobState::Requested | JobState::Running) {
-            return Ok(run);
+        let (id, project) = (id.to_owned(), project.to_owned());
+        match scheduler.get_run(GetRunRequest { id, project }).await {
+            Ok(reply) => {
+                let run = reply.into_inner().run.unwrap_or_default();
+                if !matches!(run.state(), JobState::Requested | JobState::Running) {
+                    return Ok(run);
+                }
+                shown.show(&run);
+                heard = Instant::now();
+            }
+            Err(status) if is_passing(status.code()) && heard.elapsed() < BACK_WITHIN => {}
+            Err(status) => return Err(refusal(status)),
         }
         tokio::time::sleep(FOLLOW_EVERY).await;
     }

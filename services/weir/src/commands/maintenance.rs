@@ -18,7 +18,7 @@ use crate::terminal::{Failure, Listing, moment, say_json, shortened};
 pub(super) struct Arguments {
     #[command(subcommand)]
     action: Action,
-    /// The project.
+    /// The project. Without it: default.
     #[arg(long, default_value = "", global = true)]
     project: String,
     /// Print JSON.

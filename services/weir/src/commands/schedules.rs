@@ -10,13 +10,13 @@ use weir_proto::scheduler::v1::{
 };
 
 use crate::connect::{Services, refusal};
-use crate::terminal::{Failure, Listing, moment, say, say_json};
+use crate::terminal::{Failure, Listing, moment, say_done, say_json};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     #[command(subcommand)]
     action: Option<Action>,
-    /// The project.
+    /// The project. Without it: default.
     #[arg(long, default_value = "", global = true)]
     project: String,
     /// Print JSON.
@@ -130,7 +130,7 @@ pub(super) async fn run(arguments: Arguments, sources: Sources) -> Result<(), Fa
                 })
                 .await
                 .map_err(refusal)?;
-            say(&format!("{id} is paused"))
+            say_done(&id, "is paused", arguments.json)
         }
         Action::Resume { id } => {
             scheduler
@@ -140,7 +140,7 @@ pub(super) async fn run(arguments: Arguments, sources: Sources) -> Result<(), Fa
                 })
                 .await
                 .map_err(refusal)?;
-            say(&format!("{id} runs again"))
+            say_done(&id, "runs again", arguments.json)
         }
         Action::Delete { id } => {
             scheduler
@@ -150,7 +150,7 @@ pub(super) async fn run(arguments: Arguments, sources: Sources) -> Result<(), Fa
                 })
                 .await
                 .map_err(refusal)?;
-            say(&format!("{id} is removed"))
+            say_done(&id, "is removed", arguments.json)
         }
     }
 }

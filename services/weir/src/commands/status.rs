@@ -7,12 +7,14 @@ use serde_json::{Value as Json, json};
 use weir_backup::BackupSettings;
 use weir_cache::CacheSettings;
 use weir_config::Sources;
+use weir_console::ConsoleSettings;
 use weir_maintenance::MaintenanceSettings;
 use weir_pool_gateway::GatewaySettings;
 use weir_query_monitor::MonitorSettings;
 use weir_scheduler::SchedulerSettings;
 
 use crate::commands::probe;
+use crate::connect::reachable;
 use crate::terminal::{Failure, Listing, say_json};
 
 #[derive(Debug, Args)]
@@ -72,10 +74,11 @@ pub(super) async fn run(arguments: Arguments, sources: Sources) -> Result<(), Fa
         ("scheduler", sources.section::<SchedulerSettings>()?.ops_listen),
         ("maintenance", sources.section::<MaintenanceSettings>()?.ops_listen),
         ("backup", sources.section::<BackupSettings>()?.ops_listen),
+        ("console", sources.section::<ConsoleSettings>()?.listen),
     ];
     let mut states = Vec::new();
     for (service, ops) in doors {
-        let answer = probe::get(&format!("http://{ops}/readyz")).await.ok();
+        let answer = probe::get(&format!("http://{}/readyz", reachable(ops))).await.ok();
         let report = answer.and_then(|(_, body)| serde_json::from_str(&body).ok());
         states.push(State { service, ops, report });
     }

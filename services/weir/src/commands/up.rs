@@ -13,14 +13,15 @@ pub(super) fn run(sources: Sources) -> ExitCode {
             "weir",
             sources,
             SERVICES,
-            |[gateway, monitor, cache, scheduler, maintenance, backup]| async move {
+            |[gateway, monitor, cache, scheduler, maintenance, backup, console]| async move {
                 let bus = Bus::open(&gateway.sources, "weir").await?;
                 weir_pool_gateway::start(gateway, bus.clone()).await?;
                 weir_query_monitor::start(monitor, bus.clone()).await?;
                 weir_cache::start(cache, bus.clone()).await?;
                 weir_scheduler::start(scheduler, bus.clone()).await?;
                 weir_maintenance::start(maintenance, bus.clone()).await?;
-                weir_backup::start(backup, bus).await
+                weir_backup::start(backup, bus.clone()).await?;
+                weir_console::start(console, bus).await
             },
         )
         .await

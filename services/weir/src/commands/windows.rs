@@ -8,7 +8,7 @@ use weir_proto::scheduler::v1::{
 };
 
 use crate::connect::{Services, refusal};
-use crate::terminal::{Failure, Listing, moment, say, say_json};
+use crate::terminal::{Failure, Listing, moment, say, say_done, say_json};
 
 const DAYS: [(&str, Weekday); 7] = [
     ("mon", Weekday::Monday),
@@ -24,7 +24,7 @@ const DAYS: [(&str, Weekday); 7] = [
 pub(super) struct Arguments {
     #[command(subcommand)]
     action: Option<Action>,
-    /// The project.
+    /// The project. Without it: default.
     #[arg(long, default_value = "", global = true)]
     project: String,
     /// Print JSON.
@@ -103,7 +103,7 @@ pub(super) async fn run(arguments: Arguments, sources: Sources) -> Result<(), Fa
                 name: name.clone(),
             };
             scheduler.delete_window(request).await.map_err(refusal)?;
-            say(&format!("{name} is removed"))
+            say_done(&name, "is removed", arguments.json)
         }
     }
 }

@@ -10,16 +10,16 @@ use weir_proto::common::v1::JobState;
 use weir_proto::scheduler::v1::RunNowRequest;
 
 use super::Client;
-use super::progress::Shown;
 use super::words::{job_json, job_state};
+use crate::commands::progress::{BACK_WITHIN, Progress, is_passing, waited};
 use crate::connect::refusal;
 use crate::terminal::{Failure, say, say_json};
 
 /// The way of a request to its worker takes no longer.
 const TAKEN_WITHIN: Duration = Duration::from_secs(60);
-/// A service that is started anew is back in this time.
-const BACK_WITHIN: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// While nothing is heard of a job, it is said for how long.
+const SHOW_EVERY: Duration = Duration::from_secs(1);
 
 impl Client<'_> {
     /// Orders work; returns the id of its job.
@@ -71,14 +71,16 @@ impl Client<'_> {
 
     /// Watches a job until it has ended, whatever happens to the connection meanwhile.
     pub(super) async fn follow(&mut self, id: &str) -> Result<api::Job, Failure> {
-        let mut shown = Shown::new(!self.json);
+        let project = self.project.clone();
+        waited(self.until_ended(id), &project, id).await
+    }
+
+    async fn until_ended(&mut self, id: &str) -> Result<api::Job, Failure> {
+        let mut shown = Progress::new(!self.json);
         let (begun, mut heard) = (Instant::now(), None::<Instant>);
         loop {
             match self.watch(id, &mut shown, &mut heard).await {
-                Ok(Some(job)) => {
-                    shown.end();
-                    return Ok(job);
-                }
+                Ok(Some(job)) => return Ok(job),
                 Ok(None) => {}
                 Err(status) if status.code() == Code::NotFound && heard.is_none() => {
                     if begun.elapsed() > TAKEN_WITHIN {
@@ -100,7 +102,7 @@ impl Client<'_> {
     async fn watch(
         &mut self,
         id: &str,
-        shown: &mut Shown,
+        shown: &mut Progress,
         heard: &mut Option<Instant>,
     ) -> Result<Option<api::Job>, tonic::Status> {
         let request = api::WatchJobRequest {
@@ -108,7 +110,15 @@ impl Client<'_> {
             project: self.project.clone(),
         };
         let mut told = self.backup.watch_job(request).await?.into_inner();
-        while let Some(next) = told.message().await? {
+        loop {
+            let next = tokio::select! {
+                next = told.message() => next?,
+                () = sleep(SHOW_EVERY) => {
+                    shown.show_again();
+                    continue;
+                }
+            };
+            let Some(next) = next else { return Ok(None) };
             *heard = Some(Instant::now());
             let job = next.job.unwrap_or_default();
             shown.show(&job);
@@ -116,15 +126,7 @@ impl Client<'_> {
                 return Ok(Some(job));
             }
         }
-        Ok(None)
     }
-}
-
-const fn is_passing(code: Code) -> bool {
-    matches!(
-        code,
-        Code::Unavailable | Code::Cancelled | Code::Unknown | Code::ResourceExhausted
-    )
 }
 
 /// What a job's end means for the exit status.

@@ -207,7 +207,7 @@ pub(super) fn shapes(shapes: &[api::Shape], as_json: bool) -> Result<(), Failure
     listing.say()
 }
 
-fn mode_of(decision: &api::Decision) -> String {
+pub(in crate::commands) fn mode_of(decision: &api::Decision) -> String {
     word(decision.mode().as_str_name(), "CACHE_MODE_")
 }
 
@@ -219,7 +219,7 @@ fn micros(value: f64) -> String {
     }
 }
 
-fn shape_as_json(shape: &api::Shape) -> Json {
+pub(in crate::commands) fn shape_as_json(shape: &api::Shape) -> Json {
     json!({
         "fingerprint": shape.fingerprint,
         "query": shape.text,
@@ -294,7 +294,7 @@ fn limits(policy: &api::Policy) -> String {
         .join(" ")
 }
 
-fn rule_as_json(policy: &api::Policy) -> Json {
+pub(in crate::commands) fn rule_as_json(policy: &api::Policy) -> Json {
     json!({
         "id": policy.id,
         "project": policy.project,
