@@ -6,13 +6,14 @@ use tokio::net::TcpListener;
 use weir_testkit::{PostgresOptions, Process, World, binary_path, eventually, free_port, http_get};
 
 const SOON: Duration = Duration::from_secs(40);
-const SERVICES: [&str; 6] = [
+const SERVICES: [&str; 7] = [
     "pool-gateway",
     "query-monitor",
     "cache",
     "scheduler",
     "maintenance",
     "backup",
+    "console",
 ];
 
 /// Starts a binary that must refuse, and returns its status and the one line that it says.

@@ -2,6 +2,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::panic,
     clippy::indexing_slicing,
     reason = "a test fails by panicking"
 )]
@@ -14,6 +15,10 @@ mod ask;
 mod backup_journey;
 mod bad_settings;
 mod cache_rules;
+mod console;
+mod console_monitor;
+mod console_state;
+mod console_work;
 mod doors;
 mod hostile_texts;
 mod job_journey;
@@ -21,3 +26,6 @@ mod nats_away;
 mod query_journey;
 mod reload;
 mod stopping;
+mod terminal;
+mod top;
+mod waiting;

@@ -20,7 +20,7 @@ pub(crate) enum Floor {
 }
 
 /// Every crate and its floor. A new crate is given its floor here, in the change that adds it.
-pub(crate) const FLOORS: [(&str, Floor); 23] = [
+pub(crate) const FLOORS: [(&str, Floor); 24] = [
     ("weir-model", Floor::Words),
     ("weir-sql", Floor::Words),
     ("weir-pgwire", Floor::Words),
@@ -37,6 +37,7 @@ pub(crate) const FLOORS: [(&str, Floor); 23] = [
     ("weir-footing", Floor::Plumbing),
     ("weir-testkit", Floor::Testkit),
     ("weir-maintenance", Floor::Service),
+    ("weir-console", Floor::Service),
     ("weir-backup", Floor::Service),
     ("weir-cache", Floor::Service),
     ("weir-pool-gateway", Floor::Service),

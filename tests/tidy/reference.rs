@@ -9,7 +9,7 @@ use crate::facts::{self, File, rust_files};
 const ERRORS: &str = "docs/reference/errors.md";
 
 /// What stands before a slug where an error is made rather than classified.
-const MADE: [&str; 3] = ["slug: \"", "Obstacle::firm(", "Obstacle::soft("];
+const MADE: [&str; 4] = ["slug: \"", "Obstacle::firm(", "Obstacle::soft(", "Problem::new("];
 
 /// The slugs that the sources can return: the literals in every `fn slug`, and where errors are made with one; tests
 /// left out.

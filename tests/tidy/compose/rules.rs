@@ -76,6 +76,7 @@ fn wrong_listeners(case: &Case) -> Vec<String> {
             .house
             .settings
             .default_of(section, "ops_listen")
+            .or_else(|| case.house.settings.default_of(section, "listen"))
             .and_then(|address| address.rsplit_once(':'));
         complaints.extend(
             case.stage(&build.target)
@@ -326,8 +327,8 @@ fn wrong_table(case: &Case) -> Vec<String> {
         let section = case.house.settings.section_of(program)?;
         let port = |key| Some(case.house.settings.default_of(section, key)?.rsplit_once(':')?.1);
         let ports = [
-            Some(port("grpc_listen")?),
-            Some(port("ops_listen")?),
+            Some(port("grpc_listen").unwrap_or("-")),
+            Some(port("ops_listen").or_else(|| port("listen"))?),
             port("wire_listen"),
         ];
         let ports: Vec<&str> = ports.into_iter().flatten().collect();

@@ -42,7 +42,11 @@ impl Settings {
 
     /// The section of a program: the one that its name ends with, if it has a listening address.
     pub(super) fn section_of(&self, binary: &str) -> Option<&str> {
-        let listeners = self.rows.iter().filter(|row| row.key == "grpc_listen");
+        // The console has one door for everything.
+        let listeners = self
+            .rows
+            .iter()
+            .filter(|row| ["grpc_listen", "listen"].contains(&row.key.as_str()));
         listeners
             .map(|row| row.section.as_str())
             .find(|section| binary.ends_with(section))
@@ -53,7 +57,7 @@ impl Settings {
         let rows = self.rows.iter().filter(|row| row.section == section);
         rows.filter_map(|row| {
             let port = row.default.as_deref()?.rsplit_once(':')?.1;
-            row.key.ends_with("_listen").then_some((row.key.as_str(), port))
+            row.key.ends_with("listen").then_some((row.key.as_str(), port))
         })
         .collect()
     }
