@@ -11,6 +11,10 @@ up *options:
 test *options:
     deploy/test {{ options }}
 
+# Walk every page of the dashboard in a browser, against a Weir of its own; `just browser --help` lists what it can be asked.
+browser *options:
+    services/console/web/tests/run {{ options }}
+
 # The quick part of it: formatting and lints.
 check:
     cargo fmt --all --check
@@ -26,6 +30,8 @@ reference:
     cargo run --quiet --locked -p weir -- config reference > docs/reference/settings.md
     cargo run --quiet --locked -p weir -- config metrics > docs/reference/metrics.md
     cargo run --quiet --locked -p weir -- config events > docs/reference/events.md
+    cargo run --quiet --locked -p weir -- config openapi > docs/reference/openapi.json
+    cargo run --quiet --locked -p weir -- config cli > docs/reference/cli.md
     cargo run --quiet --locked -p weir -- config example > deploy/weir.example.toml
 
 # NATS away for half a minute under load; CI runs a short form of the same test.

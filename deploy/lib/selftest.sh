@@ -171,6 +171,9 @@ test_passed_and_failed_tests_are_counted() {
     expect "$tests_passed $tests_failed" "16 4"
     count_report "$room/missing"
     expect "$tests_passed $tests_failed" "16 4"
+    printf ' Test Files  1 failed | 2 passed (3)\n      Tests  1 failed | 20 passed | 3 skipped (24)\n      Tests  7 passed (7)\n' >"$room/report"
+    count_vitest "$room/report"
+    expect "$tests_passed $tests_failed" "43 5"
 }
 
 # set -e does not reach into a condition, so that a test stands alone, and each of its commands too.

@@ -2,12 +2,14 @@
 # Weir's services: what each is called, and where it listens. A test compares this table with the settings reference.
 
 # section binary gRPC ops, and PostgreSQL where it is spoken, in the order of their start; the one that takes queries comes last and stops first.
+# `-`: the console has one door, which serves its health too.
 services=(
     "monitor query-monitor 7002 8002"
     "cache cache 7003 8003"
     "scheduler scheduler 7004 8004"
     "maintenance maintenance 7005 8005"
     "backup backup 7006 8006"
+    "console console - 8080"
     "gateway pool-gateway 7001 8001 6432"
 )
 
@@ -19,8 +21,8 @@ export_addresses() {
     local section binary grpc ops wire
     for service in "${services[@]}"; do
         read -r section binary grpc ops wire <<<"$service"
-        default_setting "${section}__grpc_listen" "127.0.0.1:$grpc"
-        default_setting "${section}__ops_listen" "127.0.0.1:$ops"
+        [[ $grpc == - ]] || default_setting "${section}__grpc_listen" "127.0.0.1:$grpc"
+        default_setting "${section}__$(listener "$section" ops)" "127.0.0.1:$ops"
         [[ -z $wire ]] || default_setting "${section}__wire_listen" "127.0.0.1:$wire"
     done
     default_setting gateway__cache_url "http://$(reachable "$(address cache grpc)")"
@@ -33,8 +35,21 @@ default_setting() {
     export "$name=${!name:-$2}"
 }
 
+# listener SECTION KIND: the key of the setting.
+listener() {
+    if [[ $1 == console ]]; then printf listen; else printf '%s_listen' "$2"; fi
+}
+
+# variable SECTION KIND: the environment variable that sets it.
+variable() {
+    local key
+    key=$(listener "$1" "$2")
+    printf 'WEIR_%s__%s' "${1^^}" "${key^^}"
+}
+
 address() {
-    local name="WEIR_${1^^}__${2^^}_LISTEN"
+    local name
+    name=$(variable "$1" "$2")
     printf '%s' "${!name}"
 }
 
@@ -43,7 +58,8 @@ check_ports() {
     for service in "${services[@]}"; do
         read -r section binary _ <<<"$service"
         for kind in grpc ops wire; do
-            name="WEIR_${section^^}__${kind^^}_LISTEN"
+            name=$(variable "$section" "$kind")
+            [[ $section != console || $kind == ops ]] || continue
             [[ -n ${!name:-} ]] || continue
             split_address "${!name}"
             [[ $port =~ ^[0-9]+$ ]] || die "$name=${!name} is not an address such as 127.0.0.1:7001"
@@ -88,6 +104,10 @@ print_addresses() {
     local service section binary
     for service in "${services[@]}"; do
         read -r section binary _ <<<"$service"
+        if [[ $section == console ]]; then
+            printf '  %-14s http://%s\n' "$binary" "$(reachable "$(address console ops)")"
+            continue
+        fi
         printf '  %-14s gRPC %-18s ops http://%s\n' "$binary" "$(address "$section" grpc)" "$(reachable "$(address "$section" ops)")"
         [[ $section != gateway ]] || printf '  %-14s PostgreSQL %s\n' '' "$(reachable "$(address "$section" wire)")"
     done

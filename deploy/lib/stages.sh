@@ -2,7 +2,7 @@
 # The stages of deploy/test. Each is a function `stage_NAME` that fails when what it checks is not so; each cargo
 # command runs as a job, so that Ctrl-C ends it with all that it started.
 
-stages=(packages fmt lint apart build test doctest doc shell)
+stages=(packages fmt lint apart build test doctest doc web shell)
 tests_passed=0
 tests_failed=0
 
@@ -145,6 +145,60 @@ count_results() {
 
 stage_doc() {
     RUSTDOCFLAGS="-D warnings" cargo_job doc --workspace --no-deps --locked
+}
+
+# The dashboard and the React package. The dashboard's files are checked in so that cargo needs no Node; those who have
+# none leave this out.
+stage_web() {
+    if ! has_node; then
+        say "Node 20 or newer and npm are not here: the tests of the dashboard and of its React package are left out"
+        return
+    fi
+    local web="$root/services/console/web"
+    npm_job "$web" ci --no-audit --no-fund || return
+    npm_job "$web" run check || return
+    npm_tests "$web" || return
+    same_dashboard "$web"
+}
+
+has_node() {
+    has node && has npm && newer_or_same "$(node --version | tr -d v)" 20
+}
+
+npm_job() {
+    run_job "npm $2" - npm --prefix "$1" "${@:2}"
+}
+
+# npm_tests DIRECTORY: shows the output and adds the sums of its "Tests  7 passed" lines.
+npm_tests() {
+    local code=0 log="$target/deploy-test/web.log"
+    # shellcheck disable=SC2016 # the inner shell expands them
+    NO_COLOR=1 run_job "npm test" - bash -o pipefail -c 'npm --prefix "$2" test 2>&1 | tee "$1"' bash "$log" "$1" || code=$?
+    count_vitest "$log"
+    return "$code"
+}
+
+count_vitest() {
+    local passed failed
+    read -r passed failed < <(awk '$1 == "Tests" { for (i = 2; i < NF; i++) {
+        if ($(i + 1) == "passed") p += $i; if ($(i + 1) == "failed") f += $i } } END { print p + 0, f + 0 }' "$1")
+    tests_passed=$((tests_passed + passed))
+    tests_failed=$((tests_failed + failed))
+}
+
+# same_dashboard DIRECTORY: what its sources build is what is checked in, byte for byte. Built in a copy, so that the
+# checked-in files are left as they are.
+same_dashboard() {
+    local copy="$target/deploy-test/web"
+    rm -rf "$copy"
+    mkdir -p "$copy"
+    cp -r "$1/app" "$1/package.json" "$1/tsconfig.base.json" "$copy"
+    ln -s "$1/node_modules" "$copy/node_modules"
+    npm_job "$copy/app" run build || return
+    diff -rq "$1/dist" "$copy/dist" || {
+        warn "services/console/web/dist is not what its sources build: run 'npm run build' in services/console/web"
+        return 1
+    }
 }
 
 stage_shell() {
