@@ -66,6 +66,6 @@ async fn channels_are_listed_and_tried_without_their_secrets() {
         "{channel:?} {tried:?}"
     );
     let unknown = client.test_channel(trial("x")).await.unwrap_err();
-    assert_eq!(unknown.code(), tonic::Code::InvalidArgument);
+    assert_eq!(unknown.code(), tonic::Code::NotFound);
     assert_eq!(tasks.descend(SOON).await, Outcome::Clean);
 }
