@@ -172,8 +172,12 @@ async fn without_postgresql_everything_is_down_and_the_record_has_it() {
         }
     })
     .await;
-    let history = api.get("/database/health/history").await;
-    assert!(!history["samples"].as_array().unwrap().is_empty(), "{history}");
+    // One is taken each minute.
+    eventually("a sample", SOON * 2, async || {
+        let history = api.get("/database/health/history").await;
+        (!history["samples"].as_array().unwrap().is_empty()).then_some(())
+    })
+    .await;
 
     // A console that is started anew knows since when things are as they are.
     let before = api.get("/database/health").await;
