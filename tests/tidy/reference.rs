@@ -40,8 +40,10 @@ fn made(text: &str) -> impl Iterator<Item = &str> {
         let after = text.split(mark).skip(1);
         after.filter_map(move |rest| rest.split('"').nth(usize::from(!opened)))
     });
-    let is_slug =
-        |text: &&str| text.contains('-') && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+    // A text for a person has spaces; what ends in a dash is the beginning of many.
+    let is_slug = |text: &&str| {
+        !text.is_empty() && !text.ends_with('-') && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')
+    };
     places.filter(is_slug)
 }
 

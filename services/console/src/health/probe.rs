@@ -66,7 +66,7 @@ pub(crate) async fn answers(console: &Console) -> BTreeMap<&'static str, Said> {
 async fn statement(console: &Console) -> Result<f64, (String, bool)> {
     let request = ExecuteRequest {
         project: OWN_PROJECT.to_owned(),
-        sql: "select 1".to_owned(),
+        sql: "select pg_is_in_recovery()".to_owned(),
         application: "weir console".to_owned(),
         consistency: "off".to_owned(),
         ..ExecuteRequest::default()
