@@ -119,6 +119,7 @@ async fn statements_are_listed_as_they_ran_and_tokens_bound_what_is_seen() {
     assert_eq!((status, &problem["slug"]), (403, &json!("forbidden")));
 
     other_origins(&world, &theirs).await;
+    nothing_of_another(&api, &shop).await;
 
     // A revoked token is refused soon, and everything that changed something or was refused is in the audit.
     assert_eq!(api.ask("DELETE", &format!("/database/tokens/{id}"), None).await.0, 204);
@@ -175,4 +176,40 @@ async fn other_origins(world: &World, token: &str) {
     );
     let other = ask(reqwest::Method::GET, "https://elsewhere.example").await.unwrap();
     assert_eq!(told(&other), None);
+}
+
+/// What is about the caller, or about nobody, whatever project is named.
+const NOBODYS: [&str; 3] = ["/session", "/health/database", "/database/projects"];
+
+/// Every call of the document, asked for another project: not one is answered.
+async fn nothing_of_another(api: &Api, shop: &Api) {
+    let document = api.get("/openapi.json").await;
+    let (mut asked, mut answered) = (0, Vec::new());
+    for (path, item) in document["paths"].as_object().unwrap() {
+        if NOBODYS.contains(&path.as_str()) {
+            continue;
+        }
+        for method in item.as_object().unwrap().keys() {
+            let url = format!("{}?project=default", filled(path));
+            let body = (method != "get").then(|| json!({}));
+            let (status, answer) = shop.ask(&method.to_uppercase(), &url, body).await;
+            if ![403, 404].contains(&status) {
+                answered.push(format!("{method} {url}: {status} {answer}"));
+            }
+            asked += 1;
+        }
+    }
+    assert!(answered.is_empty(), "{}", answered.join("\n"));
+    assert!(asked > 90, "{asked}");
+}
+
+/// A path with something in the place of each parameter.
+fn filled(path: &str) -> String {
+    let part = |part: &str| match part {
+        "{fingerprint}" => "0123456789abcdef".to_owned(),
+        "{id}" => "0192e000-0000-7000-8000-000000000000".to_owned(),
+        part if part.starts_with('{') => "something".to_owned(),
+        part => part.to_owned(),
+    };
+    path.split('/').map(part).collect::<Vec<_>>().join("/")
 }
