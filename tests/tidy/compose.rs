@@ -3,13 +3,12 @@
 
 mod dockerfile;
 mod rules;
-mod settings;
 mod stack;
 
 use std::collections::BTreeMap;
 
+use crate::settings::Settings;
 use dockerfile::Stage;
-use settings::Settings;
 use stack::Stack;
 
 use crate::facts;

@@ -9,10 +9,13 @@ mod compose;
 mod doors;
 mod facts;
 mod floors;
+mod kubernetes;
+mod metrics;
 mod places;
 mod proto_contract;
 mod reference;
 mod service_graph;
+mod settings;
 mod sources;
 
 /// Fails with every complaint at once.

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::super::settings::Settings;
 use super::super::{Case, House};
 use super::*;
+use crate::settings::Settings;
 
 const EXAMPLE: &str = "
 name: example

@@ -2,24 +2,24 @@
 
 /// A row of the reference.
 #[derive(Debug)]
-pub(super) struct Setting {
-    pub(super) section: String,
-    pub(super) key: String,
+pub(crate) struct Setting {
+    pub(crate) section: String,
+    pub(crate) key: String,
     /// The default where it is a plain value.
-    pub(super) default: Option<String>,
+    pub(crate) default: Option<String>,
     /// The environment variables that set it.
     names: Vec<String>,
 }
 
 /// Every setting, and the variables that the text around the tables explains.
 #[derive(Debug, Default)]
-pub(super) struct Settings {
+pub(crate) struct Settings {
     rows: Vec<Setting>,
     others: Vec<String>,
 }
 
 impl Settings {
-    pub(super) fn parse(page: &str) -> Self {
+    pub(crate) fn parse(page: &str) -> Self {
         let mut settings = Self::default();
         let mut section = "";
         for line in page.lines() {
@@ -35,13 +35,13 @@ impl Settings {
     }
 
     /// The names of all environment variables that set something.
-    pub(super) fn known(&self) -> Vec<String> {
+    pub(crate) fn known(&self) -> Vec<String> {
         let rows = self.rows.iter().flat_map(|row| row.names.iter());
         rows.chain(&self.others).cloned().collect()
     }
 
     /// The section of a program: the one that its name ends with, if it has a listening address.
-    pub(super) fn section_of(&self, binary: &str) -> Option<&str> {
+    pub(crate) fn section_of(&self, binary: &str) -> Option<&str> {
         // The console has one door for everything.
         let listeners = self
             .rows
@@ -53,7 +53,7 @@ impl Settings {
     }
 
     /// The keys under which a section listens, with their default ports, gRPC before ops.
-    pub(super) fn listeners(&self, section: &str) -> Vec<(&str, &str)> {
+    pub(crate) fn listeners(&self, section: &str) -> Vec<(&str, &str)> {
         let rows = self.rows.iter().filter(|row| row.section == section);
         rows.filter_map(|row| {
             let port = row.default.as_deref()?.rsplit_once(':')?.1;
@@ -62,7 +62,7 @@ impl Settings {
         .collect()
     }
 
-    pub(super) fn default_of(&self, section: &str, key: &str) -> Option<&str> {
+    pub(crate) fn default_of(&self, section: &str, key: &str) -> Option<&str> {
         let row = self.rows.iter().find(|row| row.section == section && row.key == key)?;
         row.default.as_deref()
     }
