@@ -45,6 +45,15 @@ pub(crate) fn of_raw(sql: &str) -> Fingerprint {
     mark.fingerprint()
 }
 
+/// What tells a shape apart from every other, also from one that was made to have its fingerprint: pg_query's has no key,
+/// and overlooks order and aliases.
+pub(crate) fn exact(fingerprint: Fingerprint, shape: &[Token<'_>]) -> u64 {
+    let mut mark = Mark::new("exact");
+    mark.bytes(b'f', &fingerprint.get().to_le_bytes());
+    mark.values_alike(shape);
+    truncated(&mark.hash())
+}
+
 fn of_words(domain: &str, shape: &[Token<'_>]) -> Fingerprint {
     let mut mark = Mark::new(domain);
     mark.words(shape);
@@ -101,6 +110,23 @@ impl Mark {
         }
     }
 
+    /// Adds a shape with all its values alike: `NULL`, and a number with a sign before it, are values like others.
+    fn values_alike(&mut self, shape: &[Token<'_>]) {
+        let mut before: Option<&Token<'_>> = None;
+        for (token, next) in shape.iter().zip(shape.iter().skip(1).map(Some).chain([None])) {
+            let is_sign = token.is_symbol("-") || token.is_symbol("+");
+            let signs = is_sign
+                && next.is_some_and(|next| next.class == Class::Literal)
+                && before.is_none_or(|before| !ends_operand(before));
+            if token.is_value() {
+                self.value();
+            } else if !(signs || token.class == Class::Rest) {
+                self.token(token);
+            }
+            before = Some(token);
+        }
+    }
+
     /// The hash of all that was added.
     pub(crate) fn hash(&self) -> blake3::Hash {
         self.0.finalize()
@@ -108,6 +134,15 @@ impl Mark {
 
     fn fingerprint(&self) -> Fingerprint {
         Fingerprint::new(truncated(&self.hash()))
+    }
+}
+
+/// Whether an operator behind this token has it as its left side.
+fn ends_operand(token: &Token<'_>) -> bool {
+    match token.class {
+        Class::Name | Class::Literal | Class::Parameter | Class::Rest => true,
+        Class::Symbol => token.is_symbol(")") || token.is_symbol("]"),
+        Class::Keyword => token.is_any(&["null", "true", "false", "end"]),
     }
 }
 

@@ -28,6 +28,7 @@ mod effect;
 mod functions;
 mod identity;
 mod literals;
+mod risk;
 mod scan;
 mod settings;
 mod shape;
@@ -43,10 +44,12 @@ mod words;
 mod tests;
 
 use std::fmt;
+use std::sync::Arc;
 
 use weir_model::Fingerprint;
 
 pub use deeds::Deed;
+pub use risk::{DANGEROUS, RULES, Risk, SUSPICIOUS, Sign};
 pub use skeleton::skeleton;
 pub use trace::{Trace, trace, without_trace};
 pub use values::{Literal, LiteralClass, literal_classes, literals, parameterised};
@@ -76,6 +79,9 @@ impl Default for Limits {
 pub struct Statement {
     /// The identity of its shape: equal for texts that differ in literals, list lengths, spaces and comments only.
     pub fingerprint: Fingerprint,
+    /// Its identity for those who let through what they know: finer than the fingerprint, it also hangs on names, order
+    /// and spelling, and nobody can make two texts agree in it on purpose.
+    pub identity: u64,
     /// [`text_hash`] of the text as it was sent.
     pub text_hash: u64,
     /// The text with `$n` for every literal, without comments; none where the scanner could not make sense of it.
@@ -98,6 +104,8 @@ pub struct Statement {
     /// Whether it only reads, and every server of a cluster that has the same data gives the same answer, unless a
     /// function among the [deeds](Deed::Calls) has other effects. False where that is not known.
     pub anywhere: bool,
+    /// What speaks for its being injected or forbidden; nothing for nearly all.
+    pub risk: Option<Arc<Risk>>,
 }
 
 /// What a statement does, as coarse as a metric's label needs it.
@@ -156,14 +164,15 @@ pub fn text_hash(sql: &str) -> u64 {
 
 /// Says what a text is. Never fails and never panics.
 pub fn analyse(sql: &str, limits: Limits) -> Statement {
-    let tokens = if sql.len() > limits.statement_bytes_max {
-        None
-    } else {
-        scan::scan(sql)
-    };
-    match tokens {
+    if sql.len() > limits.statement_bytes_max {
+        return opaque(sql);
+    }
+    match scan::scan(sql) {
         Some(tokens) => understood(sql, &tokens, limits),
-        None => opaque(sql),
+        None => Statement {
+            risk: risk::of_unparsed(sql, None),
+            ..opaque(sql)
+        },
     }
 }
 
@@ -175,20 +184,25 @@ pub fn unread(sql: &str) -> Statement {
 fn understood(sql: &str, tokens: &[scan::Token<'_>], limits: Limits) -> Statement {
     let shape = shape::of(tokens);
     let (fingerprint, parsed) = identity::of(sql, tokens, &shape);
+    let identity = identity::exact(fingerprint, &shape);
     let text = text::safe(&shape, parsed).then(|| text::render(&shape, limits.text_bytes_max));
     if !parsed {
         return Statement {
             fingerprint,
+            identity,
             text,
+            risk: risk::of_unparsed(sql, Some(tokens)),
             ..opaque(sql)
         };
     }
     let effect = effect::of(sql, tokens);
     let statements = split::whole(sql, tokens);
     let deeds = deeds::of(&statements);
+    let verdict = risk::of(sql, tokens, &statements);
     let reads = effect.kind == Kind::Select && !effect.writes && !effect.locks && statements.len() == 1;
     Statement {
         fingerprint,
+        identity,
         text_hash: text_hash(sql),
         text,
         kind: effect.kind,
@@ -196,16 +210,19 @@ fn understood(sql: &str, tokens: &[scan::Token<'_>], limits: Limits) -> Statemen
         locks: effect.locks,
         parsed,
         statements: statements.len(),
-        keeps_literals: literals::matter(sql, &statements),
+        keeps_literals: verdict.by_value || literals::matter(sql, &statements),
         anywhere: reads && anywhere::of(tokens, &deeds),
+        risk: verdict.risk,
         deeds,
     }
 }
 
 /// A text of which nothing is known but its hash.
 fn opaque(sql: &str) -> Statement {
+    let fingerprint = identity::of_raw(sql);
     Statement {
-        fingerprint: identity::of_raw(sql),
+        fingerprint,
+        identity: fingerprint.get(),
         text_hash: text_hash(sql),
         text: None,
         kind: effect::UNKNOWN.kind,
@@ -216,5 +233,6 @@ fn opaque(sql: &str) -> Statement {
         keeps_literals: true,
         deeds: deeds::unknown(),
         anywhere: false,
+        risk: None,
     }
 }

@@ -4,6 +4,8 @@
 //! cannot wait for PostgreSQL's. Everything that is not a literal or a comment stays as it is, byte for byte. What
 //! stands for a literal is a byte that UTF-8 does not have, so it cannot be taken for anything that was written.
 
+use crate::risk::comments;
+
 /// What stands for what. Literals that the grammar tells apart have places of their own.
 pub(crate) mod place {
     /// An integer of 32 bits.
@@ -24,7 +26,7 @@ pub(crate) mod place {
     pub(crate) const BLOCK: u8 = 0xff;
     /// `-- …`, which unlike the other may stand between the parts of one string.
     pub(crate) const LINE: u8 = 0xf7;
-    /// A string that is kept as it is. Never written.
+    /// A string that is kept for its escapes. Never written.
     pub(crate) const KEPT: u8 = 0xf6;
 }
 
@@ -32,7 +34,8 @@ pub(crate) mod place {
 /// of literals and in comments only. False, and `out` of no use, where the text does not lex to its end (an open quote
 /// or comment, a NUL, junk behind a number) or depends on `UESCAPE`; then only the whole text can be the key.
 ///
-/// Strings whose value decides whether they are well-formed (`U&'…'`, `E'…'` with numeric escapes) are kept. Quotes are
+/// Strings whose value decides whether they are well-formed (`U&'…'`, `E'…'` with numeric escapes) are kept, and so is
+/// what [`Statement::risk`](crate::Statement::risk) looks at: comments that are no plain notes, patterns that match everything. Quotes are
 /// read as with `standard_conforming_strings = on`. Costs 1 to 2 ns a byte, and allocates nothing but `out`'s room.
 pub fn skeleton(sql: &str, out: &mut Vec<u8>) -> bool {
     Lexer::of(sql, out).run().is_some()
@@ -233,6 +236,10 @@ impl<'s> Lexer<'s> {
             }
         }
         self.doubled(from + 1, b'\'')?;
+        if matches_all(self.text.get(from + 1..self.at - 1)?) {
+            self.note(place::STRING, from);
+            return Some(());
+        }
         self.replace(from, place::STRING)
     }
 
@@ -393,7 +400,16 @@ impl<'s> Lexer<'s> {
         if self.peek(0) == Some(0) {
             return None;
         }
-        self.replace(from, place::LINE)
+        self.comment(from, place::LINE, self.at)
+    }
+
+    /// Replaces a comment that is a plain note; `to` is where its words end.
+    fn comment(&mut self, from: usize, place: u8, to: usize) -> Option<()> {
+        if comments::is_plain(self.text.get(from + 2..to)?, place == place::BLOCK) {
+            return self.replace(from, place);
+        }
+        self.note(place, from);
+        Some(())
     }
 
     /// `/* … */`, which nests.
@@ -416,10 +432,15 @@ impl<'s> Lexer<'s> {
                 _ => self.at += 1,
             }
             if depth == 0 {
-                return self.replace(from, place::BLOCK);
+                return self.comment(from, place::BLOCK, self.at - 2);
             }
         }
     }
+}
+
+/// Whether a pattern for `LIKE` fits everything: `%`, `%%`.
+pub(crate) fn matches_all(pattern: &[u8]) -> bool {
+    !pattern.is_empty() && pattern.iter().all(|byte| *byte == b'%')
 }
 
 /// An integer that the grammar takes for one is no longer than 31 bits.

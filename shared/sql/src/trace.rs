@@ -90,7 +90,7 @@ fn read(sql: &[u8], begins: usize, ends: usize) -> Option<Trace<'_>> {
 }
 
 /// `key='value'`, of characters that end neither a comment nor a string, a name or a line.
-fn pair(piece: &str) -> Option<(&str, &str)> {
+pub(crate) fn pair(piece: &str) -> Option<(&str, &str)> {
     let (key, value) = piece.trim_matches(' ').split_once('=')?;
     let value = value.strip_prefix('\'')?.strip_suffix('\'')?;
     let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && !b"'\"$\\*".contains(&byte);

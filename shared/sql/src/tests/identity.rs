@@ -293,3 +293,41 @@ fn a_statement_over_the_limit_is_known_by_its_hash_only() {
     assert_eq!(one.text_hash, crate::text_hash("SELECT 'aaaa'"));
     assert!(analyse("SELECT 'a'", limits).parsed);
 }
+
+#[test]
+fn the_exact_identity_holds_for_all_values_and_for_nothing_else() {
+    let identity = |sql: &str| statement(sql).identity;
+    for (one, other) in [
+        ("select a from t where b = 1", "SELECT a\n FROM t /* x */ WHERE b = -2;"),
+        ("select a from t where b = 1", "select a from t where b = null"),
+        (
+            "select a from t where b in (1)",
+            "select a from t where b in (-1, $2, 'x')",
+        ),
+        (
+            "insert into t values (1, 'a')",
+            "insert into t values (-1, null), (2, 'b')",
+        ),
+        ("select a from t limit 10", "select a from t limit 20"),
+    ] {
+        assert_eq!(identity(one), identity(other), "{one} | {other}");
+    }
+    for (one, other) in [
+        ("select a, b from t", "select b, a from t"),
+        ("select a from x.t", "select a from y.t"),
+        ("select a from t_2024_01", "select a from t_2024_02"),
+        ("select a - 1 from t", "select a from t"),
+        ("select a - 1 from t", "select 1 from t"),
+        ("select a from orders x", "select a from orders y"),
+        ("set role a", "set role b"),
+        ("set statement_timeout = 1000", "set statement_timeout = 0"),
+        (
+            "select set_config('role', 'a', true)",
+            "select set_config('app.x', 'a', true)",
+        ),
+        ("select a from t where b = 1", "select a from t where b = 1 or 1 = 1"),
+        ("select a from t where b = 1", "select a from t where b = c"),
+    ] {
+        assert_ne!(identity(one), identity(other), "{one} | {other}");
+    }
+}

@@ -28,7 +28,7 @@ fn literals_share_a_skeleton() {
         ("SELECT B'01', x'ff'", "SELECT b'', X'0'"),
         ("SELECT N'a'", "SELECT N'b'"),
         ("SELECT 'a'\n'b'", "SELECT 'c'\n''"),
-        ("SELECT 1/* a */ -- b", "SELECT 2/* /* nested */ */ -- "),
+        ("SELECT 1/* a */ -- a note", "SELECT 2/* b='c' */ -- another one"),
         ("SELECT 1..2", "SELECT 3..4"),
     ] {
         assert_eq!(of(one).unwrap(), of(other).unwrap(), "{one} and {other}");
@@ -62,6 +62,11 @@ fn everything_else_tells_skeletons_apart() {
         ("SELECT -1", "SELECT 1"),
         ("SELECT 1..2", "SELECT 1. .2"),
         ("SELECT true", "SELECT false"),
+        ("SELECT 1 /* a */", "SELECT 1 /**/"),
+        ("SELECT 1 /* a */", "SELECT 1 /*' and 'b*/"),
+        ("SELECT 1 -- a note", "SELECT 1 -- ' limit 1"),
+        ("SELECT 1 -- a note", "SELECT 1 --"),
+        ("SELECT a LIKE '%'", "SELECT a LIKE 'b%'"),
     ] {
         assert_ne!(of(one), of(other), "{one} and {other}");
     }
@@ -158,7 +163,14 @@ const LITERALS: [&[&str]; 8] = [
     &["$$a$$", "$$$$", "$a$b$a$", "$é$ $$ ' $é$", "$_1$--$_1$", "$$'$$"],
     &["B'01'", "b''", "B'1--'", "b'x\"'"],
     &["X'ff'", "x''", "X'/*'"],
-    &["/* a */", "/**/", "/*/* ' */*/", "/* -- */", "/***/", "/*//**/*/"],
+    &[
+        "/* a */",
+        "/*a='b',c='d'*/",
+        "/*** banner ***/",
+        "/* it's */",
+        "/* -- */",
+        "/*+ Hint(t) */",
+    ],
 ];
 
 /// What is no literal, much of it made to be misread next to one.

@@ -4,7 +4,7 @@
 //! skeletons. What either calls a literal must not be in the text that is shown.
 
 use pg_query::protobuf::Token as Code;
-use weir_sql::{Limits, Statement, analyse, skeleton, text_hash, trace, without_trace};
+use weir_sql::{Limits, RULES, Statement, analyse, skeleton, text_hash, trace, without_trace};
 
 /// Divides the parts of a text of which two are repeated.
 const DIVIDER: char = '\u{1d}';
@@ -38,6 +38,7 @@ pub(crate) fn check(sql: &str) {
     assert!(found.parsed || found.writes, "what is not understood counts as a write");
     assert!(found.parsed || found.keeps_literals, "and as one of a kind");
     check_limits(sql, &found);
+    check_risk(&found);
     check_trace(sql);
     let own = own_skeleton(sql);
     if let Some(text) = &found.text {
@@ -46,6 +47,22 @@ pub(crate) fn check(sql: &str) {
     if let Some(own) = own {
         check_sister(sql, &found, &own);
     }
+}
+
+/// The score is what its signs sum up to, and no rule counts twice.
+fn check_risk(found: &Statement) {
+    let Some(risk) = &found.risk else { return };
+    let sum: u32 = risk.signs.iter().map(|sign| u32::from(sign.weight)).sum();
+    assert_eq!(u32::from(risk.score), sum.min(100));
+    assert!(!risk.signs.is_empty());
+    let (mut rules, all): (Vec<&str>, usize) = (risk.signs.iter().map(|sign| sign.rule).collect(), risk.signs.len());
+    rules.sort_unstable();
+    rules.dedup();
+    assert_eq!(rules.len(), all, "a rule counts twice: {risk:?}");
+    assert!(
+        rules.iter().all(|rule| RULES.iter().any(|(known, _)| known == rule)),
+        "{risk:?}"
+    );
 }
 
 /// Less room for the text changes nothing but the text; none for the statement leaves its hash.
