@@ -4,7 +4,12 @@ use std::time::Duration;
 
 use weir_model::{Coded, ErrorClass, Project};
 
+use crate::guard::Blocked;
 use crate::rules::NotItsProject;
+
+/// What one whose statement was refused may do about it.
+pub(crate) const FIREWALL_HINT: &str = "if it is a statement of the application's own, have its shape approved, as \
+    docs/guides/firewall.md says";
 
 /// Why a statement was not answered.
 #[derive(Debug, thiserror::Error)]
@@ -172,6 +177,14 @@ pub(crate) enum Error {
         /// What it holds.
         what: &'static str,
     },
+    /// The firewall does not let a statement through.
+    #[error("the firewall refused the statement (rule {rule}): {words}; {FIREWALL_HINT}")]
+    FirewallBlocked {
+        /// The rule that it breaks.
+        rule: &'static str,
+        /// What that means.
+        words: &'static str,
+    },
     /// Who a caller says to be, and is not.
     #[error("{0}")]
     Unauthenticated(String),
@@ -191,6 +204,12 @@ impl Error {
     }
 }
 
+impl From<Blocked> for Error {
+    fn from(Blocked { rule, words }: Blocked) -> Self {
+        Self::FirewallBlocked { rule, words }
+    }
+}
+
 impl From<NotItsProject> for Error {
     fn from(error: NotItsProject) -> Self {
         let NotItsProject { own, asked } = error;
@@ -206,7 +225,7 @@ impl Coded for Error {
             | Self::QueueFull { .. }
             | Self::TooManyPools { .. }
             | Self::BudgetSpent { .. } => ErrorClass::Exhausted,
-            Self::ProjectFixed { .. } => ErrorClass::PermissionDenied,
+            Self::ProjectFixed { .. } | Self::FirewallBlocked { .. } => ErrorClass::PermissionDenied,
             Self::BreakerOpen { .. } | Self::PrimaryMoved { .. } => ErrorClass::Unavailable,
             Self::ReplyTooLarge { .. } => ErrorClass::Exhausted,
             Self::StatementTooLong { .. } | Self::Parameter { .. } | Self::Request(_) => ErrorClass::InvalidInput,
@@ -238,6 +257,7 @@ impl Coded for Error {
             Self::TooManyPools { .. } => "pool-too-many",
             Self::BudgetSpent { .. } => "budget-spent",
             Self::ProjectFixed { .. } => "project-fixed",
+            Self::FirewallBlocked { .. } => "firewall-blocked",
             Self::StatementTooLong { .. } => "statement-too-long",
             Self::ReplyTooLarge { .. } => "reply-too-large",
             Self::TransactionLeftOpen => "transaction-left-open",

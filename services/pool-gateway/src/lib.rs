@@ -6,6 +6,7 @@ mod budget;
 mod cache;
 mod client;
 mod error;
+mod guard;
 mod handover;
 mod metrics;
 mod mirror;
@@ -18,13 +19,14 @@ mod settings;
 mod shapes;
 mod states;
 mod steward;
+mod store;
 mod tap;
 mod workers;
 
 use std::sync::Arc;
 
 use arrow_flight::flight_service_server::FlightServiceServer;
-use weir_bus::Bus;
+use weir_bus::{Bus, BusSettings};
 use weir_config::SectionInfo;
 use weir_proto::gateway::v1::gateway_admin_service_server::GatewayAdminServiceServer;
 use weir_runtime::{Ground, GrpcDoor, Listener, Service, Stage, StartError, bind, serve_ops};
@@ -33,6 +35,7 @@ use weir_upstream::{Resolve, Target};
 
 use cache::Cache;
 use client::{Admin, Door, DoorParts, Flight, Sessions, Writes, look, serve_callers, tls};
+use guard::Guard;
 use handover::Handover;
 use metrics::Metrics;
 use mirror::Mirror;
@@ -55,9 +58,10 @@ const SHAPE_TEXT_BYTES_MAX: usize = 8 * 1024;
 /// What is known of the gateway without starting it.
 pub const SERVICE: Service = Service {
     name: "pool-gateway",
-    sections: || vec![SectionInfo::of::<GatewaySettings>()],
+    sections: || vec![SectionInfo::of::<BusSettings>(), SectionInfo::of::<GatewaySettings>()],
     metrics: Metrics::describe,
     check: |sources| check(sources).and_then(|_| Bus::check(sources)),
+    reloads: steward::reloads,
 };
 
 /// Starts the gateway on its ground, beside other services if need be.
@@ -103,6 +107,10 @@ async fn launch(
     let common = Common::new(targets, settings.clone(), ground.tasks.clone(), metrics.clone());
     let pools = Pools::new(common.ok_or("there is no server to stand before")?);
     let instance = uuid::Uuid::now_v7().to_string();
+    let (guard, violations) = Guard::new(metrics.clone(), ground.clock.clone());
+    guard::tell(&ground, bus.clone(), metrics.clone(), violations);
+    guard::keep(&ground, &guard, settings.firewall_store)?;
+    show_guard(&ground, &guard);
     let tap = open_tap(
         &ground,
         &settings,
@@ -117,13 +125,23 @@ async fn launch(
     let cache = Cache::open(&ground, &pools, &bus, instance.clone())?;
     show_bus(&ground, &bus);
     let steward = Steward::new(ground.sources.clone(), pools.clone());
+    if let Some(standing) = &ground.standing {
+        let shown = steward.clone();
+        standing.shown_by(move || shown.sources());
+    }
     follow_settings(&ground, &steward);
 
     let door = make_wire_door(
         &ground,
         steward,
         &pools,
-        (shapes.clone(), tap.clone(), mirror, cache),
+        Stations {
+            shapes: shapes.clone(),
+            tap: tap.clone(),
+            mirror,
+            cache,
+            guard: guard.clone(),
+        },
         (bus.clone(), instance.clone()),
     )?;
     tell_states(&ground, &door, bus, instance);
@@ -132,6 +150,7 @@ async fn launch(
         profile: look(&pools.common().profiles),
         cache: door.cache.clone(),
         writes: Writes::new(pools.common(), &door.kin),
+        guard,
         user: pools.common().target.user().to_owned(),
         pools,
         shapes,
@@ -230,21 +249,31 @@ fn open_mirror(ground: &Ground, pools: &Pools) -> Result<Option<Arc<Mirror>>, St
     Ok(mirror)
 }
 
+/// What a statement passes on its way, whichever door it came by.
+struct Stations {
+    shapes: Shapes,
+    tap: Tap,
+    mirror: Option<Arc<Mirror>>,
+    cache: Option<Arc<Cache>>,
+    guard: Arc<Guard>,
+}
+
 fn make_wire_door(
     ground: &Ground,
     steward: Arc<Steward>,
     pools: &Arc<Pools>,
-    (shapes, tap, mirror, cache): (Shapes, Tap, Option<Arc<Mirror>>, Option<Arc<Cache>>),
+    stations: Stations,
     (bus, instance): (Bus, String),
 ) -> Result<Arc<Door>, StartError> {
     let settings = pools.common().live();
     let tls = tls(&settings)?;
     let parts = DoorParts {
         pools: pools.clone(),
-        shapes,
-        tap,
-        mirror,
-        cache,
+        shapes: stations.shapes,
+        tap: stations.tap,
+        mirror: stations.mirror,
+        cache: stations.cache,
+        guard: stations.guard,
         clock: ground.clock.clone(),
         environment: ground.sources.profile(),
         steward,
@@ -253,6 +282,12 @@ fn make_wire_door(
         instance,
     };
     Door::new(parts)
+}
+
+/// Shows what is on the lists of the firewall.
+fn show_guard(ground: &Ground, guard: &Arc<Guard>) {
+    let guard = guard.clone();
+    ground.registry.before_scrape(move || guard.show());
 }
 
 /// Has it told what the pools and servers are like.

@@ -79,6 +79,14 @@ weir_telemetry::metrics! {
         queries: Counters<3> = "weir_queries_total" ["project", "kind", "outcome"],
         /// Time from the caller's request to the end of its reply.
         query_duration_seconds: Histograms<0> = "weir_query_duration_seconds" [],
+        /// Rules of security that were broken, by rule and by what was done about it: reported, blocked.
+        security_violations: Counters<2> = "weir_security_violations_total" ["rule", "action"],
+        /// Events on violations, by what became of them: told, lost (too many at once, or the bus was away for too long).
+        security_events: Counters<1> = "weir_security_events_total" ["outcome"],
+        /// Shapes of statement on the lists of the firewall, by what is thought of them: learned, approved, queued.
+        firewall_shapes: Gauges<1> = "weir_firewall_shapes" ["standing"],
+        /// Shapes that found no room on a list of the firewall.
+        firewall_overflowed: Gauges<0> = "weir_firewall_overflowed" [],
         /// Events dropped because the buffer to the bus was full.
         events_dropped: Counters<0> = "weir_events_dropped_total" [],
         /// Events handed to the bus.

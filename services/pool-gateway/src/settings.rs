@@ -2,6 +2,7 @@
 
 mod cache;
 mod cluster;
+mod firewall;
 mod mirror;
 mod statements;
 
@@ -17,6 +18,7 @@ use crate::rules::Rules;
 pub(crate) use cache::{CacheUse, Consistency};
 pub(crate) use cluster::Reads;
 use cluster::Replicas;
+pub(crate) use firewall::{FirewallMode, Strictness};
 pub(crate) use mirror::SampleBy;
 use statements::StatementsFile;
 
@@ -149,6 +151,16 @@ weir_config::section! {
         cache_redis_ttl: Duration = "1h",
         /// The catalogue of statements that are called by their names over gRPC, and how session tokens are resolved (TOML); docs/guides/auth-reads.md says what stands in it. Read at the start and at each reload.
         statements_file: StatementsFile = unset(),
+        /// What the firewall does with statements: `off`, `learn` (it learns their shapes and tells of what is dangerous), `monitor` (it tells of what is suspicious, and refuses nothing) or `enforce` (it refuses what is dangerous, and of the unknown as much as `firewall_strictness` says); docs/guides/firewall.md says more.
+        firewall: FirewallMode = "monitor",
+        /// From this score on, of 100, a statement is dangerous; from 30 on it is suspicious.
+        firewall_threshold: u16 = "50",
+        /// How much of what is not on its list the firewall refuses where it enforces: what is suspicious (`balanced`), or all of it (`strict`).
+        firewall_strictness: Strictness = "balanced",
+        /// Whether statements on files of the server, on other servers and on rights are forbidden to roles that are no superusers: told of, and refused where the firewall enforces, whatever is on its list.
+        firewall_forbidden: bool = "true",
+        /// Whether the firewall keeps its list in Weir's own tables (`store.url`, schema `weir_gateway`), where it outlives the process and reaches other gateways. Nothing is made there before something has been learned or decided.
+        firewall_store: bool = "true",
         /// Longest statement text that is accepted, in bytes.
         statement_bytes_max: usize = "1048576",
         /// Largest reply of a call that returns all rows at once, in bytes; larger ones are for the streaming call.
@@ -241,6 +253,8 @@ pub struct Bounds {
 const WORKERS_MAX: usize = 256;
 /// The state of pools is not told more often.
 const POOL_STATE_EVERY_MIN: Duration = Duration::from_millis(100);
+/// No statement scores more.
+const FIREWALL_SCORE_MAX: u16 = 100;
 const STEADY_DEFAULT: u32 = 20;
 const OVERFLOW_DEFAULT: u32 = 30;
 
@@ -312,6 +326,10 @@ fn check_values(sources: &Sources) -> Result<(GatewaySettings, Vec<Target>), Err
     ];
     if let Some((key, _)) = at_once.iter().find(|(_, duration)| duration.is_zero()) {
         return wrong(key, "nothing can be done in no time; give a duration".to_owned());
+    }
+    if !(1..=FIREWALL_SCORE_MAX).contains(&settings.firewall_threshold) {
+        let reason = format!("a score is from 1 to {FIREWALL_SCORE_MAX}");
+        return wrong("gateway.firewall_threshold", reason);
     }
     if settings.events_batch_max == 0 || settings.events_buffer_max == 0 {
         return wrong("gateway.events_batch_max", "at least one event must fit".to_owned());
@@ -396,6 +414,10 @@ mod tests {
             (&[("WEIR_GATEWAY__REPLICAS", "h:port")], "gateway.replicas"),
             (&[("WEIR_GATEWAY__HANDOVER", "run/weir")], "gateway.handover"),
             (&[("WEIR_GATEWAY__HANDOVER_TIMEOUT", "0s")], "gateway.handover_timeout"),
+            (
+                &[("WEIR_GATEWAY__FIREWALL_THRESHOLD", "101")],
+                "gateway.firewall_threshold",
+            ),
             (
                 &[("WEIR_GATEWAY__POOL_STATE_EVERY", "99ms")],
                 "gateway.pool_state_every",

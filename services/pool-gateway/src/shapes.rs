@@ -201,4 +201,70 @@ mod tests {
         let held = |lane: &mut Lane| lane.skeletons.len() + lane.texts.len();
         assert!(shapes.with_lane(held).unwrap() <= 6);
     }
+
+    fn score(shapes: &Shapes, sql: &str) -> u16 {
+        let statement = shapes.at_once(sql).unwrap();
+        assert_eq!(
+            statement.risk,
+            analyse(sql, Limits::default()).risk,
+            "what is remembered is what is read: {sql}"
+        );
+        statement.risk.as_ref().map_or(0, |risk| risk.score)
+    }
+
+    #[test]
+    fn a_hostile_text_does_not_inherit_a_harmless_verdict() {
+        for (harmless, hostile) in [
+            (
+                "select a from t where b = 'x' or c like 'y%'",
+                "select a from t where b = 'x' or c like '%'",
+            ),
+            (
+                "select a from t where b = 1 and 1 = 0",
+                "select a from t where b = 1 and 1 = 1",
+            ),
+            (
+                "select a from t where (b = 'x' or 'x' = '')",
+                "select a from t where (b = '' or '' = '')",
+            ),
+            (
+                "select a from t where b = 1 -- all of them",
+                "select a from t where b = 1 --' and c = 2",
+            ),
+            (
+                "select a from t where b = 1 /* a note */ and c",
+                "select a from t where b = 1 /*' and 'd*/ and c",
+            ),
+            (
+                "select a from t where (select count(*) from generate_series(1, 9) g) > b",
+                "select a from t where (select count(*) from generate_series(1, 90000000) g) > b",
+            ),
+            (
+                "select set_config('app.tenant', 'a', true)",
+                "select set_config('role', 'a', true)",
+            ),
+        ] {
+            // In either order, because the first one is what is remembered.
+            for order in [[harmless, hostile], [hostile, harmless]] {
+                let shapes = Shapes::new(Limits::default(), 1);
+                for sql in order.into_iter().chain(order) {
+                    let dangerous = score(&shapes, sql) >= weir_sql::DANGEROUS;
+                    assert_eq!(dangerous, sql == hostile, "{sql}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn notes_and_texts_are_still_remembered_as_one() {
+        let shapes = Shapes::new(Limits::default(), 1);
+        for number in 0..50 {
+            let sql = format!(
+                "select a from t where b = 'it''s {number}' and c like 'x{number}%' /*route='%2F{number}',app='shop'*/ -- note {number}"
+            );
+            assert_eq!(score(&shapes, &sql), 0);
+        }
+        let held = |lane: &mut Lane| lane.skeletons.len() + lane.texts.len();
+        assert_eq!(shapes.with_lane(held), Some(1));
+    }
 }

@@ -8,7 +8,7 @@ use crate::pool::Pools;
 use crate::settings::{GatewaySettings, check, check_change};
 
 /// Settings that are read at the start only.
-const AT_START: [&str; 17] = [
+const AT_START: [&str; 18] = [
     "grpc_listen",
     "ops_listen",
     "wire_listen",
@@ -21,6 +21,7 @@ const AT_START: [&str; 17] = [
     "mirror_url",
     "mirror_database",
     "mirror_connections",
+    "firewall_store",
     "statement_bytes_max",
     "events",
     "events_buffer_max",
@@ -29,6 +30,12 @@ const AT_START: [&str; 17] = [
 ];
 /// The section whose settings can be changed here.
 const SECTION: &str = "gateway";
+
+/// Whether a setting (`section.key`) can change while the process runs.
+pub(crate) fn reloads(key: &str) -> bool {
+    let own = key.strip_prefix(SECTION).and_then(|key| key.strip_prefix('.'));
+    own.is_some_and(|key| !AT_START.contains(&key))
+}
 
 /// Keeps the settings.
 #[derive(Debug)]
@@ -81,14 +88,18 @@ impl Steward {
         Ok(())
     }
 
+    /// Where they come from.
+    pub(crate) fn sources(&self) -> Sources {
+        self.sources.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Every setting of the gateway.
     pub(crate) fn all(&self) -> Vec<InForce> {
-        let sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let sources = self.sources();
         // What is in force was checked before it was.
         let all = GatewaySettings::effective(&sources).unwrap_or_default().into_iter();
         all.map(|setting| {
-            let key = setting.key.strip_prefix("gateway.").unwrap_or_default();
-            let changes = !AT_START.contains(&key);
+            let changes = reloads(&setting.key);
             InForce { setting, changes }
         })
         .collect()

@@ -119,7 +119,7 @@ kinds! {
     /// An attempt at a job failed, for good or until the next; or the job was cancelled.
     JOB_FAILED = "job.failed": JobFailed by "maintenance", Some(&JOBS), TOLD;
     /// A statement or a login broke a rule.
-    SECURITY_VIOLATION = "security.violation": SecurityViolation by "pool-gateway", Some(&SECURITY), RESERVED;
+    SECURITY_VIOLATION = "security.violation": SecurityViolation by "pool-gateway", Some(&SECURITY), TOLD;
 }
 
 /// The kind of a received event, by the end of its subject.
@@ -256,7 +256,7 @@ mod tests {
             "{page}"
         );
         assert!(
-            page.contains("A statement or a login broke a rule. Reserved: nobody tells it yet. |"),
+            page.contains("Commits made cached results invalid. Reserved: nobody tells it yet. |"),
             "{page}"
         );
         assert!(

@@ -372,5 +372,6 @@ fn security_violation() -> messages::SecurityViolation {
         summary: text("two statements in one text"),
         at_unix_ms: AT_MS,
         traceparent: text(TRACE),
+        ..messages::SecurityViolation::default()
     }
 }

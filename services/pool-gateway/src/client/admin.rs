@@ -12,6 +12,7 @@ use weir_proto::gateway::v1::gateway_admin_service_server::GatewayAdminService;
 use weir_proto::gateway::v1::kill_request::Whom;
 use weir_upstream::{ConnectOptions, Connection, Credentials};
 
+use super::firewall::Firewall;
 use super::refusal::refusal;
 use super::wire::{Denied, Door, table};
 use crate::error::Error;
@@ -155,5 +156,53 @@ impl GatewayAdminService for Admin {
         let asked = self.operator(request).await?;
         self.0.set(&asked.key, &asked.value).map_err(denied)?;
         Ok(Response::new(api::SetSettingResponse {}))
+    }
+
+    async fn firewall_status(
+        &self,
+        request: Request<api::FirewallStatusRequest>,
+    ) -> Result<Response<api::FirewallStatusResponse>, Status> {
+        let asked = self.operator(request).await?;
+        Firewall::of(&self.0).status(&asked).map(Response::new)
+    }
+
+    async fn list_firewall_shapes(
+        &self,
+        request: Request<api::ListFirewallShapesRequest>,
+    ) -> Result<Response<api::ListFirewallShapesResponse>, Status> {
+        let asked = self.operator(request).await?;
+        Firewall::of(&self.0).shapes(&asked).map(Response::new)
+    }
+
+    async fn approve_firewall_shapes(
+        &self,
+        request: Request<api::ApproveFirewallShapesRequest>,
+    ) -> Result<Response<api::ApproveFirewallShapesResponse>, Status> {
+        let asked = self.operator(request).await?;
+        Firewall::of(&self.0).approve(asked).await.map(Response::new)
+    }
+
+    async fn forget_firewall_shapes(
+        &self,
+        request: Request<api::ForgetFirewallShapesRequest>,
+    ) -> Result<Response<api::ForgetFirewallShapesResponse>, Status> {
+        let asked = self.operator(request).await?;
+        Firewall::of(&self.0).forget(asked).await.map(Response::new)
+    }
+
+    async fn add_firewall_shape(
+        &self,
+        request: Request<api::AddFirewallShapeRequest>,
+    ) -> Result<Response<api::AddFirewallShapeResponse>, Status> {
+        let asked = self.operator(request).await?;
+        Firewall::of(&self.0).add(asked).await.map(Response::new)
+    }
+
+    async fn set_firewall_mode(
+        &self,
+        request: Request<api::SetFirewallModeRequest>,
+    ) -> Result<Response<api::SetFirewallModeResponse>, Status> {
+        let asked = self.operator(request).await?;
+        Firewall::of(&self.0).set_mode(asked).await.map(Response::new)
     }
 }

@@ -218,6 +218,7 @@ mod tests {
             timeout,
             application: String::new(),
             traceparent: String::new(),
+            client: std::sync::Arc::default(),
             operation: String::new(),
             prepared: false,
             min_position: None,

@@ -1,8 +1,10 @@
 //! What callers send, checked and turned into what is run.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use weir_model::Project;
+use weir_proto::events::v1::Door;
 use weir_proto::gateway::v1 as api;
 use weir_sql::trace;
 
@@ -12,6 +14,7 @@ use super::session::{Argument, Ask, Sessions};
 use super::transaction::Scope;
 use super::types;
 use crate::error::Error;
+use crate::guard::Stranger;
 use crate::pool::Lsn;
 use crate::rules::Caller;
 use crate::settings::Consistency;
@@ -31,6 +34,8 @@ pub(crate) struct Common {
     pub(crate) consistency: String,
     pub(crate) timeout: Option<Duration>,
     pub(crate) traceparent: String,
+    /// Where the caller is.
+    pub(crate) client: Arc<str>,
 }
 
 /// The same, checked.
@@ -40,6 +45,7 @@ pub(crate) struct Checked {
     pub(crate) database: String,
     pub(crate) application: String,
     pub(crate) traceparent: String,
+    pub(crate) client: Arc<str>,
     pub(crate) operation: String,
     pub(crate) timeout: Option<Duration>,
     /// The token, as a position in the log.
@@ -54,6 +60,7 @@ pub(crate) fn within(scope: &Scope) -> Checked {
         database: scope.database.clone(),
         application: scope.application.clone(),
         traceparent: scope.traceparent.clone(),
+        client: scope.client.clone(),
         operation: String::new(),
         timeout: None,
         min_position: None,
@@ -84,7 +91,17 @@ impl Sessions {
             application: &common.application,
             project: None,
         };
-        let project = self.settings().project_of(caller, asked)?;
+        let project = self.settings().project_of(caller, asked);
+        let project = project.inspect_err(|refused| {
+            self.guard.project_refused(Stranger {
+                project: &refused.own,
+                database,
+                user: &self.user,
+                application: &common.application,
+                client: &common.client,
+                door: Door::Grpc,
+            });
+        })?;
         let wrong = |reason: String| Err(Error::Request(reason));
         if common.database.contains('\0') {
             return wrong("sql and database cannot hold a zero byte".to_owned());
@@ -114,6 +131,7 @@ impl Sessions {
             database: common.database,
             application: common.application,
             traceparent: common.traceparent,
+            client: common.client,
             operation: common.operation,
             timeout: common.timeout,
             min_position: Lsn::parse(&common.min_token).map(Lsn::end_of_last),
@@ -162,6 +180,7 @@ impl Sessions {
             timeout: common.timeout,
             application: common.application,
             traceparent,
+            client: common.client,
             operation: common.operation,
             prepared,
             min_position: common.min_position,

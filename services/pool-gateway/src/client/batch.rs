@@ -188,7 +188,8 @@ impl<R: Rows> Run<'_, R> {
                 entry.statement = self.sessions.shapes.read(&entry.ask.sql).await;
                 entry.recording.is_of(entry.statement.clone());
             }
-            if let Some(error) = flaw.or_else(|| entry.misfit()) {
+            let flaw = flaw.or_else(|| entry.misfit());
+            if let Some(error) = flaw.or_else(|| entry.recording.may_run().err()) {
                 return Err(at(index, error));
             }
         }

@@ -38,6 +38,7 @@ impl Sessions {
             consistency: String::new(),
             timeout: time(request.timeout_ms, call.allowed),
             traceparent: call.traceparent,
+            client: call.client,
         })?;
         let statements = vec![api::Statement {
             sql: request.sql,
@@ -118,6 +119,7 @@ impl Sessions {
             consistency: String::new(),
             timeout: time(request.timeout_ms, call.allowed),
             traceparent: call.traceparent,
+            client: call.client,
         })?;
         let (max_rows, kind) = (request.max_rows, BATCH + u8::from(request.savepoints));
         let (asks, key) = self.asks(&common, request.statements, kind, max_rows, request.idempotency_key)?;

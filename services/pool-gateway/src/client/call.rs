@@ -1,7 +1,9 @@
 //! What the metadata of a gRPC call says of it: how long its caller waits, and which trace it belongs to.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use tonic::Request;
 use tonic::metadata::MetadataMap;
 use weir_model::is_traceparent;
 
@@ -16,13 +18,22 @@ pub(crate) struct Call {
     pub(crate) allowed: Option<Duration>,
     /// Its trace. Empty: none.
     pub(crate) traceparent: String,
+    /// Where its caller is: an address without a port. Empty where nobody says.
+    pub(crate) client: Arc<str>,
 }
 
+/// Where the callers of a connection are.
+#[derive(Debug, Clone)]
+pub(crate) struct CallerAt(pub(crate) Arc<str>);
+
 impl Call {
-    pub(crate) fn of(metadata: &MetadataMap) -> Self {
+    pub(crate) fn of<T>(request: &Request<T>) -> Self {
+        let metadata = request.metadata();
+        let client = request.extensions().get::<CallerAt>();
         Self {
             allowed: deadline(metadata),
             traceparent: traceparent(metadata),
+            client: client.map(|client| client.0.clone()).unwrap_or_default(),
         }
     }
 }
@@ -79,13 +90,13 @@ mod tests {
     #[test]
     fn a_callers_trace_is_passed_on_if_it_is_one() {
         let read = |text: &'static str| {
-            let mut metadata = MetadataMap::new();
-            metadata.insert("traceparent", text.parse().unwrap());
-            Call::of(&metadata).traceparent
+            let mut request = Request::new(());
+            request.metadata_mut().insert("traceparent", text.parse().unwrap());
+            Call::of(&request).traceparent
         };
         let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
         assert_eq!(read(trace), trace);
         assert_eq!(read("select 'secret'"), "");
-        assert_eq!(Call::of(&MetadataMap::new()).traceparent, "");
+        assert_eq!(Call::of(&Request::new(())).traceparent, "");
     }
 }

@@ -25,6 +25,7 @@ use weir_proto::gateway::v1::gateway_service_server::GatewayServiceServer;
 use weir_runtime::{Ground, OpenDoor, Release, Stage};
 
 use super::accepting::next_caller;
+use super::call::CallerAt;
 use super::session::Sessions;
 use super::wire::Door;
 
@@ -75,8 +76,11 @@ async fn serve(tcp: TcpStream, hands: Hands, desk: Desk, release: Release, stop:
         .initial_connection_window_size(WINDOW_BYTES)
         // The line of the pool has a bound, and says more when it is full.
         .max_concurrent_streams(None);
+    let caller = tcp.connect_info();
+    let place = caller.remote_addr().map(|peer| peer.ip().to_string());
     let desk = At {
-        caller: tcp.connect_info(),
+        place: CallerAt(place.unwrap_or_default().into()),
+        caller,
         desk,
     };
     let mut connection = pin!(http.serve_connection(TokioIo::new(tcp), desk));
@@ -122,6 +126,7 @@ struct Desk {
 /// The desk as one caller sees it.
 struct At {
     caller: TcpConnectInfo,
+    place: CallerAt,
     desk: Desk,
 }
 
@@ -142,7 +147,8 @@ impl hyper::service::Service<Request<Incoming>> for At {
 }
 
 impl At {
-    fn answer(&self, request: Request<Incoming>) -> Answer {
+    fn answer(&self, mut request: Request<Incoming>) -> Answer {
+        request.extensions_mut().insert(self.place.clone());
         if is_for_queries(request.uri().path()) {
             self.desk.calls.clone().call(request)
         } else {

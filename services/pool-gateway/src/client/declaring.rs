@@ -25,6 +25,7 @@ impl Sessions {
             database: request.database,
             timeout: call.allowed,
             traceparent: call.traceparent,
+            client: call.client,
             ..Common::default()
         })?;
         let name = request.name;
@@ -77,7 +78,10 @@ impl Sessions {
             .at_once(&ask.sql)
             .unwrap_or_else(|| self.shapes.unread(&ask.sql));
         let mut recording = self.recording(&ask, Instant::now(), shown);
-        let ended = match self.flaw(&mut ask) {
+        if self.shapes.is_long(&ask.sql) && !recording.statement().parsed {
+            recording.is_of(self.shapes.read(&ask.sql).await);
+        }
+        let ended = match self.flaw(&mut ask).or_else(|| recording.may_run().err()) {
             Some(error) => Err(error),
             None => {
                 let limit = recording.terms.statement_timeout;

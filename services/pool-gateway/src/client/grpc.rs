@@ -29,7 +29,7 @@ impl GatewayService for Sessions {
     type TransactionStream = Answers<api::TransactionResponse>;
 
     async fn execute(&self, request: Request<api::ExecuteRequest>) -> Result<Response<api::ExecuteResponse>, Status> {
-        let call = Call::of(request.metadata());
+        let call = Call::of(&request);
         let request = request.into_inner();
         if request.want_token || !request.idempotency_key.is_empty() {
             return Ok(Response::new(self.execute_in_batch(request, call).await?));
@@ -45,7 +45,7 @@ impl GatewayService for Sessions {
         &self,
         request: Request<api::QueryRequest>,
     ) -> Result<Response<Answers<api::QueryResponse>>, Status> {
-        let call = Call::of(request.metadata());
+        let call = Call::of(&request);
         let request = as_execute(request.into_inner());
         let (sender, receiver) = mpsc::channel(BATCHES_WAITING_MAX);
         let wrap = Box::new(|part| api::QueryResponse { part: Some(part) });
@@ -69,7 +69,7 @@ impl GatewayService for Sessions {
     }
 
     async fn batch(&self, request: Request<api::BatchRequest>) -> Result<Response<api::BatchResponse>, Status> {
-        let call = Call::of(request.metadata());
+        let call = Call::of(&request);
         Ok(Response::new(self.answer_batch(request.into_inner(), call).await?))
     }
 
@@ -77,7 +77,7 @@ impl GatewayService for Sessions {
         &self,
         request: Request<Streaming<api::TransactionRequest>>,
     ) -> Result<Response<Answers<api::TransactionResponse>>, Status> {
-        let call = Call::of(request.metadata());
+        let call = Call::of(&request);
         let (sender, receiver) = mpsc::channel(BATCHES_WAITING_MAX);
         let tasks = self.pools.common().tasks.clone();
         let stopping = tasks.stop_token(Stage::Doors);
@@ -95,7 +95,7 @@ impl GatewayService for Sessions {
     }
 
     async fn prepare(&self, request: Request<api::PrepareRequest>) -> Result<Response<api::PrepareResponse>, Status> {
-        let call = Call::of(request.metadata());
+        let call = Call::of(&request);
         let prepared = self.declare(request.into_inner(), call).await;
         Ok(Response::new(prepared.map_err(|error| refusal(&error, false))?))
     }
@@ -128,14 +128,16 @@ impl GatewayService for Sessions {
             let wanted = |wish: &str, own: &str| wish.is_empty() || wish == own;
             wanted(&request.upstream, &pool.upstream) && wanted(&request.database, &pool.database)
         });
-        Ok(Response::new(api::PoolStateResponse { pools }))
+        let mut upstreams = crate::states::upstreams(&self.pools, self.clock.unix_ms());
+        upstreams.retain(|health| request.upstream.is_empty() || request.upstream == health.upstream);
+        Ok(Response::new(api::PoolStateResponse { pools, upstreams }))
     }
 
     async fn call_statement(
         &self,
         request: Request<api::CallStatementRequest>,
     ) -> Result<Response<api::ExecuteResponse>, Status> {
-        let call = Call::of(request.metadata());
+        let call = Call::of(&request);
         Ok(Response::new(
             Self::call_statement(self, request.into_inner(), call).await?,
         ))
@@ -152,7 +154,7 @@ impl GatewayService for Sessions {
         &self,
         request: Request<api::ResolveSessionRequest>,
     ) -> Result<Response<api::ResolveSessionResponse>, Status> {
-        let call = Call::of(request.metadata());
+        let call = Call::of(&request);
         let resolved = Self::resolve_session(self, request.into_inner(), call).await;
         Ok(Response::new(resolved.map_err(|error| refusal(&error, false))?))
     }
@@ -185,6 +187,7 @@ impl Sessions {
             consistency: request.consistency,
             timeout: time(request.timeout_ms, call.allowed),
             traceparent: call.traceparent,
+            client: call.client,
         })?;
         let statement = api::Statement {
             sql: request.sql,

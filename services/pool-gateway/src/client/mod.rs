@@ -13,6 +13,7 @@ mod causal;
 mod declaring;
 mod decode;
 mod encode;
+mod firewall;
 mod flight;
 mod grpc;
 mod idempotency;

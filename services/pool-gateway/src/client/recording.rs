@@ -17,6 +17,7 @@ use super::wire::{Account, Totals};
 use crate::budget::{Cost, Purse};
 use crate::cache::Asker;
 use crate::error::Error;
+use crate::guard::{End, Guarded, Terms as Firewall};
 use crate::tap::{Origin, Outcome, Record, Tap};
 
 /// The state of a statement that PostgreSQL never answered, because its caller went away.
@@ -25,6 +26,9 @@ const SQLSTATE_CANCELLED: &str = "57014";
 const SQLSTATE_LOST: &str = "08006";
 /// The state of a statement that the gateway itself refused or gave up.
 const SQLSTATE_REFUSED: &str = "53000";
+
+/// The state of a statement that the firewall refused.
+const SQLSTATE_FORBIDDEN: &str = "42501";
 
 /// The figures of one statement, filled in as it goes.
 #[derive(Debug)]
@@ -44,6 +48,8 @@ pub(crate) struct Recording {
     statement: Arc<Statement>,
     /// Whether it is one of several in a transaction, which another one stands for.
     is_part: bool,
+    /// Whether it was told of as a violation.
+    is_told: bool,
     /// What the rules say of the caller.
     pub(crate) terms: Terms,
     tap: Tap,
@@ -67,6 +73,9 @@ pub(crate) struct Terms {
     pub(crate) writes: Option<Arc<Writes>>,
     /// Whose answers come from memory; what it does is noted there.
     pub(crate) asker: Option<Asker>,
+    /// What the firewall knows of it, and does.
+    pub(crate) guarded: Guarded,
+    pub(crate) firewall: Firewall,
 }
 
 /// What is counted of a statement.
@@ -103,6 +112,7 @@ impl Recording {
             text_hash,
             statement,
             is_part: false,
+            is_told: false,
             terms,
             tap,
             sqlstate: SQLSTATE_CANCELLED.to_owned(),
@@ -134,6 +144,15 @@ impl Recording {
     /// What it is of.
     pub(crate) const fn statement(&self) -> &Arc<Statement> {
         &self.statement
+    }
+
+    /// Asks the firewall whether the statement may go to PostgreSQL.
+    pub(crate) fn may_run(&mut self) -> Result<(), Error> {
+        let Terms { guarded, firewall, .. } = &self.terms;
+        let trace = Some(self.traceparent.as_str());
+        guarded.check(*firewall, &self.statement, trace)?;
+        self.is_told |= guarded.passes(*firewall, &self.statement, trace);
+        Ok(())
     }
 
     /// It is one of several in a transaction.
@@ -206,7 +225,11 @@ impl Recording {
             (_, Some(_)) => Outcome::Error,
             (_, None) => Outcome::Refused,
         };
-        self.sqlstate = sqlstate.unwrap_or_else(|| SQLSTATE_REFUSED.to_owned());
+        let refused = match error {
+            Error::FirewallBlocked { .. } => SQLSTATE_FORBIDDEN,
+            _ => SQLSTATE_REFUSED,
+        };
+        self.sqlstate = sqlstate.unwrap_or_else(|| refused.to_owned());
     }
 
     /// Microseconds since the request came in.
@@ -225,6 +248,13 @@ impl Drop for Recording {
         if let Some(asker) = self.terms.asker.as_ref().filter(|_| self.cache != CacheOutcome::Hit) {
             asker.was_answered();
         }
+        let end = End {
+            outcome: self.outcome,
+            sqlstate: &self.sqlstate,
+            is_told: self.is_told,
+            trace: Some(&self.traceparent),
+        };
+        self.terms.guarded.ended(self.terms.firewall, &self.statement, end);
         let figures = &self.figures;
         let ended = Instant::now();
         self.terms.account.add(Totals {

@@ -19,9 +19,10 @@ use super::repeats::Repeats;
 use super::wire::Witness;
 use crate::cache::Cache;
 use crate::error::Error;
+use crate::guard::{Guard, Guarded, ScopeKey};
 use crate::pool::{Lease, Lsn, Owner, Pool, Pools};
 use crate::profile::{Profile, Profiles, Setting};
-use crate::rules::Caller;
+use crate::rules::{Caller, Policy};
 use crate::settings::{Consistency, GatewaySettings};
 use crate::shapes::Shapes;
 use crate::tap::{Origin, Tap};
@@ -62,6 +63,8 @@ pub(crate) struct Ask {
     pub(crate) timeout: Option<Duration>,
     pub(crate) application: String,
     pub(crate) traceparent: String,
+    /// Where the caller is: an address without a port.
+    pub(crate) client: Arc<str>,
     /// By which others may cancel it. Empty: not at all.
     pub(crate) operation: String,
     /// Whether the server shall keep it prepared for the next time.
@@ -133,6 +136,7 @@ pub(crate) struct Sessions {
     pub(crate) shapes: Shapes,
     pub(crate) tap: Tap,
     pub(crate) witness: Arc<Witness>,
+    pub(crate) guard: Arc<Guard>,
     pub(crate) clock: Clock,
     pub(crate) user: String,
     pub(crate) operations: Arc<Operations>,
@@ -241,7 +245,7 @@ impl Sessions {
     pub(super) fn recording(&self, ask: &Ask, begun: Instant, statement: Arc<Statement>) -> Recording {
         let origin = self.origin(ask, &self.pools.common().members.primary().name);
         let (text_hash, traceparent) = (text_hash(&ask.sql), ask.traceparent.clone());
-        let terms = self.terms(&ask.project, &ask.database, &ask.application);
+        let terms = self.terms(&ask.project, &ask.database, &ask.application, &ask.client);
         let tap = self.tap.clone();
         let mut recording = Recording::begin(begun, origin, traceparent, text_hash, statement, terms, tap);
         recording.figures.started_unix_ms = self.clock.unix_ms();
@@ -259,20 +263,37 @@ impl Sessions {
         self.pools.common().live()
     }
 
-    /// What the rules say of a caller.
-    pub(super) fn terms(&self, project: &Project, database: &str, application: &str) -> Terms {
-        let database = match database {
+    fn database_named<'d>(&'d self, name: &'d str) -> &'d str {
+        match name {
             "" => self.pools.common().target.database(),
             named => named,
-        };
+        }
+    }
+
+    /// What the rules say of a caller.
+    pub(super) fn policy(&self, project: &Project, database: &str, application: &str) -> Policy {
         let caller = Caller {
-            database,
+            database: self.database_named(database),
             user: &self.user,
             application,
             project: Some(project),
         };
-        let policy = self.settings().policy(&caller);
+        self.settings().policy(&caller)
+    }
+
+    /// What holds for a caller.
+    pub(super) fn terms(&self, project: &Project, database: &str, application: &str, client: &Arc<str>) -> Terms {
+        let policy = self.policy(project, database, application);
+        let database = self.database_named(database);
+        let key = ScopeKey {
+            project: project.clone(),
+            database: database.to_owned(),
+            user: self.user.clone(),
+        };
+        let upstream = &self.pools.common().members.primary().name;
         Terms {
+            guarded: Guarded::new(&self.guard, &key, application, upstream, client, Door::Grpc),
+            firewall: policy.firewall,
             weight: policy.weight,
             statement_timeout: policy.statement_timeout,
             writes: self.writes.clone(),
@@ -297,6 +318,7 @@ impl Sessions {
             None => self.shapes.read(&ask.sql).await,
         };
         recording.is_of(statement.clone());
+        recording.may_run()?;
         match self.recall(ask, &statement, rows, recording).await? {
             Recalled::Answered(done) => Ok(done),
             Recalled::Miss(keeping) => {
@@ -352,6 +374,9 @@ impl Sessions {
         recording.waited();
         let mut lease = leased?;
         lease.held_by(recording.origin().clone(), recording.statement().clone());
+        if let Some(connection) = lease.connection() {
+            recording.terms.guarded.hears(connection.parameter("is_superuser"));
+        }
         Ok(lease)
     }
 

@@ -68,12 +68,14 @@ impl Steps {
             consistency: String::new(),
             timeout: allowed,
             traceparent: call.traceparent,
+            client: call.client,
         })?;
         let scope = Scope {
             project: common.project,
             database: common.database,
             application: common.application,
             traceparent: common.traceparent,
+            client: common.client,
         };
         let sessions = self.sessions.clone();
         let project = scope.project.clone();

@@ -4,12 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rustls::crypto::{CryptoProvider, ring};
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
-use rustls::{InconsistentKeys, RootCertStore, ServerConfig, ServerConnection};
+use rustls::{RootCertStore, ServerConfig, ServerConnection};
 use weir_config::Error;
+use weir_runtime::tls::{Identity, certificates};
 
 const CERTIFICATE: &str = "gateway.tls_certificate";
 const KEY: &str = "gateway.tls_key";
@@ -47,24 +46,13 @@ impl Tls {
     }
 
     fn read(certificate: &Path, key: &Path, authority: Option<&Path>) -> Result<Self, Error> {
-        let chain = certificates(CERTIFICATE, certificate)?;
-        let end_point = chain.first().and_then(|own| weir_upstream::end_point(own));
-        let key = PrivateKeyDer::from_pem_file(key).map_err(|error| unreadable(KEY, key, &error))?;
-        let provider = Arc::new(ring::default_provider());
+        let own = Identity::read((CERTIFICATE, certificate), (KEY, key))?;
+        let end_point = own.own().and_then(|own| weir_upstream::end_point(own));
         let verifier = match authority {
-            Some(authority) => verifier(authority, &provider)?,
+            Some(authority) => verifier(authority, &Arc::new(ring::default_provider()))?,
             None => WebPkiClientVerifier::no_client_auth(),
         };
-        let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-        let builder = builder.map_err(|error| refused(CERTIFICATE, error))?;
-        let config = builder.with_client_cert_verifier(verifier).with_single_cert(chain, key);
-        let mut config = config.map_err(|error| match error {
-            rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
-                refused(KEY, "is not the key of the certificate in gateway.tls_certificate")
-            }
-            error => refused(KEY, format_args!("cannot be used: {error}")),
-        })?;
-        config.alpn_protocols = vec![PROTOCOL.to_vec()];
+        let mut config = own.server(verifier, &[PROTOCOL])?;
         // As at PostgreSQL: its clients resume no session, so what is kept for that is kept for nobody.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
@@ -102,24 +90,6 @@ fn verifier(authority: &Path, provider: &Arc<CryptoProvider>) -> Result<Arc<dyn 
         .allow_unauthenticated()
         .build()
         .map_err(|error| refused(AUTHORITY, error))
-}
-
-fn certificates(setting: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
-    let found = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    let found = found.map_err(|error| unreadable(setting, path, &error))?;
-    if found.is_empty() {
-        let path = path.display();
-        return Err(refused(
-            setting,
-            format_args!("is {path}, which has no certificate in it"),
-        ));
-    }
-    Ok(found)
-}
-
-fn unreadable(setting: &str, path: &Path, error: &rustls::pki_types::pem::Error) -> Error {
-    let path = path.display();
-    refused(setting, format_args!("is {path}, which cannot be read: {error}"))
 }
 
 fn refused(setting: &str, reason: impl std::fmt::Display) -> Error {

@@ -17,6 +17,7 @@ use super::batch::{TOKEN, server, text};
 use super::reading::{read_rows, read_to_sync, read_value};
 use super::recording::Recording;
 use super::session::{Ask, Done, Rows, Sessions, done, leaves_traces, note_loss};
+use super::wire::FAILS;
 use crate::error::Error;
 use crate::pool::{Lease, Pool};
 
@@ -30,6 +31,8 @@ pub(crate) struct Scope {
     pub(crate) database: String,
     pub(crate) application: String,
     pub(crate) traceparent: String,
+    /// Where the caller is.
+    pub(crate) client: Arc<str>,
 }
 
 impl Scope {
@@ -43,6 +46,7 @@ impl Scope {
             timeout: None,
             application: self.application.clone(),
             traceparent: self.traceparent.clone(),
+            client: self.client.clone(),
             operation: String::new(),
             prepared: false,
             min_position: None,
@@ -124,9 +128,10 @@ impl OpenTransaction {
                     None => sessions.shapes.read(&ask.sql).await,
                 };
                 recording.is_of(statement.clone());
-                let ended = match statement.kind {
-                    Kind::Transaction => Err(Error::TransactionControl),
-                    _ => self.run(&ask, leaves_traces(&statement), rows, &mut recording).await,
+                let ended = match (statement.kind, recording.may_run()) {
+                    (Kind::Transaction, _) => Err(Error::TransactionControl),
+                    (_, Err(error)) => self.fails_with(error).await,
+                    (_, Ok(())) => self.run(&ask, leaves_traces(&statement), rows, &mut recording).await,
                 };
                 ended.map(|read| done(read, &statement, &recording))
             }
@@ -136,6 +141,15 @@ impl OpenTransaction {
             Err(error) => recording.failed(error),
         }
         ended
+    }
+
+    /// Has the transaction fail with an error of the gateway's, as it would with one of PostgreSQL's.
+    async fn fails_with<T>(&mut self, error: Error) -> Result<T, Error> {
+        let limit = self.limit();
+        let connection = self.connection()?;
+        // That it fails is what is wanted.
+        let _ = timeout(limit, connection.simple_query(FAILS)).await;
+        Err(error)
     }
 
     async fn run(
@@ -174,6 +188,13 @@ impl OpenTransaction {
         let (bytes, max) = (sql.len(), self.sessions.settings().statement_bytes_max);
         if bytes > max {
             return told(recording, Err(Error::StatementTooLong { bytes, max }));
+        }
+        if self.sessions.shapes.is_long(sql) && !recording.statement().parsed {
+            recording.is_of(self.sessions.shapes.read(sql).await);
+        }
+        if let Err(error) = recording.may_run() {
+            let ended = self.fails_with(error).await;
+            return told(recording, ended);
         }
         let pool = match self.primary() {
             Ok(pool) => pool,
@@ -298,7 +319,7 @@ impl OpenTransaction {
             application,
             ..
         } = &self.scope;
-        self.sessions.terms(project, database, application).statement_timeout
+        self.sessions.policy(project, database, application).statement_timeout
     }
 
     fn recording(&self, sql: &str) -> Recording {

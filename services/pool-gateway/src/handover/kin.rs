@@ -74,14 +74,18 @@ impl Kin {
         self.line(Side::Elder).is_some()
     }
 
-    /// Passes on a client's request for a session that is not here.
-    pub(crate) async fn cancel(&self, process_id: i32, key: &[u8]) {
+    /// Passes on a client's request for a session that is not here. False: there is nobody who could have it.
+    pub(crate) async fn cancel(&self, process_id: i32, key: &[u8]) -> bool {
+        if self.line(Side::Elder).is_none() && self.line(Side::Heir).is_none() {
+            return false;
+        }
         let cancel = HandoverCancel {
             process_id,
             key: key.to_vec().into(),
         };
         self.pass_on(Side::Elder, Message::Cancel(cancel.clone())).await;
         self.pass_on(Side::Heir, Message::Cancel(cancel)).await;
+        true
     }
 
     async fn pass_on(&self, side: Side, message: Message) {

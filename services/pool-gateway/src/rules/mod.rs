@@ -13,7 +13,8 @@ use weir_config::{Setting, Texts};
 use weir_model::Project;
 
 use crate::budget::Rates;
-use crate::settings::{Bounds, GatewaySettings, PoolMode};
+use crate::guard::Terms as Firewall;
+use crate::settings::{Bounds, FirewallMode, GatewaySettings, PoolMode, Strictness};
 use pattern::Pattern;
 
 /// One who asks, as rules know it.
@@ -66,6 +67,10 @@ struct Says {
     rows_per_second: Option<f64>,
     bytes_per_second: Option<f64>,
     server_seconds_per_second: Option<f64>,
+    firewall: Option<FirewallMode>,
+    firewall_threshold: Option<u16>,
+    firewall_strictness: Option<Strictness>,
+    firewall_forbidden: Option<bool>,
 }
 
 impl Scope {
@@ -99,6 +104,7 @@ pub(crate) struct Policy {
     pub(crate) idle_in_transaction_timeout: Duration,
     pub(crate) crowd: Option<Crowd>,
     pub(crate) rates: Option<Rates>,
+    pub(crate) firewall: Firewall,
 }
 
 /// A caller asks for another project than its own.
@@ -174,7 +180,23 @@ impl GatewaySettings {
                 max,
             }),
             rates: rules.rates(caller),
+            firewall: self.firewall(caller),
             settings: self.clone(),
+        }
+    }
+
+    /// What the firewall does with the statements of a caller.
+    pub(crate) fn firewall(&self, caller: &Caller<'_>) -> Firewall {
+        let rules = &self.rules;
+        let mode = rules.first(caller, |says| says.firewall);
+        let threshold = rules.first(caller, |says| says.firewall_threshold);
+        let strictness = rules.first(caller, |says| says.firewall_strictness);
+        let forbidden = rules.first(caller, |says| says.firewall_forbidden);
+        Firewall {
+            mode: mode.unwrap_or(self.firewall),
+            threshold: threshold.unwrap_or(self.firewall_threshold),
+            strictness: strictness.unwrap_or(self.firewall_strictness),
+            forbidden: forbidden.unwrap_or(self.firewall_forbidden),
         }
     }
 

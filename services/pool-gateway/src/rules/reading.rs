@@ -7,7 +7,7 @@ use weir_model::Project;
 
 use super::pattern::Pattern;
 use super::{Rule, Says, Scope};
-use crate::settings::PoolMode;
+use crate::settings::{FirewallMode, PoolMode, Strictness};
 
 /// What stands between whom a rule is about and what it says.
 const DIVIDER: &str = ":";
@@ -15,7 +15,9 @@ const FORM: &str = "a rule is `database=… user=… application=… project=…
 /// What a rule may say.
 const SETTINGS: &str = "pool_mode, pool_max, pool_min, clients_max, weight, statement_timeout, \
     idle_in_transaction_timeout, project, choose_project, queries_per_second, rows_per_second, bytes_per_second, \
-    server_seconds_per_second";
+    server_seconds_per_second, firewall, firewall_threshold, firewall_strictness, firewall_forbidden";
+/// No statement scores more.
+const SCORE_MAX: u16 = 100;
 /// More than this is no share any more.
 const WEIGHT_MAX: f64 = 1_000.0;
 
@@ -109,6 +111,10 @@ fn say(says: &mut Says, key: &str, value: &str) -> Result<(), String> {
         "rows_per_second" => says.rows_per_second = Some(rate(value)?),
         "bytes_per_second" => says.bytes_per_second = Some(bytes(value)?),
         "server_seconds_per_second" => says.server_seconds_per_second = Some(rate(value)?),
+        "firewall" => says.firewall = Some(FirewallMode::read(value)?),
+        "firewall_threshold" => says.firewall_threshold = Some(score(value)?),
+        "firewall_strictness" => says.firewall_strictness = Some(Strictness::read(value)?),
+        "firewall_forbidden" => says.firewall_forbidden = Some(bool::read(value)?),
         _ => return Err(format!("a rule cannot say that; it says {SETTINGS}")),
     }
     Ok(())
@@ -147,6 +153,14 @@ fn weight(value: &str) -> Result<f64, String> {
         return Err(format!("{value:?} is more than {WEIGHT_MAX}"));
     }
     Ok(weight)
+}
+
+fn score(value: &str) -> Result<u16, String> {
+    let score = u16::read(value)?;
+    if !(1..=SCORE_MAX).contains(&score) {
+        return Err(format!("a score is from 1 to {SCORE_MAX}"));
+    }
+    Ok(score)
 }
 
 fn rate(value: &str) -> Result<f64, String> {

@@ -138,6 +138,11 @@ fn a_bad_rule_is_named() {
         ("application=a : pool_max=2", "one for a database and user"),
         ("project=a : project=b", "by the project"),
         (": project=No!", "project"),
+        (
+            ": firewall=maybe",
+            "firewall: \"maybe\" is not off, learn, monitor or enforce",
+        ),
+        (": firewall_threshold=0", "a score is from 1 to 100"),
         ("user=\"a : weight=1", "quote"),
     ] {
         let error = Rules::read(&format!(": weight=1\n{rule}")).unwrap_err();
@@ -146,5 +151,30 @@ fn a_bad_rule_is_named() {
             "{rule}: {error}"
         );
         assert!(!error.contains('\n'), "{error}");
+    }
+}
+
+#[test]
+fn the_firewall_is_the_rules_unless_none_says_anything() {
+    use crate::settings::{FirewallMode, Strictness};
+    let settings = settings(&[
+        "user=dba : firewall=off firewall_forbidden=false",
+        "database=shop application=etl : firewall=learn",
+        "database=shop : firewall=enforce firewall_strictness=strict firewall_threshold=70",
+    ]);
+    let of = |caller| settings.policy(&caller).firewall;
+    let shop = of(caller("shop", "app", "web"));
+    assert_eq!(
+        (shop.mode, shop.strictness, shop.threshold, shop.forbidden),
+        (FirewallMode::Enforce, Strictness::Strict, 70, true)
+    );
+    let etl = of(caller("shop", "app", "etl"));
+    assert_eq!((etl.mode, etl.strictness), (FirewallMode::Learn, Strictness::Strict));
+    let dba = of(caller("shop", "dba", "psql"));
+    assert_eq!((dba.mode, dba.forbidden), (FirewallMode::Off, false));
+    let other = of(caller("blog", "app", ""));
+    assert_eq!((other.mode, other.threshold), (FirewallMode::Monitor, 50));
+    for terms in [shop, etl, dba, other] {
+        assert_eq!(crate::guard::Terms::unpacked(terms.packed()), terms);
     }
 }

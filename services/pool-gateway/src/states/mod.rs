@@ -107,17 +107,28 @@ impl States {
 
     /// A server as it is found.
     fn upstream(&self, member: &Member, health: &Health) -> api::UpstreamHealth {
-        let now_unix_ms = self.clock.unix_ms();
-        let at = |moment: Instant| now_unix_ms.saturating_sub(millis(moment.elapsed()));
-        api::UpstreamHealth {
-            upstream: member.name.clone(),
-            breaker: breaker(health.state()).into(),
-            since_unix_ms: at(health.since),
-            opened_total: health.opened_total,
-            last_error: health.last_error.map(|(slug, _)| slug.to_owned()).unwrap_or_default(),
-            last_error_unix_ms: health.last_error.map(|(_, moment)| at(moment)).unwrap_or_default(),
-            primary: member.index == self.pools.common().members.primary_index(),
-        }
+        upstream(&self.pools, member, health, self.clock.unix_ms())
+    }
+}
+
+/// Every server as it is found.
+pub(crate) fn upstreams(pools: &Pools, now_unix_ms: i64) -> Vec<api::UpstreamHealth> {
+    let members = pools.common().members.all().iter();
+    members
+        .map(|member| upstream(pools, member, &member.health(), now_unix_ms))
+        .collect()
+}
+
+fn upstream(pools: &Pools, member: &Member, health: &Health, now_unix_ms: i64) -> api::UpstreamHealth {
+    let at = |moment: Instant| now_unix_ms.saturating_sub(millis(moment.elapsed()));
+    api::UpstreamHealth {
+        upstream: member.name.clone(),
+        breaker: breaker(health.state()).into(),
+        since_unix_ms: at(health.since),
+        opened_total: health.opened_total,
+        last_error: health.last_error.map(|(slug, _)| slug.to_owned()).unwrap_or_default(),
+        last_error_unix_ms: health.last_error.map(|(_, moment)| at(moment)).unwrap_or_default(),
+        primary: member.index == pools.common().members.primary_index(),
     }
 }
 

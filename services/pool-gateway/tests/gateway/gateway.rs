@@ -82,8 +82,14 @@ impl Gateway {
             ("WEIR_GATEWAY__OPS_LISTEN".to_owned(), format!("127.0.0.1:{ops_port}")),
             ("WEIR_GATEWAY__WIRE_LISTEN".to_owned(), format!("127.0.0.1:{wire_port}")),
         ];
+        // Its list is kept where a test is about that; elsewhere nothing is looked for in the test's database.
+        let usual = [("firewall_store", "false")];
+        let usual = usual
+            .iter()
+            .filter(|(key, _)| settings.iter().all(|(given, _)| given != key));
         let given = settings
             .iter()
+            .chain(usual)
             .map(|(key, value)| (format!("WEIR_GATEWAY__{}", key.to_uppercase()), (*value).to_owned()));
         let sources = Sources::load(path, own.into_iter().chain(given)).unwrap();
         let (_, reloads) = watch::channel(sources.clone());

@@ -12,6 +12,7 @@ mod batch;
 mod cluster;
 mod endings;
 mod events;
+mod firewall;
 mod flight;
 mod gateway;
 mod handover;

@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use tonic::Request;
 use tonic::metadata::MetadataMap;
 
 use super::super::asking::{Checked, Common};
@@ -16,7 +17,8 @@ const APPLICATION: &str = "weir-application";
 const OPERATION: &str = "weir-operation";
 
 /// Checks who calls, and reads what all calls have in common.
-pub(crate) fn common(sessions: &Sessions, metadata: &MetadataMap) -> Result<Checked, Error> {
+pub(crate) fn common<T>(sessions: &Sessions, request: &Request<T>) -> Result<Checked, Error> {
+    let metadata = request.metadata();
     user(sessions, metadata)?;
     let entry = |key| {
         metadata
@@ -25,7 +27,7 @@ pub(crate) fn common(sessions: &Sessions, metadata: &MetadataMap) -> Result<Chec
             .unwrap_or_default()
             .to_owned()
     };
-    let call = Call::of(metadata);
+    let call = Call::of(request);
     sessions.common(Common {
         project: entry(PROJECT),
         database: entry(DATABASE),
@@ -35,6 +37,7 @@ pub(crate) fn common(sessions: &Sessions, metadata: &MetadataMap) -> Result<Chec
         consistency: String::new(),
         timeout: call.allowed,
         traceparent: call.traceparent,
+        client: call.client,
     })
 }
 

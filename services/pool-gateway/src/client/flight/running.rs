@@ -119,6 +119,7 @@ impl Flight {
             database: common.database.clone(),
             application: common.application.clone(),
             traceparent: common.traceparent.clone(),
+            client: common.client.clone(),
         };
         let work = async {
             let mut open = OpenTransaction::begin(&self.sessions, scope, "begin").await?;

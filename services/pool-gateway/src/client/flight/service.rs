@@ -59,7 +59,7 @@ impl Flight {
     }
 
     fn common<T>(&self, request: &Request<T>) -> Result<Checked, Status> {
-        caller::common(&self.sessions, request.metadata()).map_err(told)
+        caller::common(&self.sessions, request).map_err(told)
     }
 
     /// Where the rows of a statement are to be had.
@@ -88,6 +88,7 @@ pub(super) fn ask(common: Checked, sql: String, arguments: Vec<Argument>) -> Ask
         timeout: common.timeout,
         application: common.application,
         traceparent: common.traceparent,
+        client: common.client,
         operation: common.operation,
         prepared: true,
         min_position: common.min_position,
@@ -411,6 +412,7 @@ impl FlightSqlService for Flight {
             database: common.database,
             application: common.application,
             traceparent: common.traceparent,
+            client: common.client,
         };
         let begun = OpenTransaction::begin(&self.sessions, scope, "begin");
         let begun = self.sessions.governed(&common.project, "", common.timeout, begun).await;

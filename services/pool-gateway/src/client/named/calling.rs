@@ -34,6 +34,7 @@ impl Sessions {
             consistency: String::new(),
             timeout: time(request.timeout_ms, call.allowed),
             traceparent: call.traceparent,
+            client: call.client,
         };
         let settings = self.settings();
         let book = settings.statements_file.book();

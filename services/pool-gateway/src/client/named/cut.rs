@@ -68,7 +68,7 @@ impl Sessions {
         let Plan { session, others, then } = plan;
         let (project, operation, allowed) = (session.project.clone(), session.operation.clone(), session.timeout);
         let mut first = self.cut_part(session);
-        let ended = match self.flaw(&mut first.ask) {
+        let ended = match self.flaw(&mut first.ask).or_else(|| first.recording.may_run().err()) {
             Some(error) => Err(error),
             None => {
                 let work = self.cut_patiently(&mut first, &others, then);

@@ -37,6 +37,7 @@ impl Terms {
             database,
             application,
             traceparent,
+            client,
             operation,
             timeout,
             min_position,
@@ -51,6 +52,7 @@ impl Terms {
             timeout,
             application,
             traceparent,
+            client,
             operation,
             prepared: true,
             min_position,
@@ -76,6 +78,7 @@ impl Sessions {
             consistency: String::new(),
             timeout: time(request.timeout_ms, call.allowed),
             traceparent: call.traceparent,
+            client: call.client,
         };
         let settings = self.settings();
         let book = settings.statements_file.book();

@@ -1,6 +1,7 @@
 //! Who may come in: asked as PostgreSQL would ask, and let in with a pool of its own role.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -32,6 +33,7 @@ use super::welcome::{self, client_settings};
 use crate::client::login::{self, AUTH_QUERY, Found, Login, LookupError, Method, Random, Step, random};
 use crate::client::tls::client_name;
 use crate::error::Error;
+use crate::guard::{Guarded, ScopeKey, Stranger};
 use crate::pool::Pool;
 use crate::profile::Setting;
 use crate::rules::{Caller, Policy};
@@ -145,8 +147,9 @@ impl Applicant {
             ));
         }
         let (asked, wanted) = client_settings(who)?;
-        let credentials = self.authenticate(lobby).await?;
-        let sitter = self.sitter(asked, &settings, lobby.peer.to_string())?;
+        let credentials = self.authenticate(lobby).await;
+        let credentials = credentials.inspect_err(|refusal| self.note_refused(refusal, lobby, &settings))?;
+        let sitter = self.sitter(asked, &settings, lobby.peer)?;
         let policy = settings.policy(&sitter.caller());
         let randomness = || random().map_err(|refusal| self.worded(&refusal));
         Ok(LetIn {
@@ -187,7 +190,7 @@ impl Applicant {
     }
 
     /// Whose session it will be. Which project that is, the rules decide.
-    fn sitter(&self, asked: Option<Project>, settings: &GatewaySettings, peer: String) -> Result<Who, Refusal> {
+    fn sitter(&self, asked: Option<Project>, settings: &GatewaySettings, peer: SocketAddr) -> Result<Who, Refusal> {
         let who = &self.who;
         let application = who.settings.iter().find(|(name, _)| name == "application_name");
         let application = application.map_or("", |(_, value)| value.as_str());
@@ -199,14 +202,41 @@ impl Applicant {
             application: &application,
             project: None,
         };
-        let project = settings.project_of(caller, asked);
+        let project = settings.project_of(caller, asked).map_err(|error| {
+            self.door.guard.project_refused(Stranger {
+                application: &application,
+                ..self.stranger(&error.own, &peer.ip().to_string())
+            });
+            Refusal::from(&Error::from(error))
+        });
         Ok(Who {
-            project: project.map_err(|error| Refusal::from(&Error::from(error)))?,
+            project: project?,
             user: who.user.clone(),
             database: who.database.clone(),
             application,
-            peer,
+            peer: peer.to_string(),
         })
+    }
+
+    /// Who was not let in is remembered for a while, unless nobody could be at present.
+    fn note_refused(&self, refusal: &Refusal, lobby: &Lobby, settings: &GatewaySettings) {
+        if !refusal.is_temporary() {
+            let client = lobby.peer.ip().to_string();
+            self.door
+                .guard
+                .login_failed(self.stranger(&settings.default_project, &client));
+        }
+    }
+
+    fn stranger<'s>(&'s self, project: &'s Project, client: &'s str) -> Stranger<'s> {
+        Stranger {
+            project,
+            database: &self.who.database,
+            user: &self.who.user,
+            application: "",
+            client,
+            door: DoorKind::Wire,
+        }
     }
 
     /// The server's own word on why nobody may come in, or ours.
@@ -403,7 +433,7 @@ impl Applicant {
             stream,
             inbound,
             mut outbound,
-            ..
+            peer: lobby_peer,
         } = lobby;
         let (who, door) = (self.who, self.door);
         let (project, application) = (entry.sitter.project.clone(), entry.sitter.application.clone());
@@ -421,6 +451,14 @@ impl Applicant {
             upstream,
             DoorKind::Wire,
         );
+        let key = ScopeKey {
+            project: project.clone(),
+            database: who.database.clone(),
+            user: who.user,
+        };
+        let client = lobby_peer.ip().to_string();
+        let guarded = Guarded::new(&door.guard, &key, &application, upstream, &client, DoorKind::Wire);
+        guarded.hears(entry.welcome.value("is_superuser"));
         let profiles = &door.pools.common().profiles;
         let copying = door.copying(&seat);
         let recollection = door.cache.as_ref().and_then(|cache| {
@@ -450,6 +488,7 @@ impl Applicant {
             reader: door.pools.common().members.are_several().then(Box::default),
             recollection,
             copying,
+            guarded,
             mode: entry.policy.mode,
             weight: entry.policy.weight,
             purse: door.pools.budgets.purse(&project, entry.policy.rates).map(Box::new),

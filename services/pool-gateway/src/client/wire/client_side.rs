@@ -23,6 +23,7 @@ use super::statements::Names;
 use super::stream::ClientStream;
 use super::trace;
 use crate::budget::Purse;
+use crate::guard::{End, Guarded};
 use crate::pool::{Pool, Server};
 use crate::profile::{DATE_STYLE, IDENTITY, Profile, Setting};
 use crate::settings::PoolMode;
@@ -86,6 +87,8 @@ pub(super) struct ClientSide {
     pub(super) recollection: Option<Box<Recollection>>,
     /// What is copied of it; none where its database is not mirrored.
     pub(super) copying: Option<Box<Copying>>,
+    /// What the firewall knows of it.
+    pub(super) guarded: Guarded,
     pub(super) mode: PoolMode,
     /// The share of its project in the line for a server.
     pub(super) weight: f64,
@@ -189,6 +192,8 @@ impl ClientSide {
             sqlstate: [0; 5],
             trace: None,
             cache: CacheOutcome::Unspecified,
+            is_told: false,
+            refusal: None,
         }
     }
 
@@ -257,6 +262,14 @@ impl ClientSide {
         let spent_us = ongoing.queue_wait_us.saturating_add(ongoing.drain_us);
         let server_us = total_us.saturating_sub(spent_us);
         self.settle_bill(ongoing, server_us, outcome);
+        let traceparent = ongoing.trace.as_deref().or(self.trace.as_deref()).unwrap_or_default();
+        let end = End {
+            outcome,
+            sqlstate,
+            is_told: ongoing.is_told,
+            trace: Some(traceparent),
+        };
+        self.guarded.ended(self.seat.firewall(), &ongoing.statement, end);
         self.seat.account.add_own(Totals {
             statements: 1,
             bytes_in: ongoing.bytes_in,
@@ -271,7 +284,7 @@ impl ClientSide {
             text_hash: ongoing.text_hash,
             outcome,
             sqlstate,
-            traceparent: ongoing.trace.as_deref().or(self.trace.as_deref()).unwrap_or_default(),
+            traceparent,
             started_unix_ms: self.door.wall.unix_ms(ongoing.begun),
             ended: self.now,
             queue_wait_us: ongoing.queue_wait_us,

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use weir_proto::events::v1::CacheOutcome;
 use weir_sql::Statement;
 
+use super::refusal::Refusal;
 use super::statements::Prepared;
 
 /// A statement that runs.
@@ -33,6 +34,10 @@ pub(super) struct Ongoing {
     pub(super) trace: Option<Arc<str>>,
     /// Whether memory was asked, and what it said.
     pub(super) cache: CacheOutcome,
+    /// Whether it was told of as a violation.
+    pub(super) is_told: bool,
+    /// What its client is told instead of what the server says, where the firewall refused it.
+    pub(super) refusal: Option<Box<Refusal>>,
 }
 
 /// One answer that is awaited.
@@ -47,6 +52,8 @@ pub(super) enum Expected {
     },
     /// ParseComplete of a statement that the server knows by the client's own name, which is none as a rule.
     ParseOnce,
+    /// The error of what was sent in the place of a frame that the firewall refused.
+    Refused(Ongoing),
     /// BindComplete.
     Bind,
     /// RowDescription or NoData, of a statement after its ParameterDescription.
@@ -192,6 +199,8 @@ mod tests {
             sqlstate: [0; 5],
             trace: None,
             cache: CacheOutcome::Unspecified,
+            is_told: false,
+            refusal: None,
         })
     }
 

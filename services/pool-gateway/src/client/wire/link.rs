@@ -105,6 +105,8 @@ pub(super) struct Link {
     pub(super) skip_to_client: usize,
     /// Bytes of the client's present frame that are still to be passed on as they come.
     pub(super) skip_to_server: usize,
+    /// They are dropped instead: the frame was refused.
+    pub(super) drops_rest: bool,
     /// As the last ReadyForQuery said.
     pub(super) status: TransactionStatus,
     /// The present transaction, or the statement outside one, failed.
@@ -160,6 +162,7 @@ impl Link {
             from_server: BytesMut::new(),
             skip_to_client: 0,
             skip_to_server: 0,
+            drops_rest: false,
             status: TransactionStatus::Idle,
             failed: false,
             sqlstate: OK,

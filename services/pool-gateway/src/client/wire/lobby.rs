@@ -135,7 +135,7 @@ impl Lobby {
                     self.say(b"N").await?;
                 }
                 Heard::Cancel(process_id, key) => {
-                    door.cancel(process_id, &key).await;
+                    door.cancel(process_id, &key, self.peer).await;
                     door.metrics.logins.with(["cancel"]).inc();
                     return Ok(None);
                 }

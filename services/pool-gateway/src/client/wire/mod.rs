@@ -14,6 +14,7 @@ mod crew;
 mod crowd;
 mod expect;
 mod following;
+mod guarding;
 mod journal;
 mod leaks;
 mod link;
@@ -58,12 +59,14 @@ use tokio_util::sync::CancellationToken;
 use weir_bus::Bus;
 use weir_config::Profile as Environment;
 use weir_model::Clock;
+use weir_proto::events::v1::Door as DoorKind;
 use weir_runtime::{Ground, Listener, Release, Stage, StartError, TaskResult, Worker};
 
 use super::accepting::next_caller;
 use super::login::{Strangers, Verifiers};
 use super::tls::Tls;
 use crate::cache::Cache;
+use crate::guard::{Guard, Stranger};
 use crate::handover::Kin;
 use crate::metrics::Metrics;
 use crate::mirror::Mirror;
@@ -79,6 +82,7 @@ use clerk::Clerk;
 pub(crate) use crew::Visit;
 use crew::{Crew, Newcomer, Post, Stopwatch};
 use crowd::Crowds;
+pub(crate) use guarding::FAILS;
 pub(crate) use refusal::Refusal as Denied;
 use seat::{LEAVE, Seats};
 use session::Session;
@@ -124,6 +128,7 @@ pub(crate) struct Door {
     pub(crate) tls: Option<Tls>,
     pub(crate) seats: Arc<Seats>,
     pub(crate) kin: Arc<Kin>,
+    pub(crate) guard: Arc<Guard>,
     crew: Crew,
     bus: Bus,
     instance: String,
@@ -145,6 +150,7 @@ pub(crate) struct DoorParts {
     pub(crate) tap: Tap,
     pub(crate) mirror: Option<Arc<Mirror>>,
     pub(crate) cache: Option<Arc<Cache>>,
+    pub(crate) guard: Arc<Guard>,
     pub(crate) clock: Clock,
     pub(crate) environment: Environment,
     pub(crate) tls: Option<Tls>,
@@ -176,6 +182,7 @@ impl Door {
             instance: parts.instance,
             seats,
             kin: Arc::default(),
+            guard: parts.guard,
             steward: parts.steward,
             library: Library::new(),
             strangers,
@@ -211,10 +218,22 @@ impl Door {
     }
 
     /// Passes a cancel request on to the session that it names, here or in the process before or after.
-    async fn cancel(&self, process_id: i32, key: &[u8]) {
-        if !self.seats.cancel(process_id, key) {
-            self.kin.cancel(process_id, key).await;
+    async fn cancel(&self, process_id: i32, key: &[u8], peer: SocketAddr) {
+        if self.seats.cancel(process_id, key) {
+            return;
         }
+        if self.kin.cancel(process_id, key).await {
+            return;
+        }
+        let (settings, client) = (self.pools.common().live(), peer.ip().to_string());
+        self.guard.cancel_failed(Stranger {
+            project: &settings.default_project,
+            database: "",
+            user: "",
+            application: "",
+            client: &client,
+            door: DoorKind::Wire,
+        });
     }
 
     /// Serves clients from this listener until the shutdown. Those in a transaction finish it; the others are told. When

@@ -1,11 +1,13 @@
 //! What the rules say of a session: from when it comes in, and after each change of the settings.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use super::client_side::{ClientSide, Pending};
 use super::link::Link;
 use super::seat::{REVIEW, Seat};
 use super::session::Session;
+use crate::guard::Terms;
 use crate::rules::Policy;
 use crate::settings::{GatewaySettings, PoolMode};
 
@@ -15,12 +17,19 @@ impl Seat {
         self.policy.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// What the firewall does with its statements.
+    pub(super) fn firewall(&self) -> Terms {
+        Terms::unpacked(self.firewall.load(Ordering::Relaxed))
+    }
+
     /// Has the session follow changed settings, as soon as it can.
     pub(super) fn follow(&self, settings: &Arc<GatewaySettings>) {
         if Arc::ptr_eq(&self.policy().settings, settings) {
             return;
         }
         let policy = Arc::new(settings.policy(&self.who.caller()));
+        // Whatever is under way: the next statement is judged by it.
+        self.firewall.store(policy.firewall.packed(), Ordering::Relaxed);
         *self.policy.lock().unwrap_or_else(PoisonError::into_inner) = policy;
         self.wish(REVIEW);
     }

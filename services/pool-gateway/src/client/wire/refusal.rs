@@ -5,7 +5,7 @@ use weir_pgwire::backend::field;
 use weir_pgwire::reply;
 use weir_upstream::ServerError;
 
-use crate::error::Error;
+use crate::error::{Error, FIREWALL_HINT};
 
 /// An error in PostgreSQL's form.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +41,11 @@ impl Refusal {
         ["08", "53", "57"].iter().any(|class| self.sqlstate.starts_with(class))
     }
 
+    /// The five characters of its code.
+    pub(super) fn code(&self) -> [u8; 5] {
+        self.sqlstate.as_bytes().first_chunk().copied().unwrap_or(*b"XX000")
+    }
+
     /// Appends it as an ErrorResponse.
     pub(super) fn write(&self, severity: &str, out: &mut BytesMut) {
         let (detail, hint) = (self.detail.as_deref(), self.hint.as_deref());
@@ -57,6 +62,10 @@ impl From<&Error> for Refusal {
             && let Some(server) = upstream.server()
         {
             return Self::from(server);
+        }
+        if let Error::FirewallBlocked { rule, words } = error {
+            let said = format!("the firewall refused the statement (rule {rule}): {words}");
+            return Self::new(sqlstate(error), said).with_hint(sentence(FIREWALL_HINT));
         }
         let refusal = Self::new(sqlstate(error), error.to_string());
         match error {
@@ -82,11 +91,18 @@ impl From<&ServerError> for Refusal {
     }
 }
 
+/// Words as hints have them: with a capital and a full stop.
+fn sentence(words: &str) -> String {
+    let mut letters = words.chars();
+    let first = letters.next().map(|first| first.to_ascii_uppercase());
+    first.into_iter().chain(letters).chain(['.']).collect()
+}
+
 const fn sqlstate(error: &Error) -> &'static str {
     match error {
         Error::PoolTimeout { .. } | Error::QueueFull { .. } | Error::TooManyPools { .. } => "53300",
         Error::BudgetSpent { .. } => "53400",
-        Error::ProjectFixed { .. } => "42501",
+        Error::ProjectFixed { .. } | Error::FirewallBlocked { .. } => "42501",
         Error::StatementTooLong { .. } => "54000",
         Error::StatementTimeout(_) => "57014",
         Error::Stopping => "57P01",

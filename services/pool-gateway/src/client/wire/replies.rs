@@ -18,6 +18,7 @@ use super::statements::forgets_prepared;
 use crate::mirror::OK;
 use crate::pool::Standing;
 use crate::settings::PoolMode;
+use crate::tap::Outcome;
 
 /// A frame of another kind than a row is waited for as a whole up to this length; longer ones are passed on as they
 /// come.
@@ -379,7 +380,10 @@ impl Link {
             editor.copy_up_to(at);
             self.say_next(editor.out);
         }
-        let sqlstate = sqlstate_of(body);
+        let refusal = self.refused(body);
+        let sqlstate = refusal
+            .as_ref()
+            .map_or_else(|| sqlstate_of(body), |refusal| refusal.code());
         self.sqlstate = sqlstate;
         if sqlstate == *b"25006" {
             me.pool.common.members.doubt();
@@ -391,12 +395,28 @@ impl Link {
             _ => {}
         }
         self.skip(me, sqlstate);
+        if let Some(refusal) = refusal {
+            editor.copy_up_to(at);
+            refusal.write("ERROR", editor.out);
+            return Ok(Fate::Drop);
+        }
         if sqlstate == *b"57014" && std::mem::take(&mut self.overdue) {
             editor.copy_up_to(at);
             Refusal::new("57014", OVERDUE).write("ERROR", editor.out);
             return Ok(Fate::Drop);
         }
         Ok(Fate::Pass)
+    }
+
+    /// What the client is told instead of an error that the gateway has asked for.
+    fn refused(&mut self, body: &[u8]) -> Option<Box<Refusal>> {
+        match self.expected.front() {
+            // A server that goes says so whatever was asked.
+            Some(Expected::Query(ongoing) | Expected::Refused(ongoing)) if !is_last_word(body) => {
+                ongoing.refusal.clone()
+            }
+            _ => None,
+        }
     }
 
     /// The server skips everything up to the next Sync.
@@ -415,6 +435,10 @@ impl Link {
                         me.names.spare();
                     }
                     is_first = false;
+                }
+                Expected::Refused(mut ongoing) if std::mem::take(&mut is_first) => {
+                    ongoing.sqlstate = sqlstate;
+                    me.tell(&ongoing, Outcome::Refused);
                 }
                 Expected::Parse { prepared, name } => {
                     self.doubt(prepared.id);
@@ -454,6 +478,7 @@ impl Link {
                     reader.note_unknown();
                 }
             }
+            Some(Expected::Query(ongoing)) if ongoing.refusal.is_some() => me.tell(&ongoing, Outcome::Refused),
             Some(Expected::Query(ongoing)) => {
                 self.note(me, &ongoing, ongoing.sqlstate != [0; 5]);
                 me.tell_ended(&ongoing);

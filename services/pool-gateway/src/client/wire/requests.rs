@@ -22,6 +22,8 @@ const WHOLE_BIND_BYTES_MAX: usize = 32 * 1024;
 const SMALL_FRAME_BYTES_MAX: usize = 128 * 1024;
 /// PostgreSQL takes no longer frame of any kind: its length may be 0x3fff_fffe, which the tag is not counted in.
 const FRAME_BYTES_MAX: usize = 0x3fff_ffff;
+/// Bytes of the number of a function.
+const OID_BYTES: usize = 4;
 /// Room in a Parse frame besides its text: a name and 65,535 types.
 const PARSE_EXTRA_BYTES: usize = 384 * 1024;
 
@@ -95,7 +97,9 @@ fn passes_in_part(incoming: &Incoming<'_>, statement_bytes_max: usize) -> bool {
         tag::COPY_DATA => true,
         tag::BIND => incoming.bytes > WHOLE_BIND_BYTES_MAX && matches!(BindHead::read(incoming.body), Ok(Some(_))),
         tag::QUERY => incoming.bytes > statement_bytes_max,
-        tag::FUNCTION_CALL | tag::COPY_FAIL => incoming.bytes > SMALL_FRAME_BYTES_MAX,
+        // It is looked at which function is called.
+        tag::FUNCTION_CALL => incoming.bytes > SMALL_FRAME_BYTES_MAX && incoming.body.len() >= OID_BYTES,
+        tag::COPY_FAIL => incoming.bytes > SMALL_FRAME_BYTES_MAX,
         _ => false,
     }
 }
@@ -116,7 +120,9 @@ impl Link {
     ) -> Result<usize, Fatal> {
         let mut at = self.skip_to_server.min(data.len());
         self.skip_to_server -= at;
-        out.extend_from_slice(data.get(..at).unwrap_or_default());
+        if !self.drops_rest {
+            out.extend_from_slice(data.get(..at).unwrap_or_default());
+        }
         let is_copied = me.copying.is_some();
         let mut begins = is_copied && self.is_at_beginning();
         if is_copied && at > 0 {
@@ -130,6 +136,7 @@ impl Link {
             let Some(incoming) = incoming(rest, me)? else { break };
             at += incoming.frame.len();
             self.is_fresh = false;
+            self.drops_rest = false;
             self.skip_to_server = incoming.bytes - incoming.frame.len();
             if is_copied {
                 self.copy(me, incoming, std::mem::take(&mut begins));
@@ -174,17 +181,22 @@ impl Link {
                 }
                 out.extend_from_slice(incoming.frame);
             }
-            tag::FUNCTION_CALL => {
-                let statement = me.door.shapes.unread("");
-                let ongoing = me.begin(statement, 0, incoming.bytes);
-                me.journal.opaque = true;
-                self.expect(Expected::Query(ongoing));
-                out.extend_from_slice(incoming.frame);
-            }
+            tag::FUNCTION_CALL => self.function_call(me, incoming, out),
             tag::TERMINATE => me.ends = true,
             _ => out.extend_from_slice(incoming.frame),
         }
         Ok(())
+    }
+
+    fn function_call(&mut self, me: &mut ClientSide, incoming: Incoming<'_>, out: &mut BytesMut) {
+        let mut ongoing = me.begin(me.function_called(incoming.body), 0, incoming.bytes);
+        if let Err(refusal) = me.may_run(&ongoing.statement, None) {
+            return self.refuse_query(me, ongoing, refusal, out);
+        }
+        me.note_passed(&mut ongoing);
+        me.journal.opaque = true;
+        self.expect(Expected::Query(ongoing));
+        out.extend_from_slice(incoming.frame);
     }
 
     fn query(
@@ -202,14 +214,23 @@ impl Link {
             None
         };
         let text = text.as_deref();
-        let known = known.or_else(|| text.and_then(|text| me.door.shapes.at_once(text)));
+        let known = known.or_else(|| match text {
+            // What may be refused is read before it is sent, however long it is.
+            Some(text) if me.is_guarded() => Some(me.read(text)),
+            text => me.door.shapes.at_once(text?),
+        });
         let statement = known.unwrap_or_else(|| me.door.shapes.unread(text.unwrap_or_default()));
-        self.make_names_real(me, &statement, true, out);
-        self.doom_prepared(me, &statement);
         let text_hash = text.map_or(0, weir_sql::text_hash);
-        let mut ongoing = me.begin(statement, text_hash, incoming.bytes);
+        let mut ongoing = me.begin(statement.clone(), text_hash, incoming.bytes);
         ongoing.queue_wait_us = self.take_wait();
         ongoing.trace = text.and_then(|text| trace::of_text(text.as_bytes()));
+        if let Err(refusal) = me.may_run(&statement, ongoing.trace.as_deref()) {
+            self.refuse_query(me, ongoing, refusal, out);
+            return Ok(());
+        }
+        me.note_passed(&mut ongoing);
+        self.make_names_real(me, &statement, true, out);
+        self.doom_prepared(me, &statement);
         if let Some(text) = text.filter(|text| !ongoing.statement.parsed && me.door.shapes.is_long(text)) {
             ongoing.long_text = Some(text.into());
         }
@@ -281,6 +302,9 @@ impl Link {
             return Ok(());
         }
         let prepared = me.door.library.find(me.scope.id(), sql, types, &me.door.shapes);
+        if self.refuses(me, &prepared, incoming, out) {
+            return Ok(());
+        }
         self.make_names_real(me, &prepared.statement.clone(), false, out);
         let client_name = (!name.is_empty()).then(|| Box::from(name));
         let keeps = !name.is_empty() || (prepared.is_repeated() && can_stay_prepared(&prepared.statement));
@@ -302,6 +326,23 @@ impl Link {
             self.expect(Expected::SayParse { name: client_name });
         }
         Ok(())
+    }
+
+    /// Whether the firewall refuses a statement that is parsed or bound, which the client hears when it is its turn.
+    fn refuses(
+        &mut self,
+        me: &mut ClientSide,
+        prepared: &Prepared,
+        incoming: Incoming<'_>,
+        out: &mut BytesMut,
+    ) -> bool {
+        let Err(refusal) = me.may_run(&prepared.statement, prepared.trace.as_deref()) else {
+            return false;
+        };
+        let mut ongoing = me.begin(prepared.statement.clone(), prepared.text_hash, incoming.bytes);
+        ongoing.trace.clone_from(&prepared.trace);
+        self.refuse_step(me, ongoing, refusal, out);
+        true
     }
 
     /// The client gives a name for the second time: PostgreSQL itself says what it thinks of that.
@@ -380,6 +421,11 @@ impl Link {
             self.replay.give_up();
         }
         let statement = me.names.get(head.statement).cloned();
+        if let Some(prepared) = &statement
+            && self.refuses(me, prepared, incoming, out)
+        {
+            return Ok(());
+        }
         match self.server_name(me, head.statement, out) {
             Some(prepared) => {
                 let body_bytes = incoming.bytes - 5;
@@ -426,6 +472,7 @@ impl Link {
         let mut ongoing = me.begin(statement, text_hash, bytes);
         ongoing.trace = trace;
         ongoing.queue_wait_us = self.take_wait();
+        me.note_passed(&mut ongoing);
         self.expect(Expected::Execute(ongoing));
         out.extend_from_slice(incoming.frame);
         Ok(())

@@ -90,6 +90,8 @@ pub(crate) struct Seat {
     key: Box<[u8]>,
     pub(crate) who: Who,
     pub(super) policy: Mutex<Arc<Policy>>,
+    /// What the firewall does with its statements, as one number.
+    pub(super) firewall: AtomicU32,
     wishes: AtomicU32,
     waker: AtomicWaker,
     doing: AtomicU8,
@@ -285,6 +287,7 @@ impl Seats {
                 id,
                 key,
                 who,
+                firewall: AtomicU32::new(policy.firewall.packed()),
                 policy: Mutex::new(policy),
                 wishes: AtomicU32::new(0),
                 waker: AtomicWaker::new(),

@@ -11,6 +11,7 @@ use weir_pgwire::request::{self, Target, tag};
 use weir_sql::{Deed, Statement};
 
 use super::client_side::{ClientSide, Pending};
+use super::guarding::Stopped;
 use super::recalling::Recall;
 use super::refusal::Refusal;
 use super::requests::{Fatal, Incoming, incoming, protocol};
@@ -48,6 +49,10 @@ impl ClientSide {
         self.to_drop -= consumed;
         let (mut needs_server, mut waits, mut query) = (false, false, None);
         while let Some(rest) = data.get(consumed..).filter(|rest| !rest.is_empty() && !self.ends) {
+            if let Stopped::Refused(bytes) = self.stop_at_front(rest)? {
+                consumed += bytes;
+                continue;
+            }
             match self.recall(rest) {
                 Recall::Answered(bytes) => {
                     consumed += bytes;

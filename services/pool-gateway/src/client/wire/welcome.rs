@@ -161,6 +161,12 @@ fn reported(connection: &Connection) -> Reported {
 }
 
 impl Welcome {
+    /// What the server reports of a setting.
+    pub(super) fn value(&self, name: &str) -> Option<&str> {
+        let found = self.0.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
     pub(super) fn write(&self, profile: &Profile, out: &mut BytesMut) {
         let wanted = value_of(profile, APPLICATION);
         let application = clipped(wanted);
