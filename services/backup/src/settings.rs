@@ -209,6 +209,11 @@ weir_config::section! {
     }
 }
 
+/// Whether a reload takes a setting over: repositories, slots and schedules of care are opened at the start, so none is.
+pub(crate) const fn reloads(_key: &str) -> bool {
+    false
+}
+
 /// Validates the settings as the start would, and finds the cluster.
 pub fn check(sources: &Sources) -> Result<(BackupSettings, Target), Error> {
     let settings: BackupSettings = sources.section()?;

@@ -1,6 +1,6 @@
 //! Garbage collection: what nothing needs is marked, doomed a while later, and only then removed.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::plan::garbage::{self, Inventory, Needed, PLACES, Patience, Sweep};
 use crate::plan::retention::{self, LogNeeds, Rules};
 use crate::repo::state::{BackupKind, Position, State, Trash};
 use crate::repo::wal::Segment;
-use crate::repo::{self, Listed, Repository};
+use crate::repo::{self, Listed, Removal, Repository};
 
 /// So many objects are removed at once.
 const AT_ONCE: usize = 8;
@@ -58,6 +58,14 @@ pub(crate) struct Collected {
     pub wal_segments: u64,
     /// Old generations and sets of keys that were removed.
     pub old_states: u64,
+    /// Objects that the store does not let go, though nothing needs them. They are tried again in each round.
+    pub held_objects: u64,
+    /// Their bytes.
+    pub held_bytes: u64,
+    /// What the store said of one of them. Empty: it holds none.
+    pub held_reason: String,
+    /// Files of a directory that were removed because whoever wrote them was gone before they were whole.
+    pub leftovers: u64,
 }
 
 /// A round of collection. What it did is told even where it could not go on.
@@ -69,6 +77,12 @@ pub(crate) async fn collect(
     told: &mut Collected,
 ) -> Result<(), Error> {
     pace.progress().begin("collect", 0);
+    // First what takes no writing: the disk may be full.
+    told.leftovers = repository
+        .shelf()
+        .sweep(how.now_unix_ms.saturating_sub(ms(how.grace)))
+        .await?
+        .files;
     told.leases_ended = end_silent(repository, watched, how).await?;
     let begun = begin(repository).await?;
     let log = give_up_log(repository, how).await?;
@@ -235,22 +249,30 @@ async fn remove_doomed(
 ) -> Result<(), Error> {
     let doomed = repository.state().await?.doomed;
     let listed: HashSet<&str> = there.objects.iter().map(|object| object.path.as_str()).collect();
+    let mut held = Held::new();
     for part in doomed.chunks(PART) {
         // Whoever slept since may hold a list that others have done and forgotten.
         let now: HashSet<Trash> = repository.state().await?.doomed.into_iter().collect();
         let part: Vec<&Trash> = part.iter().filter(|trash| now.contains(*trash)).collect();
-        remove(repository, part.iter().map(|trash| trash.path.clone()).collect(), pace).await?;
-        let removed = part.iter().filter(|trash| listed.contains(trash.path.as_str()));
-        for trash in removed {
-            told.removed_objects += 1;
-            told.removed_bytes += trash.bytes;
-            pace.progress().add(trash.bytes);
+        let paths = part.iter().map(|trash| trash.path.clone()).collect();
+        let kept = remove(repository, paths, pace).await?;
+        for trash in part.iter().filter(|trash| listed.contains(trash.path.as_str())) {
+            match kept.get(&trash.path) {
+                Some(reason) => told.hold(trash.bytes, reason),
+                None => {
+                    told.removed_objects += 1;
+                    told.removed_bytes += trash.bytes;
+                    pace.progress().add(trash.bytes);
+                }
+            }
         }
+        held.extend(kept);
     }
     if doomed.is_empty() {
         return Ok(());
     }
-    let removed: HashSet<String> = doomed.into_iter().map(|trash| trash.path).collect();
+    let removed = doomed.into_iter().map(|trash| trash.path);
+    let removed: HashSet<String> = removed.filter(|path| !held.contains_key(path)).collect();
     let mut tried = repository.state().await?;
     if garbage::forget(&mut tried, &removed, there, patience) > 0 {
         let forgotten = repository.change(|state| Ok(garbage::forget(state, &removed, there, patience)));
@@ -259,14 +281,43 @@ async fn remove_doomed(
     Ok(())
 }
 
-async fn remove(repository: &Repository, paths: Vec<String>, pace: &Pace) -> Result<(), Error> {
+/// What a store does not let go, by path, with what it said.
+type Held = HashMap<String, String>;
+
+impl Collected {
+    fn hold(&mut self, bytes: u64, reason: &str) {
+        self.held_objects += 1;
+        self.held_bytes += bytes;
+        reason.clone_into(&mut self.held_reason);
+    }
+}
+
+/// Removes what the store lets go; what it does not is told.
+async fn remove(repository: &Repository, paths: Vec<String>, pace: &Pace) -> Result<Held, Error> {
     let removals = futures_util::stream::iter(paths).map(|path| async move {
         if pace.stop().is_cancelled() {
             return Err(Error::Stopped);
         }
-        Ok(repository.shelf().delete(&path).await?)
+        Ok(match repository.shelf().remove(&path).await? {
+            Removal::Gone => None,
+            Removal::Held(reason) => Some((path, reason)),
+        })
     });
-    removals.buffer_unordered(AT_ONCE).try_collect::<()>().await
+    let mut removals = removals.buffer_unordered(AT_ONCE);
+    let mut held = Held::new();
+    while let Some(removed) = removals.try_next().await? {
+        held.extend(removed);
+    }
+    if let Some((path, reason)) = held.iter().next() {
+        tracing::warn!(
+            repository = repository.name(),
+            objects = held.len(),
+            path,
+            reason,
+            "a store does not let go what nothing needs"
+        );
+    }
+    Ok(held)
 }
 
 /// Log that is not needed.
@@ -339,15 +390,22 @@ async fn remove_log(
         .iter()
         .partition(|object| there.is_locked(object.modified_unix_ms));
     told.locked_bytes += locked.iter().map(|object| object.bytes).sum::<u64>();
-    remove(
-        repository,
-        free.iter().map(|object| object.path.clone()).collect(),
-        pace,
-    )
-    .await?;
-    told.removed_objects += free.len() as u64;
-    told.removed_bytes += free.iter().map(|object| object.bytes).sum::<u64>();
-    told.wal_segments = if locked.is_empty() { old.segments } else { 0 };
+    let paths = free.iter().map(|object| object.path.clone()).collect();
+    let held = remove(repository, paths, pace).await?;
+    for object in free {
+        match held.get(&object.path) {
+            Some(reason) => told.hold(object.bytes, reason),
+            None => {
+                told.removed_objects += 1;
+                told.removed_bytes += object.bytes;
+            }
+        }
+    }
+    told.wal_segments = if locked.is_empty() && held.is_empty() {
+        old.segments
+    } else {
+        0
+    };
     Ok(())
 }
 
@@ -362,8 +420,15 @@ async fn remove_old_states(
         if pace.stop().is_cancelled() {
             return Err(Error::Stopped);
         }
-        repository.shelf().delete(&repo::generation_path(number)).await?;
+        if let Removal::Held(reason) = repository.shelf().remove(&repo::generation_path(number)).await? {
+            // They go in order: this one keeps all that come after it.
+            told.hold(0, &reason);
+            break;
+        }
         told.old_states += 1;
+    }
+    if told.old_states > 0 {
+        repository.shelf().settle("generations").await?;
     }
     repository.reload_keys().await?;
     let state = repository.state().await?;
@@ -371,9 +436,12 @@ async fn remove_old_states(
     let in_use = state.keys.min(repository.keys().number);
     for set in repository.shelf().list("keys").await? {
         let is_old = numbered(&set).is_some_and(|(number, _)| number < in_use);
-        if is_old && !there.is_locked(set.modified_unix_ms) {
-            repository.shelf().delete(&set.path).await?;
-            told.old_states += 1;
+        if !is_old || there.is_locked(set.modified_unix_ms) {
+            continue;
+        }
+        match repository.shelf().remove(&set.path).await? {
+            Removal::Gone => told.old_states += 1,
+            Removal::Held(reason) => told.hold(set.bytes, &reason),
         }
     }
     Ok(())

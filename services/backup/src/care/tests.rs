@@ -2,9 +2,11 @@
 
 mod copies;
 mod corruption;
+mod full;
 mod keeping;
 mod model;
 mod rounds;
+mod steps;
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;

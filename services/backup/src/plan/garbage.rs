@@ -206,7 +206,14 @@ pub(crate) fn sweep(
             && is_free
             && there.now_unix_ms().saturating_sub(since) >= patience.grace_ms
     };
-    let (due, waiting): (Vec<Trash>, Vec<Trash>) = state.trash.drain(..).partition(is_due);
+    // What a store does not let go stays doomed, and must not pile up in the state.
+    let mut room = MARKED_MAX.saturating_sub(state.doomed.len());
+    let is_next = |trash: &Trash| {
+        let is_next = is_due(trash) && room > 0;
+        room -= usize::from(is_next);
+        is_next
+    };
+    let (due, waiting): (Vec<Trash>, Vec<Trash>) = state.trash.drain(..).partition(is_next);
     found.doomed = due.len();
     let generation = state.generation + 1;
     state

@@ -121,10 +121,9 @@ async fn hold(repository: &Repository, project: &str, identity: Identity, yields
             repository.shelf().delete(&path).await?;
             load(repository, project, &held).await
         }
-        Err(error) => {
-            repository.shelf().delete(&path).await?;
-            Err(error.into())
-        }
+        // The change may have been made, and only its answer lost: then the state names the key. One that it does not name
+        // is unused, and goes with the project's.
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -157,12 +157,20 @@ async fn remove(repository: &Repository, project: &str) -> Result<(), Error> {
         .backups
         .iter()
         .filter(|entry| is_export(entry, project) && entry.state() == BackupState::Shredded);
+    // What is destroyed must not be back after a loss of power.
+    let mut folders = vec![keys::folder(project)];
     for entry in shredded {
         let objects = repository.shelf().list(&index::folder(&entry.id)).await?;
+        if !objects.is_empty() {
+            folders.push(index::folder(&entry.id));
+        }
         paths.extend(objects.into_iter().map(|object| object.path));
     }
     for path in paths {
         repository.shelf().delete(&path).await?;
+    }
+    for folder in folders {
+        repository.shelf().settle(&folder).await?;
     }
     Ok(())
 }

@@ -47,6 +47,7 @@ struct Inner {
     random: Mutex<fastrand::Rng>,
     gone: AtomicBool,
     overwrites: AtomicBool,
+    holds: AtomicBool,
     yields: AtomicBool,
 }
 
@@ -61,6 +62,7 @@ impl Faulty {
             random: Mutex::new(fastrand::Rng::with_seed(seed)),
             gone: AtomicBool::new(false),
             overwrites: AtomicBool::new(false),
+            holds: AtomicBool::new(false),
             yields: AtomicBool::new(false),
         }))
     }
@@ -88,6 +90,11 @@ impl Faulty {
     /// Overwrites what it is told to create.
     pub(crate) fn overwrite(&self) {
         self.0.overwrites.store(true, Ordering::SeqCst);
+    }
+
+    /// Lets nothing go that is there, as a lock or a policy of the store's does.
+    pub(crate) fn hold(&self, holds: bool) {
+        self.0.holds.store(holds, Ordering::SeqCst);
     }
 
     /// Lets others go before each request, now and then.
@@ -194,6 +201,12 @@ impl ObjectStore for Faulty {
             let faulty = faulty.clone();
             async move {
                 let location = location?;
+                if faulty.0.holds.load(Ordering::SeqCst) {
+                    return Err(object_store::Error::PermissionDenied {
+                        path: location.to_string(),
+                        source: "it is locked".into(),
+                    });
+                }
                 let one = futures_util::stream::iter([Ok(location.clone())]).boxed();
                 let mut deleting = faulty.0.store.delete_stream(one);
                 faulty

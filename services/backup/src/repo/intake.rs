@@ -115,7 +115,13 @@ impl Intake {
 
     /// What an earlier attempt stored is not stored again.
     async fn resume(&self) -> Result<(), Error> {
-        for listed in self.repository.shelf().list(&format!("packs/{}", self.id)).await? {
+        let folder = format!("packs/{}", self.id);
+        let left = self.repository.shelf().list(&folder).await?;
+        if !left.is_empty() {
+            // Whoever put them may have been cut off before they were sure to stay.
+            self.repository.shelf().settle(&folder).await?;
+        }
+        for listed in left {
             let chunks = match self.list_of(&listed.path, listed.bytes).await {
                 Ok(chunks) => chunks,
                 // What was cut off is not used, and collected later.

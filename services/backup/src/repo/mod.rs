@@ -5,6 +5,8 @@
 
 pub(crate) mod chunk;
 pub(crate) mod codec;
+pub(crate) mod directory;
+pub(crate) mod disk;
 mod error;
 pub(crate) mod intake;
 pub(crate) mod keys;
@@ -23,8 +25,10 @@ pub(crate) mod faulty;
 #[cfg(test)]
 mod kills;
 #[cfg(test)]
+pub(crate) mod shaky;
+#[cfg(test)]
 pub(crate) mod tests;
 
 pub(crate) use error::Error;
 pub(crate) use repository::{FORMAT, Repository, Seen, check_format, generation_path};
-pub(crate) use shelf::{Listed, Put, Shelf};
+pub(crate) use shelf::{Listed, Put, Removal, Shelf};

@@ -8,6 +8,7 @@
 //! it was removed, and that the first number with nothing under it is the end. Whoever slept for so long that the
 //! generation it knows is gone, begins anew at `HEAD`.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -42,6 +43,8 @@ struct Inner {
     keys: RwLock<Arc<Keys>>,
     clock: Clock,
     latest: Mutex<Option<Arc<Generation>>>,
+    /// A generation may be there that was not seen to last.
+    unsure: AtomicBool,
 }
 
 /// A state that is there, and the hash of its object.
@@ -111,6 +114,10 @@ impl Repository {
             return Err(Error::Unfit(shelf.name().to_owned()));
         }
         let keys = latest_keys(&shelf, &wrapping, &id).await?;
+        if let Err(error) = shelf.settle("generations").await {
+            // Whoever wrote the last one may not have seen it last. It can be read all the same.
+            tracing::warn!(repository = shelf.name(), error = %error, "a repository cannot be written through");
+        }
         let repository = Self(Arc::new(Inner {
             shelf,
             id,
@@ -118,6 +125,7 @@ impl Repository {
             keys: RwLock::new(Arc::new(keys)),
             clock,
             latest: Mutex::new(None),
+            unsure: AtomicBool::new(false),
         }));
         let generation = repository.latest().await?;
         if let Some(seen) = seen {
@@ -253,6 +261,10 @@ impl Repository {
 
     /// The newest generation.
     pub(crate) async fn latest(&self) -> Result<Arc<Generation>, Error> {
+        if self.0.unsure.load(Ordering::Acquire) {
+            self.0.shelf.settle("generations").await?;
+            self.0.unsure.store(false, Ordering::Release);
+        }
         let known = self.known();
         let at_least = known.as_ref().map_or(0, |known| known.state.generation);
         let mut from = known;
@@ -441,8 +453,13 @@ impl Repository {
         let path = generation_path(number);
         let sealed = self.sealed(Kind::Generation, &path, &state.encode_to_vec())?;
         let hash = *blake3::hash(&sealed).as_bytes();
-        if self.0.shelf.put_new(&path, sealed).await? == Put::Exists {
-            return Ok(false);
+        match self.0.shelf.put_new(&path, sealed).await {
+            Ok(Put::Made) => {}
+            Ok(Put::Exists) => return Ok(false),
+            Err(error) => {
+                self.0.unsure.store(true, Ordering::Release);
+                return Err(error);
+            }
         }
         // Whoever slept since it looked may have found the place of one that was there and removed since.
         if !self.still_has(basis).await? {

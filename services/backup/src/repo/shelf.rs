@@ -11,9 +11,13 @@ use object_store::path::Path;
 use object_store::{GetOptions, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPayload};
 
 use super::Error;
+use super::directory::{Directory, Swept};
 
 /// How long one request may take, repetitions by the store's client included.
 const REQUEST_WITHIN: Duration = Duration::from_secs(120);
+
+/// An object that is there when it is put, and is not when it is read, is put so often.
+const CONTENDED_TRIES: u32 = 5;
 
 /// A store, and the part of it that belongs to one repository. Cheap to clone.
 #[derive(Clone)]
@@ -23,6 +27,8 @@ pub(crate) struct Shelf {
     /// The repository's name, for errors.
     name: Arc<str>,
     near: bool,
+    /// Where it is one of this machine.
+    directory: Option<Directory>,
 }
 
 /// An object that is there.
@@ -45,6 +51,15 @@ pub(crate) enum Put {
     Exists,
 }
 
+/// What became of an object that was to go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Removal {
+    /// It is not there any more.
+    Gone,
+    /// The store does not let it go: a lock, a policy or a missing permission. What it said.
+    Held(String),
+}
+
 impl fmt::Debug for Shelf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Shelf({})", self.name)
@@ -59,6 +74,15 @@ impl Shelf {
             root,
             name: name.into(),
             near,
+            directory: None,
+        }
+    }
+
+    /// A directory of this machine.
+    pub(crate) fn in_directory(directory: Directory, name: &str) -> Self {
+        Self {
+            directory: Some(directory.clone()),
+            ..Self::new(Arc::new(directory), Path::default(), name, true)
         }
     }
 
@@ -74,18 +98,29 @@ impl Shelf {
 
     /// Puts an object that nobody may have put before.
     pub(crate) async fn put_new(&self, path: &str, bytes: Bytes) -> Result<Put, Error> {
-        let (at, options) = (self.at(path), PutOptions::from(PutMode::Create));
-        let put = self.store.put_opts(&at, PutPayload::from_bytes(bytes.clone()), options);
-        match self.in_time(put).await {
-            Ok(_) => Ok(Put::Made),
-            Err(Failure::There) if self.holds(path, &bytes).await? => Ok(Put::Made),
-            Err(Failure::There) => Ok(Put::Exists),
-            Err(failure) => Err(self.failed(path, failure)),
+        for _ in 0..CONTENDED_TRIES {
+            let (at, options) = (self.at(path), PutOptions::from(PutMode::Create));
+            let put = self.store.put_opts(&at, PutPayload::from_bytes(bytes.clone()), options);
+            match self.in_time(put).await {
+                Ok(_) => return Ok(Put::Made),
+                Err(Failure::There) => match self.find(path).await? {
+                    Some(there) if there == bytes => return Ok(Put::Made),
+                    Some(_) => return Ok(Put::Exists),
+                    // It was removed since, or several put it at once and none could.
+                    None => {}
+                },
+                Err(failure) => return Err(self.failed(path, failure)),
+            }
         }
+        Err(self.failed(path, Failure::Contended))
     }
 
     /// Whether the store refuses to create what is there already.
     pub(crate) async fn creates_only(&self, path: &str, bytes: Bytes) -> Result<bool, Error> {
+        if self.directory.is_some() {
+            // It cannot do otherwise, and may be full: what is in it can be read all the same.
+            return Ok(true);
+        }
         let (at, options) = (self.at(path), PutOptions::from(PutMode::Create));
         let put = self.store.put_opts(&at, PutPayload::from_bytes(bytes), options);
         match self.in_time(put).await {
@@ -168,9 +203,19 @@ impl Shelf {
 
     /// Removes an object. One that is not there counts as removed.
     pub(crate) async fn delete(&self, path: &str) -> Result<(), Error> {
+        match self.remove(path).await? {
+            Removal::Gone => Ok(()),
+            Removal::Held(reason) => Err(self.failed(path, Failure::Denied(reason))),
+        }
+    }
+
+    /// The same; says so where the store answers that it holds the object.
+    pub(crate) async fn remove(&self, path: &str) -> Result<Removal, Error> {
         let at = self.at(path);
         match self.in_time(self.store.delete(&at)).await {
-            Ok(()) | Err(Failure::Gone) => Ok(()),
+            Ok(()) | Err(Failure::Gone) => Ok(Removal::Gone),
+            Err(Failure::Denied(reason)) => Ok(Removal::Held(reason)),
+            Err(Failure::There) => Ok(Removal::Held(format!("{path} is held"))),
             Err(failure) => Err(self.failed(path, failure)),
         }
     }
@@ -191,8 +236,24 @@ impl Shelf {
         })
     }
 
-    async fn holds(&self, path: &str, bytes: &Bytes) -> Result<bool, Error> {
-        Ok(self.find(path).await?.as_ref() == Some(bytes))
+    /// Has what was done below a prefix last, whoever did it: what is there, and what is not. A store that is no directory
+    /// answers only when it does.
+    pub(crate) async fn settle(&self, prefix: &str) -> Result<(), Error> {
+        let Some(directory) = &self.directory else {
+            return Ok(());
+        };
+        let settled = self.in_time(directory.settle(&self.at(prefix))).await;
+        settled.map_err(|failure| self.failed(prefix, failure))
+    }
+
+    /// Removes what writers left half done that are gone; what was written to since then stays. Only a directory shows
+    /// anything half done.
+    pub(crate) async fn sweep(&self, since_unix_ms: i64) -> Result<Swept, Error> {
+        let Some(directory) = &self.directory else {
+            return Ok(Swept::default());
+        };
+        let swept = self.in_time(directory.sweep(since_unix_ms)).await;
+        swept.map_err(|failure| self.failed("", failure))
     }
 
     async fn in_time<T>(&self, request: impl Future<Output = object_store::Result<T>>) -> Result<T, Failure> {
@@ -202,6 +263,7 @@ impl Shelf {
             Ok(Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. })) => {
                 Err(Failure::There)
             }
+            Ok(Err(error @ object_store::Error::PermissionDenied { .. })) => Err(Failure::Denied(told(&error))),
             Ok(Err(error)) => Err(Failure::Other(told(&error))),
             Err(_) => Err(Failure::Other(format!("no answer within {REQUEST_WITHIN:?}"))),
         }
@@ -218,7 +280,11 @@ impl Shelf {
                 repository,
                 reason: format!("{path} is there already"),
             },
-            Failure::Other(reason) => Error::Store { repository, reason },
+            Failure::Contended => Error::Store {
+                repository,
+                reason: format!("{path} was put by several at once, and is not there"),
+            },
+            Failure::Denied(reason) | Failure::Other(reason) => Error::Store { repository, reason },
         }
     }
 }
@@ -226,6 +292,9 @@ impl Shelf {
 enum Failure {
     Gone,
     There,
+    /// Others put the same at the same time, and nothing came of it.
+    Contended,
+    Denied(String),
     Other(String),
 }
 

@@ -6,17 +6,17 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use object_store::aws::{AmazonS3Builder, S3ConditionalPut};
+use object_store::aws::{AmazonS3Builder, Checksum, S3ConditionalPut};
 use object_store::azure::MicrosoftAzureBuilder;
 use object_store::client::{ClientConfigKey, HttpClient, HttpConnector};
 use object_store::gcp::GoogleCloudStorageBuilder;
-use object_store::local::LocalFileSystem;
 use object_store::{BackoffConfig, ClientOptions, ObjectStore, RetryConfig};
 use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore};
 use weir_model::Secret;
 
 use super::Shelf;
+use super::directory::Directory;
 
 /// A connection is made within this, or not.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
@@ -139,15 +139,16 @@ impl Place {
     fn directory(&self, directory: &Path) -> Result<Shelf, String> {
         let failed = |error: String| format!("{}: {error}", directory.display());
         std::fs::create_dir_all(directory).map_err(|error| failed(error.to_string()))?;
-        let store = LocalFileSystem::new_with_prefix(directory).map_err(|error| failed(error.to_string()))?;
-        let store = Arc::new(store.with_fsync(true));
-        Ok(Shelf::new(store, object_store::path::Path::default(), &self.name, true))
+        let store = Directory::of(directory).map_err(|error| failed(error.to_string()))?;
+        Ok(Shelf::in_directory(store, &self.name))
     }
 
     fn s3(&self, bucket: &str, connector: Connector) -> Result<Arc<dyn ObjectStore>, String> {
         let mut builder = AmazonS3Builder::new()
             .with_bucket_name(bucket)
             .with_conditional_put(S3ConditionalPut::ETagMatch)
+            // What is put under a lock has to bring one; and whatever changes on its way there is refused.
+            .with_checksum_algorithm(Checksum::SHA256)
             .with_disable_bulk_delete(true)
             .with_allow_http(self.allow_http)
             .with_retry(repetition())
@@ -282,6 +283,12 @@ impl Connector {
             .build()?;
         Ok(client)
     }
+}
+
+/// A client that speaks without TLS too.
+#[cfg(test)]
+pub(crate) fn plain_client() -> reqwest::Client {
+    Connector(roots_of(Vec::new())).client(true).unwrap()
 }
 
 #[cfg(test)]

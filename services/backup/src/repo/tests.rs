@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use object_store::local::LocalFileSystem;
-use object_store::path::Path;
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 use uuid::Uuid;
@@ -11,6 +9,7 @@ use weir_model::Clock;
 
 use super::chunk::{CHUNK_BYTES, Chunk, ChunkList};
 use super::codec::Compression;
+use super::directory::Directory;
 use super::intake::Intake;
 use super::keys::Wrapping;
 use super::manifest::{FileEntry, Manifest};
@@ -23,8 +22,7 @@ const KEY: [u8; 32] = [5; 32];
 
 /// A shelf in a directory.
 pub(crate) fn shelf_in(dir: &TempDir) -> Shelf {
-    let store = LocalFileSystem::new_with_prefix(dir.path()).unwrap();
-    Shelf::new(Arc::new(store), Path::default(), "test", true)
+    Shelf::in_directory(Directory::of(dir.path()).unwrap(), "test")
 }
 
 /// A repository in a directory.

@@ -173,6 +173,12 @@ impl Repository {
         }
     }
 
+    /// Has what there is of a segment, and of those before it, last: whoever put it may have been cut off before that.
+    pub(crate) async fn settle_segment(&self, segment: Segment) -> Result<(), Error> {
+        self.shelf().settle(&format!("{}/whole", segment.directory())).await?;
+        self.shelf().settle(&segment.pieces()).await
+    }
+
     /// The spans of the pieces of a segment that are there, in order.
     pub(crate) async fn pieces(&self, segment: Segment) -> Result<Vec<(u64, u64)>, Error> {
         let listed = self.shelf().list(&segment.pieces()).await?;

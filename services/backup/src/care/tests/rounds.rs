@@ -342,6 +342,49 @@ async fn a_lock_holds_things_back_and_says_so() {
 }
 
 #[tokio::test]
+async fn what_a_store_does_not_let_go_is_told_and_tried_again_and_costs_nothing_else() {
+    let store = in_memory(1);
+    let repository = process(&store).await.unwrap();
+    let (ledger, backups) = three(&repository).await;
+    for _ in 0..120 {
+        repository.change(|_| Ok(())).await.unwrap();
+    }
+    renew(&repository).await.unwrap();
+    give_up(&repository, &backups[1].id).await.unwrap();
+    round(&repository, &at_once()).await.unwrap();
+    renew(&repository).await.unwrap();
+    for _ in 0..20 {
+        repository.change(|_| Ok(())).await.unwrap();
+    }
+    store.hold(true);
+    for _ in 0..2 {
+        let told = round(&repository, &at_once()).await.unwrap();
+        // The manifest and the pack, the oldest generation, and the set of keys before this one.
+        assert_eq!(
+            (told.held_objects, told.removed_objects, told.old_states),
+            (4, 0, 0),
+            "{told:?}"
+        );
+        assert!(
+            told.held_bytes > 500 && told.held_reason.contains("it is locked"),
+            "{told:?}"
+        );
+    }
+    assert_eq!(ledger.check(&repository, "held").await.len(), 2);
+    assert_eq!(
+        repository.state().await.unwrap().doomed.len(),
+        2,
+        "they are not forgotten"
+    );
+    store.hold(false);
+    let told = round(&repository, &at_once()).await.unwrap();
+    assert_eq!((told.held_objects, told.removed_objects), (0, 2), "{told:?}");
+    assert!(told.old_states > 20, "{told:?}");
+    assert_eq!(repository.state().await.unwrap().doomed.len(), 0);
+    assert!(verify(&repository, &pace()).await.unwrap().damage.is_empty());
+}
+
+#[tokio::test]
 async fn keys_are_made_anew_while_a_backup_runs() {
     let store = in_memory(1);
     let (writer, rotator) = (process(&store).await.unwrap(), process(&store).await.unwrap());

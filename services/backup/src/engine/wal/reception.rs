@@ -108,6 +108,7 @@ impl Reception<'_> {
                 server.identity.system_identifier,
             );
             let open = Segment::at(timeline, at.lsn, server.segment_bytes);
+            first.settle_segment(open).await?;
             let known = whereabouts::known(first, open).await?;
             let from = Lsn(open.start());
             match link_here.replicate_physical(Some(self.slot()), from, timeline).await {

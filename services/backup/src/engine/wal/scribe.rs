@@ -261,6 +261,7 @@ impl Scribe<'_> {
                 continue;
             }
             let open = Segment::at(self.tail.timeline(), base, self.segment_bytes);
+            self.repository.settle_segment(open).await?;
             let known = whereabouts::known(&self.repository, open).await?;
             self.pieces = Pieces::found(open, self.repository.pieces(open).await?);
             let at = base + known.len() as u64;

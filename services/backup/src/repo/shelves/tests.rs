@@ -1,5 +1,7 @@
 //! Addresses, secrets that are not shown, and a real S3 server, with and without TLS.
 
+mod locks;
+
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -139,18 +141,60 @@ impl Moto {
     }
 
     fn place(&self, dir: &TempDir, secret: &str) -> Place {
-        let file = dir.path().join("secret");
-        std::fs::write(&file, format!("{secret}\n")).unwrap();
-        Place {
-            name: "cloud".to_owned(),
-            url: "s3://bucket/some/where".to_owned(),
-            endpoint: Some(format!("{}://localhost:{}", self.scheme, self.port)),
-            access_key_id: Some("test".to_owned()),
-            secret_file: Some(file),
-            allow_http: self.scheme == "http",
-            ..Place::default()
-        }
+        place_at(dir, secret, self.scheme, self.port)
     }
+}
+
+fn place_at(dir: &TempDir, secret: &str, scheme: &str, port: u16) -> Place {
+    let file = dir.path().join("secret");
+    std::fs::write(&file, format!("{secret}\n")).unwrap();
+    Place {
+        name: "cloud".to_owned(),
+        url: "s3://bucket/some/where".to_owned(),
+        endpoint: Some(format!("{scheme}://localhost:{port}")),
+        access_key_id: Some("test".to_owned()),
+        secret_file: Some(file),
+        allow_http: scheme == "http",
+        ..Place::default()
+    }
+}
+
+/// Answers one request, and says what its head was.
+fn heard(listener: &std::net::TcpListener) -> String {
+    use std::io::{Read as _, Write as _};
+    let (mut stream, _) = listener.accept().unwrap();
+    let (mut head, mut byte) = (Vec::new(), [0]);
+    while !head.ends_with(b"\r\n\r\n") {
+        stream.read_exact(&mut byte).unwrap();
+        head.push(byte[0]);
+    }
+    let head = String::from_utf8(head).unwrap().to_lowercase();
+    let length = head
+        .split_once("content-length: ")
+        .unwrap()
+        .1
+        .split_once('\r')
+        .unwrap()
+        .0;
+    stream.read_exact(&mut vec![0; length.parse().unwrap()]).unwrap();
+    let answer = "HTTP/1.1 200 OK\r\netag: \"1\"\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+    stream.write_all(answer.as_bytes()).unwrap();
+    head
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_put_on_s3_is_created_only_and_brings_a_checksum() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let shelf = place_at(&dir, "hunter2", "http", port).shelf().unwrap();
+    let server = tokio::task::spawn_blocking(move || heard(&listener));
+    assert_eq!(shelf.put_new("x", "content".into()).await.unwrap(), Put::Made);
+    let head = server.await.unwrap();
+    assert!(head.contains("if-none-match: *\r\n"), "{head}");
+    // Of "content".
+    let sum = "x-amz-checksum-sha256: 7XACtDnprIRfIjV9giusFERzD722AW0+yUMil7nsn3M=";
+    assert!(head.contains(&sum.to_lowercase()), "{head}");
 }
 
 async fn opened(shelf: Shelf) -> Result<Repository, Error> {

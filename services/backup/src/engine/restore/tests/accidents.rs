@@ -3,10 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 use std::time::Duration;
 
-use object_store::local::LocalFileSystem;
 use serde::{Deserialize, Serialize};
 use weir_model::Clock;
 use weir_testkit::eventually;
@@ -14,6 +12,7 @@ use weir_testkit::eventually;
 use super::super::testing::{pictured, unhurried};
 use super::super::{FileOptions, files};
 use super::directories::{World, assert_restored, assert_same, first_difference};
+use crate::repo::directory::Directory;
 use crate::repo::keys::Wrapping;
 use crate::repo::{Repository, Shelf};
 
@@ -32,8 +31,7 @@ const PROCESS: &str = "engine::restore::tests::accidents::a_process_that_restore
 #[ignore = "another test starts it as a process of its own, and kills it"]
 async fn a_process_that_restores() {
     let order: Order = serde_json::from_slice(&fs::read(ORDER).unwrap()).unwrap();
-    let store = LocalFileSystem::new_with_prefix(&order.repository).unwrap();
-    let shelf = Shelf::new(Arc::new(store), object_store::path::Path::default(), "test", true);
+    let shelf = Shelf::in_directory(Directory::of(&order.repository).unwrap(), "test");
     let opened = Repository::find(shelf, Wrapping::of(vec![[5; 32]]), Clock::system(), None).await;
     let repository = opened.unwrap().unwrap();
     let entry = repository.state().await.unwrap().backups.pop().unwrap();

@@ -6,14 +6,15 @@ mod kill;
 mod measure;
 mod repositories;
 mod servers;
+mod steps;
 mod store;
+mod stores;
 
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use object_store::local::LocalFileSystem;
 use object_store::path::Path as StorePath;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
@@ -30,6 +31,7 @@ use super::{Log, lead};
 use crate::cluster::Cluster;
 use crate::keeper::Keeper;
 use crate::metrics::Metrics;
+use crate::repo::directory::Directory;
 use crate::repo::keys::Wrapping;
 use crate::repo::state::Position;
 use crate::repo::wal::{Held, Segment};
@@ -73,7 +75,7 @@ impl World {
 
     async fn in_dirs(dirs: Vec<TempDir>, url: &str, change: impl FnOnce(&mut BackupSettings)) -> Self {
         let mut settings: BackupSettings = Sources::load(None, []).unwrap().section().unwrap();
-        settings.repositories = Tables(dirs.iter().enumerate().map(|(at, dir)| file(at, dir)).collect());
+        settings.repositories = Tables(dirs.iter().enumerate().map(|(at, dir)| file(at, dir.path())).collect());
         settings.encryption = false;
         change(&mut settings);
         let (keeper, moods) = keeper(settings, url, &dirs).await;
@@ -152,10 +154,10 @@ impl World {
     }
 }
 
-fn file(at: usize, dir: &TempDir) -> FileRepository {
+fn file(at: usize, dir: &std::path::Path) -> FileRepository {
     FileRepository {
         name: format!("r{at}"),
-        url: format!("file://{}", dir.path().display()),
+        url: format!("file://{}", dir.display()),
         key_file: None,
         old_key_files: Vec::new(),
         endpoint: None,
@@ -168,14 +170,22 @@ fn file(at: usize, dir: &TempDir) -> FileRepository {
 }
 
 async fn keeper(settings: BackupSettings, url: &str, dirs: &[TempDir]) -> (Arc<Keeper>, Vec<Arc<Moody>>) {
-    let repositories = Repositories::of(&settings, Clock::system());
-    let mut moods = Vec::new();
+    let (mut moods, mut all) = (Vec::new(), Vec::new());
     for (at, dir) in dirs.iter().enumerate() {
         let mood = Arc::new(Moody::new(dir.path()));
         let shelf = Shelf::new(mood.clone(), StorePath::default(), &format!("r{at}"), true);
         let opened = Repository::open(shelf, Wrapping::open_to_all(), "main", Clock::system(), None).await;
-        repositories.stand_in(&format!("r{at}"), opened.unwrap()).await;
+        all.push(opened.unwrap());
         moods.push(mood);
+    }
+    (keeper_of(settings, url, all).await, moods)
+}
+
+/// A keeper of repositories that are open.
+async fn keeper_of(settings: BackupSettings, url: &str, all: Vec<Repository>) -> Arc<Keeper> {
+    let repositories = Repositories::of(&settings, Clock::system());
+    for (at, repository) in all.into_iter().enumerate() {
+        repositories.stand_in(&format!("r{at}"), repository).await;
     }
     let options = StoreOptions {
         url: Secret::new(url),
@@ -193,12 +203,11 @@ async fn keeper(settings: BackupSettings, url: &str, dirs: &[TempDir]) -> (Arc<K
         config_file: None,
         settings,
     };
-    (Arc::new(keeper), moods)
+    Arc::new(keeper)
 }
 
 async fn opened(dir: &TempDir) -> Repository {
-    let store = LocalFileSystem::new_with_prefix(dir.path()).unwrap();
-    let shelf = Shelf::new(Arc::new(store), StorePath::default(), "test", true);
+    let shelf = Shelf::in_directory(Directory::of(dir.path()).unwrap(), "test");
     let opened = Repository::find(shelf, Wrapping::open_to_all(), Clock::system(), None).await;
     opened.unwrap().expect("a repository is there")
 }

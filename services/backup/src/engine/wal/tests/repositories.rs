@@ -79,8 +79,7 @@ async fn safe_means_safe_in_every_repository_that_keeps_up() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn other_content_under_the_same_name_is_refused_and_the_same_is_not() {
     let dir = tempfile::tempdir().unwrap();
-    let store = LocalFileSystem::new_with_prefix(dir.path()).unwrap();
-    let shelf = Shelf::new(Arc::new(store), StorePath::default(), "test", true);
+    let shelf = Shelf::in_directory(Directory::of(dir.path()).unwrap(), "test");
     let made = Repository::open(shelf, Wrapping::open_to_all(), "main", Clock::system(), None).await;
     let repository = made.unwrap();
     let segment = Segment::at(1, 0x300_0000, 1 << 20);

@@ -7,13 +7,14 @@ use std::pin::Pin;
 
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
-use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{
     CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMultipartOptions,
     PutOptions, PutPayload, PutResult, Result,
 };
 use tokio::sync::watch;
+
+use crate::repo::directory::Directory;
 
 type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
 
@@ -32,14 +33,14 @@ pub(super) enum Mood {
 /// A directory behind a mood.
 #[derive(Debug)]
 pub(super) struct Moody {
-    store: LocalFileSystem,
+    store: Directory,
     mood: watch::Sender<Mood>,
 }
 
 impl Moody {
     pub(super) fn new(dir: &FilePath) -> Self {
         Self {
-            store: LocalFileSystem::new_with_prefix(dir).unwrap().with_fsync(true),
+            store: Directory::of(dir).unwrap(),
             mood: watch::Sender::new(Mood::Well),
         }
     }
