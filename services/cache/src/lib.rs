@@ -43,9 +43,10 @@ pub fn migrations() -> Vec<Migrations> {
 /// What is known of the cache service without starting it.
 pub const SERVICE: Service = Service {
     name: "cache",
-    sections: || vec![SectionInfo::of::<CacheSettings>()],
+    sections: || weir_footing::with_own_sections(SectionInfo::of::<CacheSettings>()),
     metrics: || weir_footing::with_own_metrics(Metrics::describe()),
     check: |sources| check(sources).and_then(|_| Bus::check(sources)),
+    reloads: settings::reloads,
 };
 
 /// Starts the cache service on its ground: ports first, then what serves them.

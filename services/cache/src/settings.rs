@@ -82,6 +82,11 @@ impl CacheSettings {
     }
 }
 
+/// Whether a reload takes a setting over.
+pub(crate) fn reloads(key: &str) -> bool {
+    key == "cache.rules"
+}
+
 /// Validates the settings as the start would, and finds the database.
 pub fn check(sources: &Sources) -> Result<(CacheSettings, Target), Error> {
     let settings: CacheSettings = sources.section()?;

@@ -22,6 +22,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use weir_bus::{Bus, Consumer, ConsumerOptions};
 use weir_config::SectionInfo;
 use weir_events::{catalogue, jobs};
@@ -32,7 +33,7 @@ use weir_runtime::{Ground, GrpcDoor, Service, Stage, StartError, bind, serve_ops
 use weir_store::{Migrations, outbox};
 use weir_upstream::Target;
 
-use act::{Adviser, Limits, OPERATIONS, Operation, Shown, Switches, Team};
+use act::{Adviser, Limits, OPERATIONS, Operation, Shown, Switches, Team, Terms};
 use grpc::Desk;
 use latency::Latency;
 use metrics::Metrics;
@@ -61,9 +62,10 @@ pub fn migrations() -> Vec<Migrations> {
 /// What is known of maintenance without starting it.
 pub const SERVICE: Service = Service {
     name: "maintenance",
-    sections: || vec![SectionInfo::of::<MaintenanceSettings>()],
+    sections: || weir_footing::with_own_sections(SectionInfo::of::<MaintenanceSettings>()),
     metrics: || weir_footing::with_own_metrics(Metrics::describe()),
     check: |sources| check(sources).and_then(|_| Bus::check(sources)),
+    reloads: settings::reloads,
 };
 
 /// Starts maintenance on its ground: ports first, then what serves them.
@@ -76,13 +78,14 @@ pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
     weir_footing::show_bus(&ground, &bus);
     // They were read when the settings were checked.
     let places = Places::read(&target, &settings.databases.0).unwrap_or_default();
+    let terms = follow(&ground, &settings);
     let adviser = Adviser {
         target: target.clone(),
         places: places.clone(),
         store: tables.store().clone(),
         clock: ground.clock.clone(),
         machine: settings::machine(&settings),
-        lock_timeout: settings.lock_timeout,
+        terms: terms.clone(),
         unused_after: settings.unused_index_after,
     };
     adviser.start(&ground, &tables);
@@ -90,7 +93,14 @@ pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
 
     let wraparound = wraparound::start(&ground, &tables, places.targets(), &settings, metrics.clone());
     let watched = (latency, wraparound.clone());
-    let team = Arc::new(team(&ground, &tables, &settings, (target, places), watched, metrics));
+    let team = Arc::new(team(
+        &ground,
+        &tables,
+        &settings,
+        (target, places),
+        watched,
+        (terms, metrics),
+    ));
     let jobs = Jobs::new(tables.store(), WORKER, ground.clock.clone());
     work(&ground, &tables, &jobs, &bus, &settings, works(&team))?;
 
@@ -112,16 +122,44 @@ fn team(
     settings: &MaintenanceSettings,
     (target, places): (Target, Places),
     (latency, wraparound): (Latency, Wraparound),
-    metrics: Arc<Metrics>,
+    (terms, metrics): (watch::Receiver<Terms>, Arc<Metrics>),
 ) -> Team {
     Team {
         places,
         target,
         latency,
         wraparound,
+        terms,
+        repack: repack_program(settings),
+        shown: Shown::default(),
+        looked: Looked::default(),
+        pieces: Pieces::new(tables.store().clone()),
+        metrics,
+        clock: ground.clock.clone(),
+    }
+}
+
+/// What the settings say of the work, from now on.
+fn follow(ground: &Ground, settings: &MaintenanceSettings) -> watch::Receiver<Terms> {
+    let (say, terms) = watch::channel(terms(settings));
+    let mut reloads = ground.reloads.clone();
+    ground.tasks.spawn(Stage::Work, "terms", |stop| async move {
+        while let Some(Ok(())) = stop.run_until_cancelled(reloads.changed()).await {
+            // A reload that does not pass the check never gets here.
+            if let Ok((settings, _)) = check(&reloads.borrow_and_update()) {
+                say.send_replace(self::terms(&settings));
+            }
+        }
+        stop.cancelled().await;
+        Ok(())
+    });
+    terms
+}
+
+fn terms(settings: &MaintenanceSettings) -> Terms {
+    Terms {
         guard: settings.guard_rule(),
         patience: settings.reorganize_patience,
-        repack: repack_program(settings),
         rules: rules(settings),
         switches: Switches {
             vacuum: settings.auto_vacuum,
@@ -132,11 +170,6 @@ fn team(
             lock: settings.lock_timeout,
             statement: settings.statement_timeout,
         },
-        shown: Shown::default(),
-        looked: Looked::default(),
-        pieces: Pieces::new(tables.store().clone()),
-        metrics,
-        clock: ground.clock.clone(),
     }
 }
 

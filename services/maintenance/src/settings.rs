@@ -93,6 +93,35 @@ weir_config::section! {
     }
 }
 
+/// Settings that are taken over while maintenance runs; a job goes on by them with its next piece of work.
+const RELOADED: [&str; 20] = [
+    "maintenance.auto_vacuum",
+    "maintenance.auto_analyze",
+    "maintenance.auto_rewrite",
+    "maintenance.vacuum_threshold_percent",
+    "maintenance.analyze_threshold_percent",
+    "maintenance.reindex_threshold_percent",
+    "maintenance.reindex_waste_bytes",
+    "maintenance.reorganize_threshold_percent",
+    "maintenance.reorganize_waste_bytes",
+    "maintenance.reorganize_patience",
+    "maintenance.lock_timeout",
+    "maintenance.statement_timeout",
+    "maintenance.guard",
+    "maintenance.guard_p95_factor",
+    "maintenance.guard_p95_margin",
+    "maintenance.guard_p95_ticks",
+    "maintenance.guard_calls_min",
+    "maintenance.guard_block_limit",
+    "maintenance.guard_lag_max",
+    "maintenance.guard_lag_bytes_max",
+];
+
+/// Whether a reload takes a setting over.
+pub(crate) fn reloads(key: &str) -> bool {
+    RELOADED.contains(&key)
+}
+
 /// Validates the settings as the start would, and finds the database.
 pub fn check(sources: &Sources) -> Result<(MaintenanceSettings, Target), Error> {
     let settings: MaintenanceSettings = sources.section()?;

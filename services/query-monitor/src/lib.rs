@@ -46,12 +46,13 @@ pub fn migrations() -> Vec<Migrations> {
 /// What is known of the monitor without starting it.
 pub const SERVICE: Service = Service {
     name: "query-monitor",
-    sections: || vec![SectionInfo::of::<MonitorSettings>()],
+    sections: || weir_footing::with_own_sections(SectionInfo::of::<MonitorSettings>()),
     metrics: || {
         let own = [Metrics::describe(), observe::server::ServerMetrics::describe()];
         weir_footing::with_own_metrics(own.concat())
     },
     check: |sources| check(sources).and_then(|_| Bus::check(sources)),
+    reloads: settings::reloads,
 };
 
 /// Starts the monitor on its ground: ports first, then what serves them.

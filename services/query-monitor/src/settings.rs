@@ -122,6 +122,38 @@ impl MonitorSettings {
     }
 }
 
+/// Settings that are taken over while the monitor runs.
+const RELOADED: [&str; 23] = [
+    "monitor.slow_query_threshold",
+    "monitor.slow_query_resolve_after",
+    "monitor.latency_target",
+    "monitor.rules",
+    "monitor.objectives",
+    "monitor.channels",
+    "monitor.links_base",
+    "monitor.docs_base",
+    "monitor.trace_url",
+    "monitor.plan_capture",
+    "monitor.plan_capture_every",
+    "monitor.plan_capture_per_minute",
+    "monitor.plan_capture_timeout",
+    "monitor.plans_keep",
+    "monitor.plans_max",
+    "monitor.recorded",
+    "monitor.record_every",
+    "monitor.record_keep",
+    "monitor.record_keep_hours",
+    "monitor.series_max",
+    "monitor.forecast_every",
+    "monitor.changes_every",
+    "monitor.changes_shapes",
+];
+
+/// Whether a reload takes a setting over.
+pub(crate) fn reloads(key: &str) -> bool {
+    RELOADED.contains(&key)
+}
+
 /// Validates the section as the start would.
 pub fn check(sources: &Sources) -> Result<MonitorSettings, Error> {
     let settings: MonitorSettings = sources.section()?;

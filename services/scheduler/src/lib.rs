@@ -55,9 +55,10 @@ pub fn migrations() -> Vec<Migrations> {
 /// What is known of the scheduler without starting it.
 pub const SERVICE: Service = Service {
     name: "scheduler",
-    sections: || vec![SectionInfo::of::<SchedulerSettings>()],
+    sections: || weir_footing::with_own_sections(SectionInfo::of::<SchedulerSettings>()),
     metrics: || weir_footing::with_own_metrics(Metrics::describe()),
     check: |sources| check(sources).and_then(|_| Bus::check(sources)),
+    reloads: settings::reloads,
 };
 
 /// Starts the scheduler on its ground: ports first, then what serves them.

@@ -128,6 +128,11 @@ fn skip() -> String {
     "skip".to_owned()
 }
 
+/// Whether a reload takes a setting over: all but where the scheduler listens.
+pub(crate) fn reloads(key: &str) -> bool {
+    key.starts_with("scheduler.") && !["scheduler.grpc_listen", "scheduler.ops_listen"].contains(&key)
+}
+
 /// Validates the section as the start would.
 pub fn check(sources: &Sources) -> Result<SchedulerSettings, Error> {
     let mut settings: SchedulerSettings = sources.section()?;

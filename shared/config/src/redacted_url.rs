@@ -30,6 +30,30 @@ impl Setting for RedactedUrl {
     fn show(&self) -> String {
         redact(self.0.expose())
     }
+    fn hides() -> bool {
+        true
+    }
+}
+
+/// The text with the password of every URL in it replaced by stars: a setting that is only text may hold one too.
+pub(crate) fn masked(text: &str) -> String {
+    if text.matches("://").count() == 1 && !text.contains(['"', '\'', '\n', ' ']) {
+        return redact(text);
+    }
+    let mut shown = String::with_capacity(text.len());
+    for part in text.split_inclusive(['"', '\'', ' ', '\n', ',', ';']) {
+        let (word, end) = match part.char_indices().next_back() {
+            Some((at, '"' | '\'' | ' ' | '\n' | ',' | ';')) => part.split_at(at),
+            _ => (part, ""),
+        };
+        if word.contains("://") {
+            shown.push_str(&redact(word));
+        } else {
+            shown.push_str(word);
+        }
+        shown.push_str(end);
+    }
+    shown
 }
 
 /// Replaces the password between `user:` and `@`, and any `password=` parameter, by stars.
@@ -74,6 +98,17 @@ mod tests {
             ("nats://h:4222", "nats://h:4222"),
         ] {
             assert_eq!(RedactedUrl::read(url).unwrap().show(), shown);
+        }
+        for (text, shown) in [
+            ("https://u:hunter,2@h/p", "https://u:***@h/p"),
+            ("http://127.0.0.1:7003", "http://127.0.0.1:7003"),
+            ("a b", "a b"),
+            (
+                r#"[{ name = "a", url = "s3://k:hunter2@b/p?password=hunter2" }, "x"]"#,
+                r#"[{ name = "a", url = "s3://k:***@b/p?password=***" }, "x"]"#,
+            ),
+        ] {
+            assert_eq!(masked(text), shown);
         }
         let refused = RedactedUrl::read("user:hunter2@h").unwrap_err();
         assert!(!refused.contains("hunter2"), "{refused}");

@@ -16,6 +16,8 @@ pub trait Section: Sized {
     fn read(sources: &Sources) -> Result<Self, Error>;
     /// Every value in force and where it came from, secrets masked.
     fn effective(sources: &Sources) -> Result<Vec<Effective>, Error>;
+    /// The keys whose values differ between two sources, those of secrets too.
+    fn changed(before: &Sources, after: &Sources) -> Result<Vec<&'static str>, Error>;
 }
 
 /// A section as data, for those who list all of them (`weir config check`, the reference, the tidy tests).
@@ -29,6 +31,8 @@ pub struct SectionInfo {
     pub fields: fn() -> Vec<Field>,
     /// Every value in force.
     pub effective: fn(&Sources) -> Result<Vec<Effective>, Error>,
+    /// The keys whose values differ between two sources.
+    pub changed: fn(&Sources, &Sources) -> Result<Vec<&'static str>, Error>,
 }
 
 impl SectionInfo {
@@ -39,6 +43,7 @@ impl SectionInfo {
             doc: S::doc,
             fields: S::fields,
             effective: S::effective,
+            changed: S::changed,
         }
     }
 }
@@ -95,6 +100,12 @@ macro_rules! section {
             fn effective(sources: &$crate::Sources) -> Result<Vec<$crate::Effective>, $crate::Error> {
                 let reader = sources.reader::<Self>()?;
                 Ok(vec![$(reader.effective::<$ty>(stringify!($field))?),*])
+            }
+
+            fn changed(before: &$crate::Sources, after: &$crate::Sources) -> Result<Vec<&'static str>, $crate::Error> {
+                let (before, after) = (before.reader::<Self>()?, after.reader::<Self>()?);
+                let keys = [$((stringify!($field), before.differs::<$ty>(&after, stringify!($field))?)),*];
+                Ok(keys.into_iter().filter_map(|(key, differs)| differs.then_some(key)).collect())
             }
         }
     };

@@ -28,6 +28,10 @@ pub trait Setting: Sized {
     fn absent() -> Option<Self> {
         None
     }
+    /// Whether two values may show alike and still differ, as secrets do.
+    fn hides() -> bool {
+        false
+    }
 }
 
 fn not(text: &str, kind: &str) -> String {
@@ -106,6 +110,9 @@ impl Setting for Secret {
     fn show(&self) -> String {
         self.to_string()
     }
+    fn hides() -> bool {
+        true
+    }
 }
 
 impl<T: Setting> Setting for Option<T> {
@@ -123,6 +130,9 @@ impl<T: Setting> Setting for Option<T> {
     }
     fn absent() -> Option<Self> {
         Some(None)
+    }
+    fn hides() -> bool {
+        T::hides()
     }
 }
 

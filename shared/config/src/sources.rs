@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::SECTIONS;
 use crate::error::Error;
 use crate::field::{Alias, Effective, Field, Origin};
+use crate::redacted_url::masked;
 use crate::section::Section;
 use crate::setting::Setting;
 
@@ -270,6 +271,15 @@ enum Raw<'a> {
     Toml(&'a toml::Value),
 }
 
+impl std::fmt::Display for Raw<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Text(text) | Self::Toml(toml::Value::String(text)) => f.write_str(text),
+            Self::Toml(value) => write!(f, "{value}"),
+        }
+    }
+}
+
 impl Reader<'_> {
     fn table(&self) -> Option<&toml::Table> {
         self.sources.file.get(self.section).and_then(toml::Value::as_table)
@@ -319,12 +329,22 @@ impl Reader<'_> {
     /// The value of a key as it is listed.
     pub fn effective<T: Setting>(&self, key: &str) -> Result<Effective, Error> {
         let (value, origin) = self.value::<T>(key)?;
-        let shown = value.show();
+        let shown = masked(&value.show());
         Ok(Effective {
             key: self.name(key),
             value: (!shown.is_empty()).then_some(shown),
             origin,
         })
+    }
+
+    /// Whether another reader finds another value under this key.
+    pub fn differs<T: Setting>(&self, other: &Self, key: &str) -> Result<bool, Error> {
+        let (own, others) = (self.value::<T>(key)?.0.show(), other.value::<T>(key)?.0.show());
+        if own != others {
+            return Ok(true);
+        }
+        let text = |raw: Option<(Raw<'_>, Origin)>| raw.map(|(raw, _)| raw.to_string());
+        Ok(T::hides() && text(self.raw::<T>(key)?) != text(other.raw::<T>(key)?))
     }
 
     fn raw<T: Setting>(&self, key: &str) -> Result<Option<(Raw<'_>, Origin)>, Error> {

@@ -37,6 +37,10 @@ impl<T: DeserializeOwned + Serialize + Clone> Setting for Tables<T> {
             .and_then(|value| value.get("list").map(toml::Value::to_string))
             .unwrap_or_default()
     }
+    fn hides() -> bool {
+        // A table may hold a secret, which its own type masks.
+        true
+    }
 }
 
 fn one_line(text: &str) -> String {

@@ -186,6 +186,15 @@ fn effective_values_name_their_origin_and_mask_secrets() {
 }
 
 #[test]
+fn what_changed_is_known_by_key_secrets_included() {
+    let before = sources("[gateway]\npassword = \"hunter2\"\nacquire_timeout = \"60s\"", &[]).unwrap();
+    let changed = |text: &str| PoolSettings::changed(&before, &sources(text, &[]).unwrap()).unwrap();
+    assert!(changed("[gateway]\npassword = \"hunter2\"\nacquire_timeout = \"1m\"").is_empty());
+    assert_eq!(changed("[gateway]\npassword = \"hunter3\""), ["password"]);
+    assert_eq!(changed("[gateway]\nmax = 3"), ["max", "password"]);
+}
+
+#[test]
 fn reload_sees_a_changed_file_and_refuses_a_bad_one() {
     let (_dir, path) = file("[gateway]\nmax = 3");
     let first = Sources::load(Some(path.clone()), []).unwrap();

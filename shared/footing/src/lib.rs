@@ -2,15 +2,15 @@
 //!
 //! A service starts whether or not its database is there: the store is migrated as soon as the server lets it, looked
 //! after from then on, and its state shown at the ops door. Its outbox is carried to the bus by a task of its own.
-//! The gateway has no tables and does not use this crate.
+//! The gateway does not use this crate: it looks after its few tables itself, and never needs them to serve.
 
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use weir_bus::Bus;
-use weir_config::DatabaseSettings;
+use weir_bus::{Bus, BusSettings};
+use weir_config::{DatabaseSettings, SectionInfo};
 use weir_runtime::{Dependency, Ground, Stage, StartError, TaskResult};
 use weir_store::{Migrations, Relay, RelayOptions, Store, StoreError, StoreOptions, StoreSettings, outbox, pause};
 use weir_telemetry::MetricInfo;
@@ -34,6 +34,15 @@ weir_telemetry::metrics! {
 pub fn with_own_metrics(mut metrics: Vec<MetricInfo>) -> Vec<MetricInfo> {
     metrics.extend(Metrics::describe());
     metrics
+}
+
+/// The sections of a service together with those that come with its footing.
+pub fn with_own_sections(own: SectionInfo) -> Vec<SectionInfo> {
+    vec![
+        SectionInfo::of::<BusSettings>(),
+        SectionInfo::of::<StoreSettings>(),
+        own,
+    ]
 }
 
 /// A service's tables, once they are there.

@@ -32,6 +32,11 @@ struct BindError {
 /// Binds a listener, so that the port is taken before anything is built. `setting` is named when it cannot be.
 pub async fn bind(ground: &Ground, setting: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
     check_place(ground, setting, address)?;
+    bind_encrypted(setting, address).await
+}
+
+/// The same for a door that encrypts from the first byte, which may be anywhere.
+pub async fn bind_encrypted(setting: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
     let listener = TcpListener::bind(address).await;
     listener.map_err(|error| {
         let reason = match error.kind() {

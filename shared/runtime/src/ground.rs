@@ -8,6 +8,7 @@ use weir_model::Clock;
 use weir_telemetry::{MetricInfo, Registry};
 
 use crate::readiness::Readiness;
+use crate::standing::Standing;
 use crate::tasks::Tasks;
 
 /// Why a service cannot start. Its text is one line and names the setting to change.
@@ -18,12 +19,14 @@ pub type StartError = Box<dyn std::error::Error + Send + Sync>;
 pub struct Service {
     /// The name of its binary.
     pub name: &'static str,
-    /// Every section of the settings that it reads.
+    /// Every section of the settings that it reads, besides `telemetry`, `runtime` and `database`.
     pub sections: fn() -> Vec<SectionInfo>,
     /// Every metric that it serves.
     pub metrics: fn() -> Vec<MetricInfo>,
     /// Validates its settings as a whole, as its start would.
     pub check: fn(&Sources) -> Result<(), weir_config::Error>,
+    /// Whether it takes a setting (`section.key`) of its sections over while it runs.
+    pub reloads: fn(&str) -> bool,
 }
 
 /// What a service is given: settings, time, tasks, and where it reports its state.
@@ -33,6 +36,8 @@ pub struct Ground {
     pub sources: Sources,
     /// Settings as they are after each accepted reload.
     pub reloads: watch::Receiver<Sources>,
+    /// How its settings stand, for whoever asks at the ops door. Nobody may ask where there is none.
+    pub standing: Option<Standing>,
     /// Where its tasks run.
     pub tasks: Tasks,
     /// Where it says what it waits for.
@@ -50,6 +55,7 @@ impl Ground {
         Self {
             sources,
             reloads,
+            standing: None,
             tasks,
             readiness,
             registry: Arc::new(Registry::default()),

@@ -10,12 +10,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use tokio::sync::watch;
 use weir_config::Sources;
 use weir_model::Clock;
-use weir_telemetry::{Telemetry, TelemetrySettings};
+use weir_telemetry::Telemetry;
 
 use crate::ground::{Ground, Service, StartError};
+use crate::reload::Reloader;
 use crate::settings::RuntimeSettings;
 use crate::signals::{Signals, Wish};
 use crate::tasks::{Outcome, Tasks};
@@ -87,14 +87,16 @@ where
     Fut: Future<Output = Result<(), StartError>>,
 {
     check(&sources, &services)?;
-    let grace = sources.section::<RuntimeSettings>()?.shutdown_grace;
+    let mut grace = sources.section::<RuntimeSettings>()?.shutdown_grace;
     let telemetry = Telemetry::init(&sources.section()?, name)?;
     let mut signals = Signals::listen()?;
-    let (reloads, reloaded) = watch::channel(sources.clone());
+    let reloader = Reloader::new(sources.clone(), &services, telemetry.filter());
     let tasks = Tasks::new();
     let clock = Clock::system();
-    let ground = |_| Ground::new(sources.clone(), reloaded.clone(), tasks.clone(), clock.clone());
-    let grounds = std::array::from_fn(ground);
+    let grounds = services.map(|service| Ground {
+        standing: Some(reloader.standing(service)),
+        ..Ground::new(sources.clone(), reloader.follow(), tasks.clone(), clock.clone())
+    });
 
     let started = tokio::select! {
         started = start(grounds) => started,
@@ -102,7 +104,10 @@ where
     };
     if started.is_ok() && !tasks.is_asked() {
         tracing::info!(process = name, "started");
-        until_asked(&tasks, &mut signals, &reloads, &telemetry, &services).await;
+        until_asked(&tasks, &mut signals, &reloader).await;
+    }
+    if let Ok(settings) = reloader.now().section::<RuntimeSettings>() {
+        grace = settings.shutdown_grace;
     }
     tracing::info!(process = name, "stopping");
     let outcome = tokio::select! {
@@ -128,37 +133,15 @@ async fn cut_off_on_second_signal(tasks: &Tasks, signals: &mut Signals) {
     std::future::pending::<()>().await;
 }
 
-async fn until_asked(
-    tasks: &Tasks,
-    signals: &mut Signals,
-    reloads: &watch::Sender<Sources>,
-    telemetry: &Telemetry,
-    services: &[Service],
-) {
+async fn until_asked(tasks: &Tasks, signals: &mut Signals, reloader: &Reloader) {
     loop {
         tokio::select! {
             () = tasks.asked() => return,
             wish = signals.next() => match wish {
                 Wish::Stop => return,
-                Wish::Reload => reload(reloads, telemetry, services),
+                // It is logged either way.
+                Wish::Reload => drop(reloader.reload()),
             },
         }
-    }
-}
-
-/// Takes over a changed settings file as a whole, or not at all.
-fn reload(reloads: &watch::Sender<Sources>, telemetry: &Telemetry, services: &[Service]) {
-    let read = || -> Result<Sources, StartError> {
-        let changed = reloads.borrow().reload()?;
-        check(&changed, services)?;
-        telemetry.reload(&changed.section::<TelemetrySettings>()?)?;
-        Ok(changed)
-    };
-    match read() {
-        Ok(changed) => {
-            tracing::info!("settings reloaded");
-            reloads.send_replace(changed);
-        }
-        Err(error) => tracing::error!(error, "settings not reloaded; the old ones stay"),
     }
 }

@@ -8,7 +8,7 @@ mod metrics;
 mod settings;
 mod trace;
 
-pub use logs::{InitError, Telemetry, exports_spans};
+pub use logs::{InitError, LogFilter, Telemetry, exports_spans};
 #[doc(hidden)]
 pub use metrics::described;
 pub use metrics::{Counters, Gauges, Histograms, LATENCY_BUCKETS_SECONDS, MetricInfo, Registry, reference};

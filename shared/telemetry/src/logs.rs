@@ -44,6 +44,18 @@ pub struct Telemetry {
     filter: reload::Handle<EnvFilter, Registry>,
 }
 
+/// What is logged by this process, to be changed while it runs.
+#[derive(Debug, Clone)]
+pub struct LogFilter(reload::Handle<EnvFilter, Registry>);
+
+impl LogFilter {
+    /// Applies changed settings.
+    pub fn set(&self, settings: &TelemetrySettings) -> Result<(), InitError> {
+        let changed = filter(&settings.log_filter)?;
+        self.0.reload(changed).map_err(|_| InitError::Twice)
+    }
+}
+
 impl Telemetry {
     /// Sets up the process. Must run inside the tokio runtime, since the exporter keeps a connection on it.
     pub fn init(settings: &TelemetrySettings, service: &'static str) -> Result<Self, InitError> {
@@ -63,10 +75,9 @@ impl Telemetry {
         Ok(Self { provider, filter })
     }
 
-    /// Applies a changed filter without a restart.
-    pub fn reload(&self, settings: &TelemetrySettings) -> Result<(), InitError> {
-        let changed = filter(&settings.log_filter)?;
-        self.filter.reload(changed).map_err(|_| InitError::Twice)
+    /// What changes the filter without a restart.
+    pub fn filter(&self) -> LogFilter {
+        LogFilter(self.filter.clone())
     }
 
     /// Sends the spans that are still queued. Bounded in time; losing the last spans must not hold up an exit.

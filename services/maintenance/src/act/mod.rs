@@ -40,5 +40,5 @@ pub(crate) use round::{OPERATIONS, Operation, kinds_of};
 pub(crate) use session::{Limits, Session};
 pub(crate) use shown::Shown;
 pub(crate) use sweep::{survey, sweep};
-pub(crate) use team::{Switches, Team};
+pub(crate) use team::{Switches, Team, Terms};
 pub(crate) use verify::{Verified, verify};

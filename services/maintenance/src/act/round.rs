@@ -188,7 +188,7 @@ impl Round<'_> {
         if !self.job.requested_by().starts_with("schedule ") {
             return None;
         }
-        let switches = self.team.switches;
+        let switches = self.team.terms().switches;
         let mut off = Vec::new();
         self.wanted.kinds.retain(|kind| {
             off.extend(switches.off(*kind));
@@ -208,7 +208,7 @@ impl Round<'_> {
 
     async fn turn(&self) -> Result<Option<Turn>, Error> {
         let name = format!("{}/turn", session_name(self.job));
-        let turn = Turn::take(&self.team.target, &name, self.team.limits).await?;
+        let turn = Turn::take(&self.team.target, &name, self.team.terms().limits).await?;
         if turn.is_some() {
             self.team.pieces.settle().await?;
         }
@@ -224,7 +224,7 @@ impl Round<'_> {
     }
 
     async fn at(&mut self, place: &Place) -> Result<(), JobError> {
-        let session = Session::open(&place.target, &session_name(self.job), self.team.limits).await;
+        let session = Session::open(&place.target, &session_name(self.job), self.team.terms().limits).await;
         let mut session = session.map_err(|error| outcome(&error))?;
         let plan = self.plan(&mut session, place).await?;
         self.told.plan(place, &plan);
@@ -334,7 +334,7 @@ impl Round<'_> {
             &place.target,
             candidate,
             engine,
-            self.team.patience,
+            self.team.terms().patience,
         )
         .await
         {
@@ -347,7 +347,7 @@ impl Round<'_> {
         let door = Door {
             target: &place.target,
             name: &name,
-            limits: self.team.limits,
+            limits: self.team.terms().limits,
         };
         let mut deed = act(session, &door, place, candidate, how).await?;
         deed.remark_also(remarks);

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use tokio::sync::watch;
 use weir_jobs::JobContext;
 use weir_model::{Clock, Project, Sketch};
 use weir_upstream::Target;
@@ -23,22 +24,29 @@ use crate::wraparound::Wraparound;
 pub(crate) struct Team {
     pub(crate) target: Target,
     pub(crate) places: Places,
-    pub(crate) rules: Rules,
-    pub(crate) switches: Switches,
-    pub(crate) limits: Limits,
-    /// How long a transaction may be open that a table's reorganisation waits for.
-    pub(crate) patience: Duration,
+    /// What changes with the settings.
+    pub(crate) terms: watch::Receiver<Terms>,
     /// pg_repack's program.
     pub(crate) repack: PathBuf,
     pub(crate) wraparound: Wraparound,
     pub(crate) latency: Latency,
-    /// What users have to bear. None: nobody looks.
-    pub(crate) guard: Option<GuardRule>,
     pub(crate) shown: Shown,
     pub(crate) looked: Looked,
     pub(crate) pieces: Pieces,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) clock: Clock,
+}
+
+/// What the settings say of the work, as they are now.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Terms {
+    pub(crate) rules: Rules,
+    pub(crate) switches: Switches,
+    pub(crate) limits: Limits,
+    /// How long a transaction may be open that a table's reorganisation waits for.
+    pub(crate) patience: Duration,
+    /// What users have to bear. None: nobody looks.
+    pub(crate) guard: Option<GuardRule>,
 }
 
 /// What schedules may do by themselves.
@@ -62,11 +70,16 @@ impl Switches {
 }
 
 impl Team {
+    /// What the settings say now.
+    pub(crate) fn terms(&self) -> Terms {
+        *self.terms.borrow()
+    }
+
     /// The plan for a project's tables as if a window without an end were open, without carrying it out.
     pub(crate) async fn plan(&self, project: &Project, wanted: &Wanted) -> Result<Vec<(String, Candidate)>, Error> {
         let mut lines = Vec::new();
         for place in self.places.of(project)? {
-            let mut session = Session::open(&place.target, "weir-maint/plan", self.limits).await?;
+            let mut session = Session::open(&place.target, "weir-maint/plan", self.terms().limits).await?;
             let plan = self.plan_at(&mut session, place, wanted, Room::Endless).await;
             session.close().await;
             let database = place.database();
@@ -85,7 +98,8 @@ impl Team {
         room: Room,
     ) -> Result<Vec<Candidate>, Error> {
         let history = History::of(self.pieces.learned(place.database()).await?);
-        let mut survey = survey(session.connection(), place, wanted, &self.rules, &self.looked).await?;
+        let rules = self.terms().rules;
+        let mut survey = survey(session.connection(), place, wanted, &rules, &self.looked).await?;
         self.shown.show(&self.metrics, place.database(), &survey);
         if wanted.has(Kind::Freeze) && wanted.index.is_empty() {
             let lines = freezing::lines(self, session.connection(), &survey.tables, wanted, room).await?;
@@ -98,7 +112,7 @@ impl Team {
             let checks = lines::checks(session.connection(), &survey.indexes, wanted, &history).await?;
             survey.more.extend(checks);
         }
-        let mut plan = draft(survey, wanted, &self.rules, &history, room);
+        let mut plan = draft(survey, wanted, &rules, &history, room);
         let pace = self.pace(place).await?;
         rest(&mut plan, &pace, self.clock.now());
         Ok(plan)
@@ -113,7 +127,7 @@ impl Team {
     /// A guard for one piece of work, that looks after users where that is wanted.
     pub(crate) fn guard<'a>(&'a self, job: &'a JobContext, place: &Place, urgency: Urgency) -> Guard<'a> {
         let guard = Guard::new(job, &self.clock);
-        let Some(rule) = self.guard else { return guard };
+        let Some(rule) = self.terms().guard else { return guard };
         guard.watching(Parts {
             rule,
             target: place.target.clone(),

@@ -12,12 +12,13 @@ mod settling;
 
 use std::time::Duration;
 
+use tokio::sync::watch;
 use uuid::Uuid;
 use weir_model::{Clock, Project};
 use weir_store::{Store, StoreError};
 use weir_upstream::{Connection, Target};
 
-use super::{Limits, Session};
+use super::{Limits, Session, Terms};
 use crate::advise::{
     Advice, Counters, Facts, Machine, Object, Peak, Proposal, Report, SequenceSample, State, Territory, advise,
 };
@@ -46,7 +47,8 @@ pub(crate) struct Adviser {
     pub(crate) clock: Clock,
     /// What the settings say of the server's machine.
     pub(crate) machine: Machine,
-    pub(crate) lock_timeout: Duration,
+    /// What changes with the settings.
+    pub(crate) terms: watch::Receiver<Terms>,
     pub(crate) unused_after: Duration,
 }
 
@@ -97,7 +99,7 @@ impl Adviser {
 
     async fn open(&self) -> Result<Session, Error> {
         let limits = Limits {
-            lock: self.lock_timeout,
+            lock: self.terms.borrow().limits.lock,
             statement: STATEMENT_TIMEOUT,
         };
         Session::open(&self.target, "weir-maint/advice", limits).await
