@@ -14,7 +14,9 @@
 mod ask;
 mod backup_journey;
 mod bad_settings;
+mod bench;
 mod cache_rules;
+mod configuration;
 mod console;
 mod console_monitor;
 mod console_state;
@@ -25,6 +27,7 @@ mod job_journey;
 mod nats_away;
 mod query_journey;
 mod reload;
+mod security;
 mod stopping;
 mod terminal;
 mod top;

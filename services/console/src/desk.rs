@@ -7,6 +7,7 @@ use weir_store::{Store, StoreOptions, StoreSettings};
 
 use crate::auth::{Keyring, TokenFailure};
 pub use crate::store::audit::{Entry as AuditEntry, Wanted as AuditWanted};
+pub use crate::store::violations::{Row as ViolationRow, Wanted as ViolationsWanted};
 
 /// The console's tables.
 #[derive(Debug, Clone)]
@@ -40,5 +41,24 @@ impl Desk {
     /// What was asked, the latest first.
     pub async fn audit(&self, wanted: &AuditWanted) -> Result<Vec<AuditEntry>, TokenFailure> {
         Ok(crate::store::audit::list(&self.pool, wanted).await?)
+    }
+
+    /// Which rules were broken, the latest first.
+    pub async fn violations(&self, wanted: &ViolationsWanted) -> Result<Vec<ViolationRow>, TokenFailure> {
+        Ok(crate::store::violations::list(&self.pool, wanted, None).await?)
+    }
+
+    /// Those that were written after one, in the order in which they were written.
+    pub async fn violations_after(
+        &self,
+        wanted: &ViolationsWanted,
+        id: i64,
+    ) -> Result<Vec<ViolationRow>, TokenFailure> {
+        Ok(crate::store::violations::after(&self.pool, wanted, id).await?)
+    }
+
+    /// The one that was written last. 0: none was.
+    pub async fn last_violation(&self) -> Result<i64, TokenFailure> {
+        Ok(crate::store::violations::last_id(&self.pool).await?)
     }
 }

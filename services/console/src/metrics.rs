@@ -15,6 +15,8 @@ weir_telemetry::metrics! {
         health_status: Gauges<0> = "weir_database_health_status" [],
         /// Changes of health that were not written down because the store was away for too long.
         health_changes_lost: Counters<0> = "weir_console_health_changes_lost_total" [],
+        /// Broken rules that were told of: kept, told once more (repeated), or not to be read (unreadable).
+        violations: Counters<1> = "weir_console_violations_total" ["outcome"],
         /// Services whose metrics could not be had when all were asked for.
         scrape_failures: Counters<1> = "weir_console_scrape_failures_total" ["service"],
     }

@@ -40,7 +40,7 @@ pub(crate) struct Peer {
 #[derive(Debug, Clone)]
 pub(crate) struct Services {
     pub(crate) peers: [Peer; 6],
-    call_timeout: Duration,
+    pub(crate) call_timeout: Duration,
     /// What shows the gateway that the operator calls, where it asks for that.
     proof: Option<MetadataValue<Ascii>>,
 }

@@ -1,15 +1,29 @@
 //! The `[console]` section.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use weir_config::{Error, Origin, Sources, Texts, unset};
+use weir_runtime::{Ground, Stage};
 
 weir_config::section! {
     /// REST, the live stream and the dashboard.
     pub struct ConsoleSettings("console") {
         /// Where REST, the dashboard, health and metrics are served.
         listen: SocketAddr = "127.0.0.1:8080",
+        /// The certificate (PEM, with those above it) that the port encrypts with; needs `tls_key`. TLS 1.2 or later, HTTP/2 and HTTP/1.1. A renewed file is taken over by itself within half a minute. Without it: plain HTTP, which production refuses beyond loopback.
+        tls_certificate: Option<PathBuf> = unset(),
+        /// Its key (PEM).
+        tls_key: Option<PathBuf> = unset(),
+        /// Authorities (PEM) that the command line trusts beside the system's, where it asks the console at `url`.
+        tls_authority: Option<PathBuf> = unset(),
+        /// Where callers reach the console, such as `https://weir.example:8080`; the command line asks there. Unset: where it listens, on this machine.
+        url: Option<String> = unset(),
+        /// Connections at once. More wait until one ends.
+        connections_max: usize = "4096",
         /// Where the pool gateway's gRPC is. Unset, as with the next five: where the settings have that service listen, on this machine.
         gateway_url: Option<String> = unset(),
         /// Where the query monitor's gRPC is.
@@ -48,6 +62,10 @@ weir_config::section! {
         explain_for_projects: bool = "false",
         /// For how long what was asked of the console is kept in the audit.
         audit_keep: Duration = "90d",
+        /// For how long broken rules are kept.
+        violations_keep: Duration = "90d",
+        /// Most broken rules of one project that are kept; the oldest go first.
+        violations_max: u32 = "100000",
         /// How often every service and dependency is asked how it is.
         health_every: Duration = "3s",
     }
@@ -65,6 +83,37 @@ impl ConsoleSettings {
     }
 }
 
+/// Settings that are taken over while the console runs.
+const RELOADED: [&str; 5] = [
+    "console.cors_origins",
+    "console.viewers_max",
+    "console.explain_for_projects",
+    "console.audit_keep",
+    "console.health_every",
+];
+
+/// The settings from now on.
+pub(crate) fn follow(ground: &Ground, settings: ConsoleSettings) -> watch::Receiver<Arc<ConsoleSettings>> {
+    let (say, now) = watch::channel(Arc::new(settings));
+    let mut reloads = ground.reloads.clone();
+    ground.tasks.spawn(Stage::Work, "console settings", |stop| async move {
+        while let Some(Ok(())) = stop.run_until_cancelled(reloads.changed()).await {
+            // A reload that does not pass the check never gets here.
+            if let Ok(settings) = check(&reloads.borrow_and_update()) {
+                say.send_replace(Arc::new(settings));
+            }
+        }
+        stop.cancelled().await;
+        Ok(())
+    });
+    now
+}
+
+/// Whether a reload takes a setting over.
+pub(crate) fn reloads(key: &str) -> bool {
+    RELOADED.contains(&key)
+}
+
 /// Validates the section as the start would.
 pub fn check(sources: &Sources) -> Result<ConsoleSettings, Error> {
     let settings: ConsoleSettings = sources.section()?;
@@ -78,6 +127,19 @@ pub fn check(sources: &Sources) -> Result<ConsoleSettings, Error> {
     if !(Duration::from_millis(500)..=Duration::from_secs(60)).contains(&settings.health_every) {
         return Err(wrong("health_every", "it takes 500ms to 60s".to_owned()));
     }
+    if settings.violations_max == 0 {
+        return Err(wrong("violations_max", "0 would keep none".to_owned()));
+    }
+    if settings.connections_max == 0 {
+        return Err(wrong("connections_max", "0 would let nobody in".to_owned()));
+    }
+    if let Some(url) = &settings.url
+        && !url.starts_with("https://")
+        && !url.starts_with("http://")
+    {
+        return Err(wrong("url", format!("{url:?} does not begin with http:// or https://")));
+    }
+    crate::http::encryption(&settings)?;
     for origin in &settings.cors_origins.0 {
         check_origin(origin).map_err(|reason| wrong("cors_origins", reason))?;
     }
@@ -113,7 +175,12 @@ mod tests {
             ("CORS_ORIGINS", "https://app.example/"),
             ("REQUESTS_PER_SECOND", "0"),
             ("CALL_TIMEOUT", "0s"),
+            ("VIOLATIONS_MAX", "0"),
             ("HEALTH_EVERY", "100ms"),
+            ("CONNECTIONS_MAX", "0"),
+            ("URL", "weir.example"),
+            ("TLS_CERTIFICATE", "/nowhere.pem"),
+            ("TLS_KEY", "/nowhere.key"),
             ("MONITOR_URL", "no where"),
             ("BACKUP_OPS_URL", "ftp://x"),
         ] {

@@ -19,6 +19,7 @@ use weir_proto::scheduler::v1::scheduler_service_client::SchedulerServiceClient;
 use weir_query_monitor::MonitorSettings;
 use weir_scheduler::SchedulerSettings;
 
+use crate::http::Place;
 use crate::terminal::Failure;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -65,6 +66,23 @@ impl Services<'_> {
         let client = BackupServiceClient::new(channel("backup", address).await?);
         Ok(client.max_decoding_message_size(REPLY_BYTES_MAX))
     }
+}
+
+/// Where each service tells how it is, in the order in which `weir up` starts them.
+pub(crate) fn doors(sources: &Sources) -> Result<[(&'static str, Place); 7], Failure> {
+    let ops = |address| Place::ops(address, sources);
+    Ok([
+        ("pool-gateway", ops(sources.section::<GatewaySettings>()?.ops_listen)?),
+        ("query-monitor", ops(sources.section::<MonitorSettings>()?.ops_listen)?),
+        ("cache", ops(sources.section::<CacheSettings>()?.ops_listen)?),
+        ("scheduler", ops(sources.section::<SchedulerSettings>()?.ops_listen)?),
+        (
+            "maintenance",
+            ops(sources.section::<MaintenanceSettings>()?.ops_listen)?,
+        ),
+        ("backup", ops(sources.section::<BackupSettings>()?.ops_listen)?),
+        ("console", Place::console(sources)?),
+    ])
 }
 
 /// Channels that connect when something is asked, and again after a service was away.

@@ -2,6 +2,7 @@
 
 mod commands;
 mod connect;
+mod http;
 mod terminal;
 mod text;
 

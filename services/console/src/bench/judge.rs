@@ -34,18 +34,30 @@ pub(super) fn checks(report: &Report, backup: &Found, isolation: &Found) -> Vec<
             P95_MS_BELOW,
             "ms",
             of(pooled, |mode| (mode.calls > mode.errors).then_some(mode.p95_ms)),
+            &Why {
+                skipped: "no call through the pool was answered",
+                failed: "weir pools shows who waits, weir doctor what is in the way",
+            },
         ),
         above(
             "pool_efficiency",
             "Calls over a connection that was there already",
             POOL_EFFICIENCY_ABOVE,
             of(pooled, |mode| mode.pool_efficiency),
+            &Why {
+                skipped: "the gateway does not tell what its pools opened",
+                failed: "connections are made anew all the time: weir pools show servers",
+            },
         ),
         above(
             "hit_ratio",
             "Repeated reads answered from memory",
             HIT_RATIO_ABOVE,
             of(cached, |mode| mode.hit_ratio),
+            &Why {
+                skipped: "nothing could be answered from memory: gateway.cache is off, or the log of this database is not followed (weir cache)",
+                failed: "weir cache shapes says why statements were not answered from memory",
+            },
         ),
         is("backup", "The latest backup was restored to prove it", backup),
         is("isolation", "A project's token sees nothing of another", isolation),
@@ -62,14 +74,20 @@ pub(super) fn verdict(checks: &[Check]) -> Verdict {
     }
 }
 
-fn below(name: &str, title: &str, target: f64, unit: &str, measured: Option<Option<f64>>) -> Check {
-    bound(name, title, ("below", unit), target, measured, |value| value < target)
+/// Where to look if a figure is not as it has to be.
+struct Why {
+    skipped: &'static str,
+    failed: &'static str,
 }
 
-fn above(name: &str, title: &str, target: f64, measured: Option<Option<f64>>) -> Check {
-    bound(name, title, ("above", "ratio"), target, measured, |value| {
-        value > target
-    })
+fn below(name: &str, title: &str, target: f64, unit: &str, measured: Option<Option<f64>>, why: &Why) -> Check {
+    let is_good = |value| value < target;
+    bound(name, title, ("below", unit), (target, measured), why, is_good)
+}
+
+fn above(name: &str, title: &str, target: f64, measured: Option<Option<f64>>, why: &Why) -> Check {
+    let is_good = |value| value > target;
+    bound(name, title, ("above", "ratio"), (target, measured), why, is_good)
 }
 
 /// `measured`: none, the way was not gone yet; none in it, it could not be measured.
@@ -77,15 +95,15 @@ fn bound(
     name: &str,
     title: &str,
     (direction, unit): (&str, &str),
-    target: f64,
-    measured: Option<Option<f64>>,
+    (target, measured): (f64, Option<Option<f64>>),
+    why: &Why,
     is_good: impl Fn(f64) -> bool,
 ) -> Check {
     let (verdict, note) = match measured {
         None => (Verdict::Unknown, ""),
-        Some(None) => (Verdict::Skipped, "it could not be measured"),
+        Some(None) => (Verdict::Skipped, why.skipped),
         Some(Some(value)) if is_good(value) => (Verdict::Pass, ""),
-        Some(Some(_)) => (Verdict::Fail, ""),
+        Some(Some(_)) => (Verdict::Fail, why.failed),
     };
     Check {
         name: name.to_owned(),

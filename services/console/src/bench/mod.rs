@@ -102,7 +102,7 @@ pub struct Bench {
     direct: Target,
     door: Target,
     /// Where the console is, for the check of isolation.
-    console: String,
+    console: proofs::Own,
     clock: Clock,
 }
 
@@ -124,7 +124,7 @@ impl Bench {
             services: Services::at(&settings, sources)?,
             direct,
             door,
-            console: crate::services::reachable(settings.listen).to_string(),
+            console: proofs::Own::of(&settings)?,
             clock,
         })
     }

@@ -1,19 +1,47 @@
 //! What is verified beside the load: that the latest backup was restored, and that projects do not see each other.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::ClientConfig;
+use weir_config::Error;
 use weir_model::Project;
 use weir_proto::backup::v1::{ListProofsRequest, ProofState};
+use weir_runtime::tls;
 
 use super::judge::Found;
 use super::report::Verdict;
 use crate::auth::{Grant, Keyring, Role};
 use crate::health::ops::{self, NoAnswer};
+use crate::http::Problem;
 use crate::services::Services;
+use crate::settings::ConsoleSettings;
 
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 const OWN: &str = "weir-bench-own";
 const OTHER: &str = "weir-bench-other";
+
+/// Where the console of these settings is.
+#[derive(Debug, Clone)]
+pub(super) struct Own {
+    url: String,
+    /// Its own certificate, where it encrypts.
+    trust: Option<Arc<ClientConfig>>,
+}
+
+impl Own {
+    pub(super) fn of(settings: &ConsoleSettings) -> Result<Self, Error> {
+        let place = crate::services::reachable(settings.listen);
+        let Some(certificate) = &settings.tls_certificate else {
+            let url = format!("http://{place}");
+            return Ok(Self { url, trust: None });
+        };
+        Ok(Self {
+            url: format!("https://{place}"),
+            trust: Some(Arc::new(tls::client_of("console.tls_certificate", certificate)?)),
+        })
+    }
+}
 
 /// Whether the latest proof that says something about a backup says that it is good.
 pub(super) async fn backup(services: &Services) -> Found {
@@ -26,7 +54,7 @@ pub(super) async fn backup(services: &Services) -> Found {
         Err(status) => {
             return Found::new(
                 Verdict::Skipped,
-                format!("backups cannot be asked about: {}", status.message()),
+                format!("backups cannot be asked about: {}", Problem::from(status).detail()),
             );
         }
     };
@@ -44,7 +72,7 @@ pub(super) async fn backup(services: &Services) -> Found {
 }
 
 /// Asks the console with a token of one project for what is another's.
-pub(super) async fn isolation(console: &str, keyring: Option<&Keyring>) -> Found {
+pub(super) async fn isolation(console: &Own, keyring: Option<&Keyring>) -> Found {
     let Some(keyring) = keyring else {
         return Found::new(
             Verdict::Skipped,
@@ -69,13 +97,13 @@ pub(super) async fn isolation(console: &str, keyring: Option<&Keyring>) -> Found
     found.unwrap_or_else(|error| {
         Found::new(
             Verdict::Skipped,
-            format!("the console at {console} cannot be asked: {error}"),
+            format!("the console at {} cannot be asked: {error}", console.url),
         )
     })
 }
 
 /// What a token of one project must not see.
-async fn try_to_see(console: &str, secret: &str) -> Result<Found, NoAnswer> {
+async fn try_to_see(console: &Own, secret: &str) -> Result<Found, NoAnswer> {
     let others = [
         format!("/database/monitoring/queries?project={OTHER}"),
         format!("/database/monitoring/alerts?project={OTHER}"),
@@ -99,7 +127,8 @@ async fn try_to_see(console: &str, secret: &str) -> Result<Found, NoAnswer> {
     Ok(Found::new(Verdict::Pass, note))
 }
 
-async fn asked(console: &str, path: &str, secret: &str) -> Result<u16, NoAnswer> {
-    let answer = ops::get_as(&format!("http://{console}{path}"), Some(secret), ANSWER_WITHIN).await;
+async fn asked(console: &Own, path: &str, secret: &str) -> Result<u16, NoAnswer> {
+    let url = format!("{}{path}", console.url);
+    let answer = ops::get_trusting(&url, Some(secret), console.trust.as_ref(), ANSWER_WITHIN).await;
     answer.map(|(status, _)| status)
 }

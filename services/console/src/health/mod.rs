@@ -22,7 +22,7 @@ use crate::store::health::SampleRow;
 
 pub(crate) use probe::{ANSWER_WITHIN, OWN_PROJECT, answers};
 pub(crate) use state::{Change, Kind, Part, Picture, State, Status};
-pub(crate) use traffic::{Span, Traffic};
+pub(crate) use traffic::{Reading, Span, Traffic};
 pub(crate) use trend::{Direction, Trend, trend, worst};
 
 /// Backups' places are asked less often: each answer costs a look into the store of objects.
@@ -185,7 +185,7 @@ async fn watch_all(console: &Console, stop: &CancellationToken) {
             .health
             .take(round, repositories.clone(), console.clock.unix_ms());
         console.metrics.health_changes_lost.with([]).inc_by(lost as u64);
-        stop.run_until_cancelled(sleep_until(begun + console.settings.health_every))
+        stop.run_until_cancelled(sleep_until(begun + console.settings().health_every))
             .await;
     }
 }

@@ -67,7 +67,7 @@ impl Reading {
     }
 
     /// What was counted since an earlier reading. None: the gateway began anew in between.
-    fn since(&self, earlier: &Self) -> Option<Span> {
+    pub(crate) fn since(&self, earlier: &Self) -> Option<Span> {
         let seconds = (self.at_unix_ms - earlier.at_unix_ms) as f64 / 1000.0;
         let calls = self.calls - earlier.calls;
         if calls < 0.0 || seconds <= 0.0 || self.buckets.len() != earlier.buckets.len() {

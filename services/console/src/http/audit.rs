@@ -91,9 +91,9 @@ pub(crate) fn keep(ground: &Ground, console: Console) {
         if !console.tables.are_there(&stop).await {
             return Ok(());
         }
-        let keep_ms = i64::try_from(console.settings.audit_keep.as_millis()).unwrap_or(i64::MAX);
         let forget = async {
             loop {
+                let keep_ms = i64::try_from(console.settings().audit_keep.as_millis()).unwrap_or(i64::MAX);
                 let before = console.clock.unix_ms().saturating_sub(keep_ms);
                 if let Err(error) = audit::forget(console.tables.store().pool(), before).await {
                     tracing::warn!(%error, "old entries of the audit are not forgotten now");

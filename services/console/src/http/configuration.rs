@@ -2,23 +2,22 @@
 
 mod initialize;
 mod projects;
+mod together;
 
 use axum::Json;
 use axum::extract::State;
+use futures_util::future::join_all;
 use serde::Serialize;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use weir_bus::BusSettings;
-use weir_config::{DatabaseSettings, Effective, SECTIONS, SectionInfo, Sources};
 use weir_proto::gateway::v1::{GetSettingsRequest, SettingInForce};
-use weir_runtime::RuntimeSettings;
-use weir_store::StoreSettings;
-use weir_telemetry::TelemetrySettings;
+use weir_runtime::{InForce, RuntimeSettings, Settings, Waiting};
 
 use super::{Console, Operator, Problem};
-use crate::settings::ConsoleSettings;
+use crate::health::{ANSWER_WITHIN, ops};
 
-pub(super) use projects::project_names;
+pub(crate) use projects::project_names;
+use together::{Told, together};
 
 pub(crate) fn calls() -> OpenApiRouter<Console> {
     OpenApiRouter::new()
@@ -37,10 +36,40 @@ pub(crate) struct SettingNow {
     value: Option<String>,
     /// Where it came from: `default`, `profile`, `file`, `environment NAME`, `set while running`.
     origin: String,
-    /// What it means; null: the console does not know.
+    /// What it means; null: nobody says.
     meaning: Option<String>,
     /// Whether it can be changed while its service runs; null: it is taken over by a reload, or at the next start.
     changeable: Option<bool>,
+    /// Whose value it is. What several services read is the console's here.
+    service: String,
+    /// Whether a reload takes it over; false: the next start does.
+    reloads: bool,
+    /// What was read and waits for the next start; null: nothing does.
+    waiting: Option<SettingWaiting>,
+    /// Services for which it is another value.
+    elsewhere: Vec<SettingElsewhere>,
+}
+
+/// A value that waits for the next start of its service.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = console::SettingWaiting)]
+pub(crate) struct SettingWaiting {
+    /// The value; null: none.
+    value: Option<String>,
+    /// Where it came from.
+    origin: String,
+}
+
+/// The value that another service has.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = console::SettingElsewhere)]
+pub(crate) struct SettingElsewhere {
+    /// The service.
+    service: String,
+    /// Its value; null: none.
+    value: Option<String>,
+    /// Where it came from.
+    origin: String,
 }
 
 /// A section that is not listed.
@@ -57,7 +86,7 @@ pub(crate) struct MissingSection {
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 #[schema(as = console::Configuration)]
 pub(crate) struct Configuration {
-    /// The active profile.
+    /// The active profile of the console.
     profile: String,
     /// The settings file of the console; null: it has none.
     file: Option<String>,
@@ -67,126 +96,79 @@ pub(crate) struct Configuration {
     missing: Vec<MissingSection>,
 }
 
-/// Every setting in force and where it came from: those that the console reads, as its own process has them, and those
-/// that the gateway says it has. Secrets are masked.
+/// Every setting in force and where it came from, as each service says itself; what several of them read is compared.
+/// Secrets are masked, so two different ones look alike.
 #[utoipa::path(get, path = "/database/configuration", tag = "settings", responses((status = 200, body = Configuration)))]
 pub(crate) async fn show(
     State(console): State<Console>,
     Operator(_): Operator,
 ) -> Result<Json<Configuration>, Problem> {
-    let sources = console.sources.borrow().clone();
-    let mut gateway = console.services.gateway_admin();
-    let told = gateway
-        .get_settings(console.services.ask_as_operator(GetSettingsRequest {}))
-        .await;
-    let (mut settings, mut missing) = (vec![profile(&sources)], Vec::new());
-    for section in own_sections() {
-        settings.extend(of_section(&section, &sources)?);
-    }
-    let mut untold = |section: &str, reason: String| {
-        missing.push(MissingSection {
-            section: section.to_owned(),
-            reason,
-        });
+    let own = match &console.standing {
+        Some(standing) => Ok(standing.settings().map_err(|error| Problem::of(&error))?),
+        None => Err("this console does not tell its settings".to_owned()),
     };
-    match told {
-        Ok(told) => settings.extend(told.into_inner().settings.into_iter().map(of_gateway)),
-        Err(status) => untold("gateway", Problem::from(status).detail().to_owned()),
-    }
-    let is_own = |name: &str| name == "gateway" || own_sections().iter().any(|section| section.name == name);
-    for name in SECTIONS.iter().filter(|name| !is_own(name)) {
-        untold(
-            name,
-            format!("its service does not tell its settings; weir config check on its machine lists [{name}]"),
-        );
-    }
-    // As in the reference; within a section as it was told.
-    settings.sort_by_key(|setting| {
-        let section = setting.key.split('.').next().unwrap_or_default();
-        SECTIONS
-            .iter()
-            .position(|name| *name == section)
-            .map_or(0, |place| place + 1)
-    });
+    let sources = console.sources.borrow().clone();
+    let (profile, file) = (
+        sources.effective_profile().value,
+        sources.path().map(|path| path.display().to_string()),
+    );
+    let mut told = vec![Told::new("console", own)];
+    told.extend(others(&console, sources.section::<RuntimeSettings>().ok()).await);
+    let (settings, missing) = together(told);
     Ok(Json(Configuration {
-        profile: sources.effective_profile().value.unwrap_or_default(),
-        file: sources.path().map(|path| path.display().to_string()),
+        profile: profile.unwrap_or_default(),
+        file,
         settings,
         missing,
     }))
 }
 
-/// What the console reads itself.
-fn own_sections() -> [SectionInfo; 6] {
-    [
-        SectionInfo::of::<TelemetrySettings>(),
-        SectionInfo::of::<RuntimeSettings>(),
-        SectionInfo::of::<DatabaseSettings>(),
-        SectionInfo::of::<BusSettings>(),
-        SectionInfo::of::<StoreSettings>(),
-        SectionInfo::of::<ConsoleSettings>(),
-    ]
+/// Asks every other service at its door; the gateway, if it does not tell there, as its operator.
+async fn others(console: &Console, runtime: Option<RuntimeSettings>) -> Vec<Told> {
+    let token = runtime.and_then(|settings| settings.ops_token);
+    let token = token.as_ref().map(|token| token.expose());
+    let asked = console.services.peers.iter().map(async |peer| {
+        let told = ops::settings(&peer.ops, token, ANSWER_WITHIN).await;
+        let told = match told {
+            Err(_) if peer.name == "pool-gateway" => by_grpc(console).await,
+            told => told.map_err(|error| error.to_string()),
+        };
+        Told::new(peer.name, told)
+    });
+    join_all(asked).await
 }
 
-fn profile(sources: &Sources) -> SettingNow {
-    setting(
-        sources.effective_profile(),
-        Some("The set of defaults in force.".to_owned()),
-    )
+/// What the gateway says of its own section to its operator.
+async fn by_grpc(console: &Console) -> Result<Settings, String> {
+    let mut gateway = console.services.gateway_admin();
+    let asked = console.services.ask_as_operator(GetSettingsRequest {});
+    let told = gateway.get_settings(asked).await;
+    let told = told.map_err(|status| Problem::from(status).detail().to_owned())?;
+    Ok(Settings {
+        service: "pool-gateway".to_owned(),
+        process: String::new(),
+        profile: String::new(),
+        file: None,
+        settings: told.into_inner().settings.into_iter().map(of_gateway).collect(),
+    })
 }
 
-fn of_section(section: &SectionInfo, sources: &Sources) -> Result<Vec<SettingNow>, Problem> {
-    let fields = (section.fields)();
-    let effective = (section.effective)(sources).map_err(|error| Problem::of(&error))?;
-    let with_meaning =
-        |(effective, field): (Effective, &weir_config::Field)| setting(effective, Some(field.doc.clone()));
-    Ok(effective.into_iter().zip(&fields).map(with_meaning).collect())
-}
-
-fn setting(effective: Effective, meaning: Option<String>) -> SettingNow {
-    SettingNow {
-        key: effective.key,
-        value: effective.value,
-        origin: effective.origin.to_string(),
-        meaning,
-        changeable: None,
-    }
-}
-
-fn of_gateway(told: SettingInForce) -> SettingNow {
-    SettingNow {
+fn of_gateway(told: SettingInForce) -> InForce {
+    InForce {
         key: told.key,
         value: Some(told.value).filter(|value| !value.is_empty()),
         origin: told.origin,
-        meaning: None,
-        changeable: Some(told.changeable),
+        meaning: String::new(),
+        reloads: told.changeable,
+        waiting: None,
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_listed_says_where_it_came_from_and_no_secret() {
-        let set = [
-            ("DATABASE_URL", "postgres://u:hunter2@h/d"),
-            ("WEIR_CONSOLE__CALL_TIMEOUT", "7s"),
-        ];
-        let set = set.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let sources = Sources::load(None, set).unwrap();
-        let all: Vec<SettingNow> = own_sections()
-            .iter()
-            .flat_map(|section| of_section(section, &sources).unwrap())
-            .collect();
-        let of = |key: &str| all.iter().find(|setting| setting.key == key).unwrap();
-        assert_eq!(of("console.call_timeout").value.as_deref(), Some("7s"));
-        assert_eq!(
-            of("console.call_timeout").origin,
-            "environment WEIR_CONSOLE__CALL_TIMEOUT"
-        );
-        assert_eq!(of("console.listen").origin, "default");
-        assert!(of("database.url").value.as_deref().unwrap().contains("***"));
-        assert!(!serde_json::to_string(&all).unwrap().contains("hunter2"));
+impl From<Waiting> for SettingWaiting {
+    fn from(waiting: Waiting) -> Self {
+        Self {
+            value: waiting.value,
+            origin: waiting.origin,
+        }
     }
 }

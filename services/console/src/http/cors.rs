@@ -16,7 +16,14 @@ const SECONDS: &str = "600";
 /// A browser asks first whether it may; then every answer says for whom it is.
 pub(crate) async fn share(State(console): State<Console>, request: Request, next: Next) -> Response {
     let origin = request.headers().get(header::ORIGIN).cloned();
-    let known = origin.filter(|origin| console.settings.cors_origins.0.iter().any(|one| origin == one.as_str()));
+    let known = origin.filter(|origin| {
+        console
+            .settings()
+            .cors_origins
+            .0
+            .iter()
+            .any(|one| origin == one.as_str())
+    });
     let Some(origin) = known else {
         return next.run(request).await;
     };

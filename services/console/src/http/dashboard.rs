@@ -15,8 +15,9 @@ use weir_proto::scheduler::v1::Run;
 use super::pools::PoolNow;
 use super::{Console, Problem};
 use crate::health::{Kind, Picture, State as PartState, Status};
-use figures::{Figures, Point};
-pub(super) use gather::{BackupsAtAGlance, CacheAtAGlance, Gathering, PoolSums, Whose};
+use crate::live::{AlertFigures, Figures, PoolSums};
+use figures::{Point, figures_of, running};
+pub(super) use gather::{BackupsAtAGlance, CacheAtAGlance, Gathering, Whose};
 
 pub(crate) fn calls() -> OpenApiRouter<Console> {
     OpenApiRouter::new()
@@ -178,11 +179,13 @@ pub(crate) async fn show(State(console): State<Console>, whose: Whose) -> Result
     if let (Some(cache), Some(timeline)) = (&mut cache, &timeline) {
         cache.count(timeline);
     }
-    let figures = timeline.as_deref().map(|timeline| {
-        Figures::of(&whose, timeline, console.clock.unix_ms())
-            .with_pool(pools.as_deref())
-            .with_alerts(alerts.as_deref())
-            .with_jobs(jobs.as_deref())
+    let figures = timeline.as_deref().map(|timeline| Figures {
+        pool: pools
+            .as_deref()
+            .map(|pools| PoolSums::of(pools.iter().map(|now| &now.pool))),
+        alerts: alerts.as_deref().map(AlertFigures::of),
+        jobs_running: jobs.as_deref().map(running),
+        ..figures_of(&whose, timeline, console.clock.unix_ms())
     });
     let alerts = alerts.unwrap_or_default();
     let points = timeline.unwrap_or_default();

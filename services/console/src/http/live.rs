@@ -57,7 +57,7 @@ pub(crate) async fn events(
     if kinds.len() > KINDS_MAX {
         return Err(Problem::strange(format!("kind: {KINDS_MAX} at most")));
     }
-    if console.live.viewers() >= usize::try_from(console.settings.viewers_max).unwrap_or(usize::MAX) {
+    if console.live.viewers() >= usize::try_from(console.settings().viewers_max).unwrap_or(usize::MAX) {
         let problem = Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "viewers-max",

@@ -14,6 +14,7 @@ mod dashboard;
 mod dashboard_files;
 mod docs;
 mod document;
+mod door;
 mod given;
 mod health;
 mod jobs;
@@ -26,23 +27,22 @@ mod problem;
 mod queries;
 mod routes;
 mod schedules;
+mod security;
 mod server;
 mod session;
 mod tags;
 mod testing;
 mod tokens;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
-use axum::serve::ListenerExt as _;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use weir_config::Sources;
 use weir_footing::Tables;
 use weir_model::Clock;
-use weir_runtime::{Ground, Readiness, Stage, StartError};
+use weir_runtime::{Ground, Readiness, Stage, Standing, StartError};
 use weir_telemetry::Registry;
 
 use crate::auth::{Gate, Keyring};
@@ -55,7 +55,9 @@ use crate::settings::ConsoleSettings;
 
 pub(crate) use body::Body;
 pub(crate) use caller::{Operator, Scoped, Seen};
+pub(crate) use configuration::project_names;
 pub(crate) use document::document;
+pub(crate) use door::{encryption, open};
 pub(crate) use pages::{Page, Paged};
 pub(crate) use problem::Problem;
 
@@ -64,8 +66,10 @@ pub(crate) use problem::Problem;
 pub(crate) struct Console(Arc<Inner>);
 
 pub(crate) struct Inner {
-    pub(crate) settings: ConsoleSettings,
-    pub(crate) sources: tokio::sync::watch::Receiver<Sources>,
+    settings: watch::Receiver<Arc<ConsoleSettings>>,
+    /// How the settings of this process stand.
+    pub(crate) standing: Option<Standing>,
+    pub(crate) sources: watch::Receiver<Sources>,
     pub(crate) services: Services,
     pub(crate) gate: Gate,
     pub(crate) tables: Tables,
@@ -103,7 +107,8 @@ impl Console {
         Self(Arc::new(Inner {
             limits: limits::Limits::new(settings.requests_per_second),
             health: Health::new(ground.clock.unix_ms()),
-            settings,
+            settings: crate::settings::follow(ground, settings),
+            standing: ground.standing.clone(),
             sources: ground.reloads.clone(),
             services,
             gate,
@@ -118,38 +123,30 @@ impl Console {
         }))
     }
 
+    /// The settings as they are now.
+    pub(crate) fn settings(&self) -> Arc<ConsoleSettings> {
+        self.settings.borrow().clone()
+    }
+
     pub(crate) fn keyring(&self) -> Keyring {
         Keyring::new(self.tables.store().pool().clone(), self.clock.clone())
     }
 }
 
 /// Serves until the shutdown; answers that are being given are given to their end.
-pub(crate) fn serve(ground: &Ground, listener: TcpListener, console: Console) -> Result<(), StartError> {
+pub(crate) fn serve(
+    ground: &Ground,
+    listener: TcpListener,
+    settings: &ConsoleSettings,
+    console: Console,
+) -> Result<(), StartError> {
     audit::keep(ground, console.clone());
-    let app = routes::app(console).into_make_service_with_connect_info::<SocketAddr>();
-    ground.tasks.spawn(Stage::Doors, "http door", |stop| async move {
-        axum::serve(listener.tap_io(tune), app)
-            .with_graceful_shutdown(stop.cancelled_owned())
-            .await?;
-        Ok(())
-    });
+    let own = weir_runtime::settings_routes(ground);
+    door::serve(ground, listener, settings, routes::app(console, own))?;
     let (tasks, readiness) = (ground.tasks.clone(), ground.readiness.clone());
     ground.tasks.spawn_short(Stage::Doors, "readiness", async move {
         tasks.asked().await;
         readiness.stop();
     });
     Ok(())
-}
-
-/// Whoever takes nothing of what it is sent for so long has gone, whatever its machine says.
-const TAKES_WITHIN: Duration = Duration::from_secs(60);
-
-fn tune(stream: &mut TcpStream) {
-    let socket = socket2::SockRef::from(&*stream);
-    let tuned = socket
-        .set_tcp_nodelay(true)
-        .and_then(|()| socket.set_tcp_user_timeout(Some(TAKES_WITHIN)));
-    if let Err(error) = tuned {
-        tracing::debug!(%error, "a connection is served as it came");
-    }
 }

@@ -13,6 +13,7 @@ use tonic::Status;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use weir_proto::common::v1::Pool;
+use weir_proto::events::v1::{BreakerState, UpstreamHealth};
 use weir_proto::gateway::v1::{
     PauseRequest, PoolStateRequest, ReconnectRequest, ResumeRequest, ShowRequest, ShowResponse,
 };
@@ -20,6 +21,7 @@ use weir_proto::gateway::v1::{
 use super::{Body, Console, Operator, Problem};
 use crate::exposition;
 use crate::health::{ANSWER_WITHIN, ops, reading};
+use crate::live::PoolSums;
 
 pub(crate) fn calls() -> OpenApiRouter<Console> {
     OpenApiRouter::new()
@@ -79,7 +81,7 @@ pub(crate) struct Pools {
     /// By upstream, database and role.
     pools: Vec<PoolNow>,
     /// All of them together.
-    together: super::dashboard::PoolSums,
+    together: PoolSums,
 }
 
 /// A server before which there is a breaker.
@@ -98,6 +100,14 @@ pub(crate) struct UpstreamBreaker {
     writes: Option<bool>,
     /// Whether it answers reads; null: the gateway does not say.
     reads: Option<bool>,
+    /// Since when the breaker is in this state; null: the gateway does not say.
+    since_unix_ms: Option<i64>,
+    /// How often it has opened since the gateway was started; null: the gateway does not say.
+    opened_total: Option<u64>,
+    /// Why the server could last not be reached, by the error's name; null: it always could, or the gateway does not say.
+    last_error: Option<String>,
+    /// When that was; null with `last_error`.
+    last_error_unix_ms: Option<i64>,
 }
 
 /// Breakers.
@@ -128,17 +138,22 @@ pub(crate) struct PoolsSteered {
 /// The circuit breaker of each server, with its role.
 #[utoipa::path(get, path = "/database/circuit-breaker", tag = "pools", responses((status = 200, body = Breakers)))]
 pub(crate) async fn breakers(State(console): State<Console>, Operator(_): Operator) -> Result<Json<Breakers>, Problem> {
-    let (found, shown) = tokio::join!(breakers_now(&console), show(&console, "upstreams"));
+    let (found, shown) = tokio::join!(histories(&console), show(&console, "upstreams"));
     // Who may look at the table is asked of PostgreSQL itself, which a breaker may keep from answering.
     let shown = shown.map(Table::of).unwrap_or_default();
-    let upstreams = found?.into_iter().map(|(upstream, breaker)| {
+    let upstreams = found?.into_iter().map(|(upstream, history)| {
         let row = shown.0.iter().find(|row| row.text("upstream") == upstream);
         let said = |column: &str| {
             row.map(|row| row.text(column).to_owned())
                 .filter(|text| !text.is_empty())
         };
+        let has_erred = !history.last_error.is_empty();
         UpstreamBreaker {
-            breaker,
+            breaker: history.breaker,
+            since_unix_ms: history.is_told.then_some(history.since_unix_ms),
+            opened_total: history.is_told.then_some(history.opened_total),
+            last_error_unix_ms: has_erred.then_some(history.last_error_unix_ms),
+            last_error: has_erred.then_some(history.last_error),
             role: said("role"),
             lag_ms: row.and_then(|row| row.number("lag_ms")),
             writes: said("writes").map(|word| word == "yes"),
@@ -154,9 +169,9 @@ pub(crate) async fn breakers(State(console): State<Console>, Operator(_): Operat
 /// Every pool as it is now.
 #[utoipa::path(get, path = "/database/connection-pool", tag = "pools", responses((status = 200, body = Pools)))]
 pub(crate) async fn list(State(console): State<Console>, Operator(_): Operator) -> Result<Json<Pools>, Problem> {
-    let pools = pools_now(&console, console.settings.call_timeout).await?;
+    let pools = pools_now(&console, console.services.call_timeout).await?;
     Ok(Json(Pools {
-        together: super::dashboard::PoolSums::of(&pools),
+        together: PoolSums::of(pools.iter().map(|now| &now.pool)),
         pools,
     }))
 }
@@ -218,6 +233,57 @@ async fn breakers_now(console: &Console) -> Result<BTreeMap<String, Breaker>, St
         .map_err(|_| Status::unavailable(""))?;
     let found = reading::breakers(&exposition::read(&text)).into_iter();
     Ok(found.map(|(upstream, word)| (upstream, Breaker::read(&word))).collect())
+}
+
+/// A breaker with its history, if the gateway tells it.
+#[derive(Debug, Default)]
+struct History {
+    breaker: Breaker,
+    is_told: bool,
+    since_unix_ms: i64,
+    opened_total: u64,
+    last_error: String,
+    last_error_unix_ms: i64,
+}
+
+/// The breakers with their histories; without, where the gateway is of a version that does not tell them.
+async fn histories(console: &Console) -> Result<BTreeMap<String, History>, Status> {
+    let mut gateway = console.services.gateway();
+    let asked = gateway.pool_state(console.services.ask_within(PoolStateRequest::default(), ANSWER_WITHIN));
+    let told = asked
+        .await
+        .map(|answer| answer.into_inner().upstreams)
+        .unwrap_or_default();
+    if told.is_empty() {
+        let found = breakers_now(console).await?.into_iter();
+        let alone = |breaker| History {
+            breaker,
+            ..History::default()
+        };
+        return Ok(found.map(|(upstream, breaker)| (upstream, alone(breaker))).collect());
+    }
+    Ok(told
+        .into_iter()
+        .map(|health| (health.upstream.clone(), History::of(health)))
+        .collect())
+}
+
+impl History {
+    fn of(told: UpstreamHealth) -> Self {
+        Self {
+            breaker: match told.breaker() {
+                BreakerState::Closed => Breaker::Closed,
+                BreakerState::Open => Breaker::Open,
+                BreakerState::HalfOpen => Breaker::HalfOpen,
+                BreakerState::Unspecified => Breaker::Unspecified,
+            },
+            is_told: true,
+            since_unix_ms: told.since_unix_ms,
+            opened_total: told.opened_total,
+            last_error: told.last_error,
+            last_error_unix_ms: told.last_error_unix_ms,
+        }
+    }
 }
 
 /// Every pool with its breaker; whether it is paused, where the gateway lets the console look.

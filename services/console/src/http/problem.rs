@@ -1,5 +1,7 @@
 //! Errors as problem documents (RFC 9457): what went wrong, by a slug that the reference explains.
 
+use std::net::{IpAddr, SocketAddr};
+
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
@@ -117,7 +119,11 @@ impl From<tonic::Status> for Problem {
             (Code::DeadlineExceeded | Code::Cancelled, None) => {
                 "the service that does this did not answer in time".to_owned()
             }
-            _ => status.message().to_owned(),
+            // What the caller has sent may name places; what went wrong elsewhere must not.
+            (Code::InvalidArgument | Code::OutOfRange | Code::NotFound | Code::AlreadyExists, _) => {
+                status.message().to_owned()
+            }
+            _ => concealed(status.message()),
         };
         Self::new(code, slug.unwrap_or(usual), detail)
     }
@@ -169,8 +175,53 @@ impl Problem {
             ErrorClass::Deadline | ErrorClass::Cancelled => StatusCode::GATEWAY_TIMEOUT,
             ErrorClass::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        Self::new(status, error.slug(), error.to_string())
+        let words = error.to_string();
+        let is_ours = status.is_server_error();
+        Self::new(status, error.slug(), if is_ours { concealed(&words) } else { words })
     }
+}
+
+/// The text without addresses and URLs: how services and servers are reached is nobody's business outside.
+pub(crate) fn concealed(text: &str) -> String {
+    let words = text.split(' ').map(|word| {
+        let bare = word.trim_matches(['"', '\'', '`', '(', ')', ',', ';', ':', '.', '[', ']', '<', '>']);
+        if !bare.is_empty() && is_place(word, bare) {
+            word.replace(bare, "…")
+        } else {
+            word.to_owned()
+        }
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+fn is_place(word: &str, bare: &str) -> bool {
+    let place = bare.split('/').next().unwrap_or_default();
+    word.contains("://") || is_address(place) || is_address(bare) || names_a_port(place)
+}
+
+fn is_address(text: &str) -> bool {
+    let alone = text.trim_start_matches('[').trim_end_matches(']');
+    alone.parse::<IpAddr>().is_ok() || text.parse::<SocketAddr>().is_ok() || is_bracketed(text)
+}
+
+/// `::1]:5432`, whose first bracket was taken for one of the sentence.
+fn is_bracketed(text: &str) -> bool {
+    let parts = text.rsplit_once("]:");
+    parts.is_some_and(|(host, port)| {
+        host.trim_start_matches('[').parse::<IpAddr>().is_ok() && port.parse::<u16>().is_ok()
+    })
+}
+
+/// `host:port`.
+fn names_a_port(text: &str) -> bool {
+    let is_host = |host: &str| {
+        host.bytes().any(|byte| byte.is_ascii_alphabetic())
+            && host
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'))
+    };
+    let parts = text.rsplit_once(':');
+    parts.is_some_and(|(host, port)| is_host(host) && port.parse::<u16>().is_ok())
 }
 
 #[cfg(test)]
@@ -190,5 +241,55 @@ mod tests {
         let problem = Problem::from(broken);
         assert_eq!((problem.status, problem.slug.as_str()), (503, "service-unreachable"));
         assert!(!problem.detail.contains("10.0.0.7"));
+    }
+
+    #[test]
+    fn what_went_wrong_elsewhere_does_not_tell_where() {
+        let messages = [
+            "cannot reach the store at 10.0.0.7:5432: Connection refused (os error 111)",
+            "cannot reach the store at db.internal:5432/weir: it is away",
+            "the store at [fd00::7]:5432 gave no answer within 5s",
+            "the store at postgres-0.db:5432 refuses the login: no pg_hba.conf entry for host \"10.0.0.7\", user \"weir\"",
+            "error sending request for url (http://10.0.0.7:9000/bucket?x=1)",
+            "repository s3://user:secret@internal/backups: no answer",
+        ];
+        for code in [
+            Code::Unavailable,
+            Code::Internal,
+            Code::FailedPrecondition,
+            Code::Unknown,
+            Code::PermissionDenied,
+        ] {
+            for message in messages {
+                let mut status = tonic::Status::new(code, message);
+                status
+                    .metadata_mut()
+                    .insert(ERROR_SLUG, "monitor-store".parse().unwrap());
+                let problem = Problem::from(status);
+                for secret in [
+                    "10.0.0.7",
+                    "db.internal",
+                    "fd00",
+                    "postgres-0",
+                    "5432",
+                    "9000",
+                    "internal/",
+                    "secret",
+                ] {
+                    assert!(!problem.detail.contains(secret), "{code:?}: {}", problem.detail);
+                }
+                assert!(problem.detail.contains('…'), "{}", problem.detail);
+            }
+        }
+        assert_eq!(
+            concealed(messages[0]),
+            "cannot reach the store at …: Connection refused (os error 111)"
+        );
+        let harmless =
+            "no connection became free within 60 s: raise gateway.pool_max (see docs/guides/pooling.md): 3/4";
+        assert_eq!(concealed(harmless), harmless);
+        // What callers wrote themselves they may read again.
+        let own = tonic::Status::new(Code::InvalidArgument, "there is no server db:5432");
+        assert_eq!(Problem::from(own).detail, "there is no server db:5432");
     }
 }

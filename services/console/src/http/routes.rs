@@ -14,8 +14,8 @@ use utoipa_axum::routes;
 
 use super::{
     Console, Problem, admission, advice, alerts, audit, backups, cache, configuration, cors, dashboard,
-    dashboard_files, docs, document, health, jobs, live, maintenance, pools, queries, schedules, server, session, tags,
-    testing, tokens,
+    dashboard_files, docs, document, health, jobs, live, maintenance, pools, queries, schedules, security, server,
+    session, tags, testing, tokens,
 };
 
 /// A body is a statement with its parameters at most.
@@ -40,12 +40,13 @@ pub(crate) fn calls() -> OpenApiRouter<Console> {
         .merge(configuration::calls())
         .merge(tokens::calls())
         .merge(audit::calls())
+        .merge(security::calls())
         .merge(testing::calls())
         .merge(live::calls())
 }
 
-/// Everything that the port serves.
-pub(crate) fn app(console: Console) -> Router {
+/// Everything that the port serves; `settings` is what every service says of its own at its door.
+pub(crate) fn app(console: Console, settings: Router) -> Router {
     let (calls, _) = calls().split_for_parts();
     let calls = calls
         .method_not_allowed_fallback(async || {
@@ -67,6 +68,7 @@ pub(crate) fn app(console: Console) -> Router {
         .layer(from_fn_with_state(console.clone(), count))
         .with_state(console.clone())
         .merge(weir_runtime::health_routes(console.readiness.clone()))
+        .merge(settings)
 }
 
 async fn openapi() -> Response {

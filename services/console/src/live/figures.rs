@@ -1,45 +1,29 @@
-//! The figures of each second, for those who look.
+//! The figures of a moment: what they are, and how they come of what was counted. Pure.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+use std::collections::{BTreeMap, VecDeque};
 
 use serde::Serialize;
-use tokio::time::{MissedTickBehavior, interval, timeout};
-use weir_model::Project;
-use weir_proto::backup::v1 as backup;
-use weir_proto::common::v1::{JobState, PageRequest, Severity};
-use weir_proto::gateway::v1::PoolStateRequest;
-use weir_proto::maintenance::v1 as maintenance;
-use weir_proto::monitor::v1::{AlertState, GetTimelineRequest, ListAlertsRequest, TimelineSpan};
-use weir_runtime::{Ground, Stage};
+use weir_proto::common::v1::{Pool, Severity};
+use weir_proto::monitor::v1::{Alert, TimelineSpan};
 
-use super::ring::Audience;
-use super::{Hub, Watched};
-use crate::services::Services;
+use crate::health::{Reading, Span};
 
-const EVERY: Duration = Duration::from_secs(1);
-/// A service that is slow has its figures left out of this second.
-const WITHIN: Duration = Duration::from_millis(800);
-/// How far back spans are asked for: the one that fills, and the one before.
-const BACK_MS: i64 = 20_000;
-/// Alerts and jobs are told as they come; their counts are taken so many seconds apart.
-const COUNT_EVERY: u64 = 3;
-/// Projects whose figures are taken at once.
-const WATCHED_MAX: usize = 50;
+/// Latencies and hits of all projects are those of so long.
+const LATELY_MS: i64 = 10_000;
 
-/// What is told of a project each second; what could not be found out is null.
+/// What runs at a moment, of one project or of all; what could not be found out is null.
 #[derive(Debug, Clone, Default, Serialize, utoipa::ToSchema)]
 #[schema(as = console::Figures)]
 pub(crate) struct Figures {
     /// When they were taken.
     pub(crate) at_unix_ms: i64,
-    /// Whose they are.
+    /// Whose they are; `*`: everybody's.
     pub(crate) project: String,
     /// Statements that ended, a second.
     pub(crate) queries_per_second: Option<f64>,
     /// Those of them that failed.
     pub(crate) errors_per_second: Option<f64>,
-    /// Half of the calls of the latest ten seconds took at most this many milliseconds.
+    /// Half of the calls of the latest ten seconds took at most this many milliseconds; null: nothing ran.
     pub(crate) p50_ms: Option<f64>,
     /// 95 of 100 took at most this many.
     pub(crate) p95_ms: Option<f64>,
@@ -48,19 +32,17 @@ pub(crate) struct Figures {
     /// Calls answered from memory, of those that could have been; null: there were none.
     pub(crate) cache_hit_ratio: Option<f64>,
     /// Server connections of all pools together; null: for the operator only, or the gateway is away.
-    pub(crate) pool: Option<PoolFigures>,
+    pub(crate) pool: Option<PoolSums>,
     /// Alerts that fire.
     pub(crate) alerts: Option<AlertFigures>,
     /// Jobs that are being done.
     pub(crate) jobs_running: Option<u64>,
-    #[serde(skip)]
-    is_first: bool,
 }
 
 /// Server connections of all pools together.
 #[derive(Debug, Clone, Copy, Default, Serialize, utoipa::ToSchema)]
-#[schema(as = console::PoolFigures)]
-pub(crate) struct PoolFigures {
+#[schema(as = console::PoolSums)]
+pub(crate) struct PoolSums {
     /// Open.
     pub(crate) total: u64,
     /// Open and free.
@@ -85,100 +67,17 @@ pub(crate) struct AlertFigures {
     pub(crate) info: u64,
 }
 
-pub(crate) fn start(ground: &Ground, services: &Services, hub: &Hub) {
-    let mut sampler = Sampler {
-        services: services.clone(),
-        hub: hub.clone(),
-        looks: BTreeMap::new(),
-        second: 0,
-    };
-    ground.tasks.spawn(Stage::Work, "live figures", |stop| async move {
-        let mut ticks = interval(EVERY);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-            sampler.round().await;
-        }
-        Ok(())
-    });
-}
-
 /// What was seen of a project before.
 #[derive(Debug, Default)]
-struct Look {
-    was_taken: bool,
+pub(super) struct Look {
     at_unix_ms: i64,
     /// Calls and errors of each span, by its beginning.
     spans: BTreeMap<i64, (u64, u64)>,
-    alerts: Option<AlertFigures>,
-    jobs_running: Option<u64>,
-}
-
-struct Sampler {
-    services: Services,
-    hub: Hub,
-    looks: BTreeMap<Option<Project>, Look>,
-    second: u64,
-}
-
-impl Sampler {
-    async fn round(&mut self) {
-        let watched: Vec<Watched> = self.hub.watched().keys().take(WATCHED_MAX).cloned().collect();
-        self.looks
-            .retain(|project, _| watched.iter().any(|(one, _)| one == project));
-        if watched.is_empty() {
-            return;
-        }
-        let pool = pools(&self.services).await;
-        let mut projects: Vec<Option<Project>> = watched.iter().map(|(project, _)| project.clone()).collect();
-        projects.dedup();
-        for project in projects {
-            let figures = self.figures(project.as_ref()).await;
-            // A rate takes two looks.
-            if figures.is_first {
-                continue;
-            }
-            for (_, is_operator) in watched.iter().filter(|(one, _)| *one == project) {
-                let shown = Figures {
-                    pool: pool.filter(|_| *is_operator),
-                    ..figures.clone()
-                };
-                // Figures are numbers and texts.
-                let data = serde_json::to_value(&shown).unwrap_or_default();
-                self.hub
-                    .tell("figures", Audience::Watching(project.clone(), *is_operator), &data);
-            }
-        }
-        self.second += 1;
-        self.hub.wake();
-    }
-
-    async fn figures(&mut self, project: Option<&Project>) -> Figures {
-        let now = self.hub.0.clock.unix_ms();
-        let is_to_count = self.second.is_multiple_of(COUNT_EVERY);
-        let mut look = self.looks.remove(&project.cloned()).unwrap_or_default();
-        let name = project.map_or("*", Project::as_str);
-        let mut figures = Figures {
-            at_unix_ms: now,
-            project: name.to_owned(),
-            is_first: !std::mem::replace(&mut look.was_taken, true),
-            ..Figures::default()
-        };
-        if let Some(spans) = spans(&self.services, name, now).await {
-            look.judge(&spans, now, &mut figures);
-        }
-        if is_to_count || look.alerts.is_none() {
-            look.alerts = alerts(&self.services, name).await;
-            look.jobs_running = jobs(&self.services, name).await;
-        }
-        (figures.alerts, figures.jobs_running) = (look.alerts, look.jobs_running);
-        self.looks.insert(project.cloned(), look);
-        figures
-    }
 }
 
 impl Look {
     /// The rates since the look before, and the latencies of the latest span in which something ran.
-    fn judge(&mut self, spans: &[TimelineSpan], now: i64, figures: &mut Figures) {
+    pub(super) fn judge(&mut self, spans: &[TimelineSpan], now: i64, figures: &mut Figures) {
         let seen: BTreeMap<i64, (u64, u64)> = spans
             .iter()
             .filter_map(|span| {
@@ -210,76 +109,78 @@ impl Look {
     }
 }
 
-async fn answer<T>(asked: impl Future<Output = Result<tonic::Response<T>, tonic::Status>>) -> Option<T> {
-    timeout(WITHIN, asked).await.ok()?.ok().map(tonic::Response::into_inner)
+/// What the gateway counted of all projects in the latest seconds.
+#[derive(Debug, Default)]
+pub(super) struct Totals(VecDeque<Reading>);
+
+impl Totals {
+    /// The rates since the reading before, and the latencies and hits of the latest seconds. A gateway that began anew is
+    /// read from there on.
+    pub(super) fn judge(&mut self, reading: Reading, figures: &mut Figures) {
+        let second = self.0.back().and_then(|before| reading.since(before));
+        if second.is_none() {
+            self.0.clear();
+        }
+        while self.0.len() > 1
+            && self
+                .0
+                .get(1)
+                .is_some_and(|one| reading.at_unix_ms - one.at_unix_ms >= LATELY_MS)
+        {
+            self.0.pop_front();
+        }
+        if let Some(second) = second {
+            figures.queries_per_second = Some(second.calls_per_second());
+            figures.errors_per_second = Some(second.errors / second.seconds);
+        }
+        if let Some(lately) = self.0.front().and_then(|first| reading.since(first)) {
+            figures.take_latencies(&lately);
+        }
+        self.0.push_back(reading);
+    }
 }
 
-async fn spans(services: &Services, project: &str, now: i64) -> Option<Vec<TimelineSpan>> {
-    let asked = GetTimelineRequest {
-        project: project.to_owned(),
-        since_unix_ms: now - BACK_MS,
-        ..GetTimelineRequest::default()
-    };
-    let told = answer(services.monitor().get_timeline(services.ask_within(asked, WITHIN))).await?;
-    Some(told.spans)
+impl Figures {
+    fn take_latencies(&mut self, span: &Span) {
+        (self.p50_ms, self.p95_ms, self.p99_ms) = (span.p50_ms, span.p95_ms, span.p99_ms);
+        self.cache_hit_ratio = (span.lookups > 0.0).then(|| span.hits / span.lookups);
+    }
 }
 
-async fn pools(services: &Services) -> Option<PoolFigures> {
-    let asked = services.ask_within(PoolStateRequest::default(), WITHIN);
-    let told = answer(services.gateway().pool_state(asked)).await?;
-    Some(told.pools.iter().fold(PoolFigures::default(), |sum, pool| PoolFigures {
-        total: sum.total + u64::from(pool.total),
-        idle: sum.idle + u64::from(pool.idle),
-        active: sum.active + u64::from(pool.active),
-        waiting: sum.waiting + u64::from(pool.waiting),
-        max: sum.max + u64::from(pool.max),
-    }))
+impl PoolSums {
+    pub(crate) fn of<'a>(pools: impl IntoIterator<Item = &'a Pool>) -> Self {
+        pools.into_iter().fold(Self::default(), |sums, pool| Self {
+            total: sums.total + u64::from(pool.total),
+            idle: sums.idle + u64::from(pool.idle),
+            active: sums.active + u64::from(pool.active),
+            waiting: sums.waiting + u64::from(pool.waiting),
+            max: sums.max + u64::from(pool.max),
+        })
+    }
 }
 
-/// The first page is enough: nobody reads a number of alerts above it.
-const fn first_page() -> Option<PageRequest> {
-    Some(PageRequest {
-        size: 1_000,
-        token: String::new(),
-    })
+impl std::iter::Sum for AlertFigures {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |sum, one| Self {
+            critical: sum.critical + one.critical,
+            warning: sum.warning + one.warning,
+            info: sum.info + one.info,
+        })
+    }
 }
 
-async fn alerts(services: &Services, project: &str) -> Option<AlertFigures> {
-    let asked = ListAlertsRequest {
-        project: project.to_owned(),
-        states: vec![AlertState::Firing.into()],
-        page: first_page(),
-        ..ListAlertsRequest::default()
-    };
-    let told = answer(services.monitor().list_alerts(services.ask_within(asked, WITHIN))).await?;
-    let count = |severity| told.alerts.iter().filter(|alert| alert.severity() == severity).count() as u64;
-    Some(AlertFigures {
-        critical: count(Severity::Critical),
-        warning: count(Severity::Warning),
-        info: count(Severity::Info),
-    })
-}
-
-async fn jobs(services: &Services, project: &str) -> Option<u64> {
-    let (project, states) = (project.to_owned(), vec![JobState::Running.into()]);
-    let upkeep = maintenance::ListJobsRequest {
-        project: project.clone(),
-        states: states.clone(),
-        page: first_page(),
-    };
-    let backups = backup::ListJobsRequest {
-        project,
-        states,
-        page: first_page(),
-        ..backup::ListJobsRequest::default()
-    };
-    let (mut maintenance, mut backup) = (services.maintenance(), services.backup());
-    let upkeep = answer(maintenance.list_jobs(services.ask_within(upkeep, WITHIN)));
-    let backups = answer(backup.list_jobs(services.ask_within(backups, WITHIN)));
-    let (upkeep, backups) = tokio::join!(upkeep, backups);
-    let count = upkeep.map(|told| told.jobs.len()).unwrap_or_default()
-        + backups.map(|told| told.jobs.len()).unwrap_or_default();
-    Some(count as u64)
+impl AlertFigures {
+    pub(crate) fn of<'a>(alerts: impl IntoIterator<Item = &'a Alert>) -> Self {
+        let mut counted = Self::default();
+        for alert in alerts {
+            match alert.severity() {
+                Severity::Critical => counted.critical += 1,
+                Severity::Warning => counted.warning += 1,
+                Severity::Info | Severity::Unspecified => counted.info += 1,
+            }
+        }
+        counted
+    }
 }
 
 #[cfg(test)]
@@ -321,5 +222,46 @@ mod tests {
         // A span that is not told any more takes nothing back, and nothing is no figure.
         let figures = judge(&[], 12_000);
         assert_eq!((figures.queries_per_second, figures.p95_ms), (Some(0.0), None));
+    }
+
+    fn reading(at_s: i64, calls: u32, errors: u32) -> Reading {
+        let text = format!(
+            "# TYPE weir_queries counter\nweir_queries_total{{project=\"shop\",outcome=\"ok\"}} {}\n\
+             weir_queries_total{{project=\"bank\",outcome=\"error\"}} {errors}\n\
+             # TYPE weir_query_duration_seconds histogram\nweir_query_duration_seconds_bucket{{le=\"0.01\"}} {calls}\n\
+             weir_query_duration_seconds_bucket{{le=\"+Inf\"}} {calls}\n\
+             # TYPE weir_cache_requests counter\nweir_cache_requests_total{{outcome=\"hit_memory\"}} {calls}\n",
+            calls - errors
+        );
+        Reading::of(&crate::exposition::read(&text), at_s * 1_000)
+    }
+
+    #[test]
+    fn of_all_projects_the_rates_are_of_a_second_and_the_latencies_of_ten() {
+        let mut totals = Totals::default();
+        let mut judge = |reading| {
+            let mut figures = Figures::default();
+            totals.judge(reading, &mut figures);
+            figures
+        };
+        let first = judge(reading(0, 1_000, 0));
+        assert_eq!((first.queries_per_second, first.p95_ms), (None, None));
+        for second in 1..=8_u32 {
+            judge(reading(i64::from(second), 1_000 + second * 10, second));
+        }
+        let figures = judge(reading(10, 1_180, 18));
+        assert_eq!(
+            (figures.queries_per_second, figures.errors_per_second),
+            (Some(50.0), Some(5.0))
+        );
+        assert!(figures.p95_ms.is_some_and(|ms| ms > 0.0 && ms <= 10.0), "{figures:?}");
+        assert_eq!(figures.cache_hit_ratio, Some(1.0));
+        // Nothing for ten seconds is no latency, and a rate of nothing.
+        let quiet = judge(reading(21, 1_180, 18));
+        assert_eq!((quiet.queries_per_second, quiet.p95_ms), (Some(0.0), None));
+        // A gateway that began anew says nothing at first, and nothing is counted backwards.
+        assert_eq!(judge(reading(22, 5, 0)).queries_per_second, None);
+        assert_eq!(judge(reading(23, 8, 0)).queries_per_second, Some(3.0));
+        assert!(totals.0.len() <= 12);
     }
 }

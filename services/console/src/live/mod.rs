@@ -1,12 +1,13 @@
 //! What happens, told to everybody who looks, as it happens.
 //!
-//! The bus and the figures of each second fill one ring (`feed`, `figures`); each viewer reads it at its own pace
+//! The bus and the figures of each second fill one ring (`feed`, `sampler`); each viewer reads it at its own pace
 //! (`viewer`). Nothing is kept for a viewer but where it is, so that one who does not take what it is told costs
 //! nothing and delays nobody: it is told that it has missed something.
 
 mod feed;
 mod figures;
 mod ring;
+mod sampler;
 mod telling;
 mod viewer;
 
@@ -21,10 +22,10 @@ use weir_model::{Clock, Project};
 use weir_runtime::{Ground, StartError};
 
 use crate::metrics::Metrics;
-use crate::services::Services;
 
-pub(crate) use figures::Figures;
+pub(crate) use figures::{AlertFigures, Figures, PoolSums};
 pub(crate) use ring::{Audience, Wanted};
+pub(crate) use sampler::start as take_figures;
 pub(crate) use viewer::{Viewer, stream};
 
 use ring::Ring;
@@ -93,10 +94,9 @@ impl Hub {
     }
 }
 
-/// Hears the bus, and takes figures for as long as somebody looks.
-pub(crate) async fn start(ground: &Ground, bus: &Bus, services: &Services, hub: &Hub) -> Result<(), StartError> {
+/// Hears the bus.
+pub(crate) async fn start(ground: &Ground, bus: &Bus, hub: &Hub) -> Result<(), StartError> {
     feed::start(ground, bus, hub).await?;
-    figures::start(ground, services, hub);
     let (gauge, counted) = (hub.0.metrics.clone(), hub.clone());
     ground.registry.before_scrape(move || {
         // No process has more viewers than a float counts exactly.

@@ -3,3 +3,4 @@
 pub(crate) mod audit;
 pub(crate) mod health;
 pub(crate) mod reports;
+pub(crate) mod violations;

@@ -98,7 +98,7 @@ pub(super) async fn run(arguments: Arguments, sources: Sources) -> Result<(), Fa
 }
 
 /// Who is logged in here.
-fn user(sources: &Sources) -> Option<String> {
+pub(super) fn user(sources: &Sources) -> Option<String> {
     ["SUDO_USER", "USER"]
         .into_iter()
         .find_map(|name| sources.variable(name))

@@ -139,6 +139,9 @@ fn target(check: &Check) -> String {
 
 fn measured(check: &Check) -> String {
     match check.measured {
+        Some(measured) if check.verdict == Verdict::Fail && !check.note.is_empty() => {
+            format!("{}: {}", figure(measured, &check.unit), check.note)
+        }
         Some(measured) => figure(measured, &check.unit),
         None if check.note.is_empty() => "-".to_owned(),
         None => check.note.clone(),

@@ -41,8 +41,12 @@ pub(super) fn man(arguments: &ManArguments) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::io::Write as _;
+    use std::process::Stdio;
+
     use clap::ValueEnum as _;
+
+    use super::*;
 
     fn script(shell: Shell) -> String {
         let mut script = Vec::new();
@@ -69,10 +73,15 @@ mod tests {
     #[test]
     fn bash_completes_a_subcommand() {
         let ask = "COMP_WORDS=(weir doc); COMP_CWORD=1; _weir weir doc weir; echo \"${COMPREPLY[@]}\"";
-        let run = std::process::Command::new("bash")
-            .args(["-c", &format!("{}\n{ask}", script(Shell::Bash))])
-            .output()
+        // Longer than an argument may be.
+        let text = format!("{}\n{ask}\n", script(Shell::Bash));
+        let mut bash = std::process::Command::new("bash")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
             .unwrap();
+        bash.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+        let run = bash.wait_with_output().unwrap();
         assert_eq!(String::from_utf8_lossy(&run.stdout).trim(), "doctor", "{run:?}");
     }
 

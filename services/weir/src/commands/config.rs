@@ -1,5 +1,7 @@
 //! `weir config`: what is in force and where it came from; and the pages that are written from the declarations.
 
+mod running;
+
 use std::collections::BTreeSet;
 
 use clap::{Args, Subcommand};
@@ -37,6 +39,25 @@ enum Action {
         #[arg(long)]
         json: bool,
     },
+    /// Ask each running service for the settings that it has in force, and show where services differ, and what waits
+    /// for a restart.
+    Show {
+        /// Only these sections; may be given several times, or with commas.
+        #[arg(long, value_name = "SECTION", value_delimiter = ',')]
+        section: Vec<String>,
+        /// Also those that are at their default.
+        #[arg(long)]
+        all: bool,
+        /// Print JSON: what each service told.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Have each running service read its settings again. A file that cannot be is refused, and the old settings stay.
+    Reload {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Print the reference of all settings, as Markdown.
     Reference,
     /// Print a settings file with every setting at its default.
@@ -54,7 +75,10 @@ enum Action {
 impl Arguments {
     /// Whether the command only writes what the code declares.
     pub(super) const fn needs_no_settings(&self) -> bool {
-        !matches!(self.action, Action::Check { .. })
+        !matches!(
+            self.action,
+            Action::Check { .. } | Action::Show { .. } | Action::Reload { .. }
+        )
     }
 }
 
@@ -83,7 +107,7 @@ pub(super) fn write(arguments: &Arguments) -> Result<(), Failure> {
 /// A page that the code declares; empty for what is no page.
 fn page(action: &Action) -> String {
     match action {
-        Action::Check { .. } => String::new(),
+        Action::Check { .. } | Action::Show { .. } | Action::Reload { .. } => String::new(),
         Action::Reference => weir_config::reference(&sections()),
         Action::Example => weir_config::example(&sections()),
         Action::Metrics => weir_telemetry::reference(&SERVICES.map(|service| (service.name, (service.metrics)()))),
@@ -93,10 +117,16 @@ fn page(action: &Action) -> String {
     }
 }
 
-pub(super) fn run(arguments: &Arguments, sources: &Sources) -> Result<(), Failure> {
-    let Action::Check { json } = arguments.action else {
-        return write(arguments);
-    };
+pub(super) async fn run(arguments: Arguments, sources: Sources) -> Result<(), Failure> {
+    match &arguments.action {
+        Action::Check { json } => check(*json, &sources),
+        Action::Show { section, all, json } => running::show(&sources, section, *all, *json).await,
+        Action::Reload { json } => running::reload(&sources, *json).await,
+        _ => write(&arguments),
+    }
+}
+
+fn check(json: bool, sources: &Sources) -> Result<(), Failure> {
     let mut effective = vec![sources.effective_profile()];
     for section in sections() {
         effective.extend((section.effective)(sources)?);
@@ -133,6 +163,45 @@ mod tests {
     fn every_section_of_the_file_belongs_to_somebody() {
         let names: Vec<_> = sections().iter().map(|section| section.name).collect();
         assert_eq!(names, weir_config::SECTIONS);
+    }
+
+    /// Nothing that a setting may hold as a secret is shown: neither a secret, nor a password in whatever names a place.
+    #[test]
+    fn no_secret_is_listed_whichever_setting_holds_it() {
+        let mut tried = 0;
+        for section in sections() {
+            for field in (section.fields)() {
+                for value in secrets(&field.kind) {
+                    let name = format!("WEIR_{}__{}", section.name, field.key).to_uppercase();
+                    let sources = Sources::load(None, [(name.clone(), (*value).to_owned())]).unwrap();
+                    // Some kinds of text take no such value at all.
+                    let Ok(listed) = (section.effective)(&sources) else {
+                        continue;
+                    };
+                    let shown: String = listed.iter().map(|one| as_json(one).to_string()).collect();
+                    assert!(!shown.contains("hunter2"), "{name} shows {value}: {shown}");
+                    tried += 1;
+                }
+            }
+        }
+        assert!(tried > 60, "{tried}");
+    }
+
+    fn secrets(kind: &str) -> &'static [&'static str] {
+        match kind {
+            "a secret" => &["hunter2"],
+            "a URL" | "text" => &[
+                "postgres://user:hunter2@host:5432/name",
+                "http://host/?password=hunter2",
+            ],
+            "a list of texts" => &["['https://user:hunter2@host/a', 'b']"],
+            "a list of tables" => &[
+                "[{ name = \"a\", kind = \"slack\", url = \"https://host/hunter2\" }]",
+                "[{ name = \"a\", kind = \"webhook\", url = \"https://u:hunter2@host/\", token = \"hunter2\", secret = \"hunter2\" }]",
+                "[{ name = \"a\", url = \"s3://key:hunter2@bucket/\" }]",
+            ],
+            _ => &[],
+        }
     }
 
     /// The checked-in pages are what the code declares.

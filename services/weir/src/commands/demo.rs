@@ -43,6 +43,17 @@ const DEEDS: &[Deed] = &[
         parameters: 0,
         every: 1_500,
     },
+    // Two that look like attacks and do no harm, so that there is something to see of them too. They are told of, not refused.
+    Deed {
+        sql: "select id, name from shop.products where id = $1 or 1 = 1 limit 5",
+        parameters: 1,
+        every: 1_009,
+    },
+    Deed {
+        sql: "select id, name from shop.products where id = $1 union all select 0, current_user",
+        parameters: 1,
+        every: 4_001,
+    },
     Deed {
         sql: "select status, count(*), sum(total) from shop.orders group by status order by 1",
         parameters: 0,

@@ -13,6 +13,7 @@ mod doctor;
 mod events;
 mod exec;
 mod explain;
+mod firewall;
 mod jobs;
 mod maintenance;
 mod operator;
@@ -20,10 +21,12 @@ mod pace;
 mod pool;
 mod probe;
 mod progress;
+mod project;
 mod queries;
 mod query;
 mod reference;
 mod schedules;
+mod security;
 mod status;
 mod times;
 mod token;
@@ -95,8 +98,15 @@ enum Action {
     Backup(backup::Arguments),
     /// Ask PostgreSQL in four ways beside each other, and check what Weir promises.
     Bench(bench::Arguments),
+    /// List projects, and show what each has: its callers, limits, tokens, traffic, results in memory, backups.
+    #[command(name = "project", visible_alias = "projects")]
+    Project(project::Arguments),
     /// Make, list and revoke tokens of the console.
     Token(token::Arguments),
+    /// Read which rules were broken, by whom, and what was done about it; with --follow as it happens.
+    Security(security::Arguments),
+    /// Look at the firewall of the gateway and steer it: its mode, the shapes that it knows, what is let through.
+    Firewall(firewall::Arguments),
     /// Read what was asked of the console: every change, and every refusal.
     Audit(audit::Arguments),
     /// List what would serve the server and its tables better; set it, and take it back.
@@ -106,7 +116,7 @@ enum Action {
     Events(events::Arguments),
     /// Examine the set-up, and say how each finding is mended.
     Doctor(doctor::Arguments),
-    /// Validate the settings, and show what is in force and why.
+    /// Validate the settings, show what is in force and why, and have running services read them again.
     Config(config::Arguments),
     /// Ask an ops port over HTTP; the exit status is the answer. For container health checks.
     Probe(probe::Arguments),
@@ -151,12 +161,15 @@ impl Command {
             Action::Maintenance(arguments) => wait(maintenance::run(arguments, sources)),
             Action::Backup(arguments) => wait(backup::run(arguments, sources)),
             Action::Bench(arguments) => wait(bench::run(arguments, sources)),
+            Action::Project(arguments) => wait(project::run(arguments, sources)),
             Action::Token(arguments) => wait(token::run(arguments, sources)),
+            Action::Security(arguments) => wait(security::run(arguments, sources)),
+            Action::Firewall(arguments) => wait(firewall::run(arguments, sources)),
             Action::Audit(arguments) => wait(audit::run(arguments, sources)),
             Action::Advise(arguments) => wait(advice::run(arguments, sources)),
             Action::Events(arguments) => wait(events::run(arguments, sources)),
             Action::Doctor(arguments) => wait(doctor::run(arguments, sources)),
-            Action::Config(arguments) => finish(config::run(&arguments, &sources)),
+            Action::Config(arguments) => wait(config::run(arguments, sources)),
             Action::Demo(arguments) => wait(demo::run(arguments, sources)),
             Action::Probe(arguments) => wait(probe::run(arguments)),
             Action::Completions(arguments) => finish(completions::complete(&arguments)),

@@ -1,20 +1,10 @@
 //! `weir status`: every service, ready or not, and what it waits for.
 
-use std::net::SocketAddr;
-
 use clap::Args;
 use serde_json::{Value as Json, json};
-use weir_backup::BackupSettings;
-use weir_cache::CacheSettings;
 use weir_config::Sources;
-use weir_console::ConsoleSettings;
-use weir_maintenance::MaintenanceSettings;
-use weir_pool_gateway::GatewaySettings;
-use weir_query_monitor::MonitorSettings;
-use weir_scheduler::SchedulerSettings;
 
-use crate::commands::probe;
-use crate::connect::reachable;
+use crate::connect::doors;
 use crate::terminal::{Failure, Listing, say_json};
 
 #[derive(Debug, Args)]
@@ -26,7 +16,7 @@ pub(super) struct Arguments {
 
 struct State {
     service: &'static str,
-    ops: SocketAddr,
+    url: String,
     report: Option<Json>,
 }
 
@@ -67,20 +57,12 @@ impl State {
 }
 
 pub(super) async fn run(arguments: Arguments, sources: Sources) -> Result<(), Failure> {
-    let doors = [
-        ("pool-gateway", sources.section::<GatewaySettings>()?.ops_listen),
-        ("query-monitor", sources.section::<MonitorSettings>()?.ops_listen),
-        ("cache", sources.section::<CacheSettings>()?.ops_listen),
-        ("scheduler", sources.section::<SchedulerSettings>()?.ops_listen),
-        ("maintenance", sources.section::<MaintenanceSettings>()?.ops_listen),
-        ("backup", sources.section::<BackupSettings>()?.ops_listen),
-        ("console", sources.section::<ConsoleSettings>()?.listen),
-    ];
     let mut states = Vec::new();
-    for (service, ops) in doors {
-        let answer = probe::get(&format!("http://{}/readyz", reachable(ops))).await.ok();
-        let report = answer.and_then(|(_, body)| serde_json::from_str(&body).ok());
-        states.push(State { service, ops, report });
+    for (service, place) in doors(&sources)? {
+        let answer = place.get("readyz").await.ok();
+        let report = answer.and_then(|answer| serde_json::from_str(&answer.body).ok());
+        let url = place.url;
+        states.push(State { service, url, report });
     }
     show(&arguments, &states)?;
     match states.iter().filter(|state| !state.is_ready()).count() {
@@ -98,7 +80,11 @@ fn show(arguments: &Arguments, states: &[State]) -> Result<(), Failure> {
     for state in states {
         listing.row([
             state.service.to_owned(),
-            state.ops.to_string(),
+            state
+                .url
+                .split_once("://")
+                .map_or(state.url.as_str(), |(_, place)| place)
+                .to_owned(),
             state.word().to_owned(),
             state.waits_for(),
         ]);

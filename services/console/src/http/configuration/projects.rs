@@ -44,7 +44,7 @@ pub(crate) async fn list(State(console): State<Console>, Seen(caller): Seen) -> 
 }
 
 /// Every project that is known, by name.
-pub(in super::super) async fn project_names(console: &Console) -> Vec<String> {
+pub(crate) async fn project_names(console: &Console) -> Vec<String> {
     let seen = find(console).await;
     seen.projects.into_iter().map(|known| known.project).collect()
 }

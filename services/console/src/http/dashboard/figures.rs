@@ -1,56 +1,16 @@
 //! Figures of a moment and of the last hour. Pure.
 
 use serde::Serialize;
-use weir_proto::common::v1::{JobState, Severity};
-use weir_proto::monitor::v1::{Alert, TimelineSpan};
+use weir_proto::common::v1::JobState;
+use weir_proto::monitor::v1::TimelineSpan;
 use weir_proto::scheduler::v1::Run;
 
-use super::super::pools::PoolNow;
-use super::gather::{PoolSums, Whose};
+use super::gather::Whose;
 use crate::health::Span;
+use crate::live::Figures;
 
 /// What ran longer ago is not what runs now.
 const NOW_MS: i64 = 30_000;
-
-/// Figures of a moment.
-#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
-#[schema(as = console::FiguresNow)]
-pub(crate) struct Figures {
-    /// Of when they are.
-    at_unix_ms: i64,
-    /// Whose they are; `*`: everybody's.
-    project: String,
-    /// Statements in a second.
-    queries_per_second: f64,
-    /// Statements in a second that failed.
-    errors_per_second: f64,
-    /// Half of them took at most so long; null: nothing ran.
-    p50_ms: Option<f64>,
-    /// 95 of 100 took at most so long; null: nothing ran.
-    p95_ms: Option<f64>,
-    /// 99 of 100 took at most so long; null: nothing ran.
-    p99_ms: Option<f64>,
-    /// The part of look-ups that memory answered, 0 to 1; null: there were none.
-    cache_hit_ratio: Option<f64>,
-    /// Connections of all pools; null for a token of a project, and where the gateway does not say.
-    pool: Option<PoolSums>,
-    /// Alerts that fire.
-    alerts: AlertCounts,
-    /// Jobs that run.
-    jobs_running: usize,
-}
-
-/// Alerts that fire, by how much they matter.
-#[derive(Debug, Clone, Copy, Default, Serialize, utoipa::ToSchema)]
-#[schema(as = console::AlertCounts)]
-pub(crate) struct AlertCounts {
-    /// Somebody should look now.
-    critical: usize,
-    /// Somebody should look during the day.
-    warning: usize,
-    /// Worth knowing.
-    info: usize,
-}
 
 /// A point of the last hour.
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
@@ -155,50 +115,25 @@ impl Point {
     }
 }
 
-impl Figures {
-    /// The latest span that has ended; where nothing ran lately, that.
-    pub(super) fn of(whose: &Whose, ran: &[Ran], now_unix_ms: i64) -> Self {
-        let latest = ran.iter().rev().find(|ran| ran.to_unix_ms <= now_unix_ms);
-        let latest = latest.filter(|ran| now_unix_ms - ran.to_unix_ms < NOW_MS);
-        Self {
-            at_unix_ms: latest.map_or(now_unix_ms, |ran| ran.to_unix_ms),
-            project: whose.name(),
-            queries_per_second: latest.map_or(0.0, |ran| ran.calls / ran.seconds),
-            errors_per_second: latest.map_or(0.0, |ran| ran.errors / ran.seconds),
-            p50_ms: latest.and_then(|ran| ran.p50_ms),
-            p95_ms: latest.and_then(|ran| ran.p95_ms),
-            p99_ms: latest.and_then(|ran| ran.p99_ms),
-            cache_hit_ratio: latest.and_then(|ran| ran.hit_ratio),
-            pool: None,
-            alerts: AlertCounts::default(),
-            jobs_running: 0,
-        }
+/// The latest span that has ended; where nothing ran lately, that.
+pub(super) fn figures_of(whose: &Whose, ran: &[Ran], now_unix_ms: i64) -> Figures {
+    let latest = ran.iter().rev().find(|ran| ran.to_unix_ms <= now_unix_ms);
+    let latest = latest.filter(|ran| now_unix_ms - ran.to_unix_ms < NOW_MS);
+    Figures {
+        at_unix_ms: latest.map_or(now_unix_ms, |ran| ran.to_unix_ms),
+        project: whose.name(),
+        queries_per_second: Some(latest.map_or(0.0, |ran| ran.calls / ran.seconds)),
+        errors_per_second: Some(latest.map_or(0.0, |ran| ran.errors / ran.seconds)),
+        p50_ms: latest.and_then(|ran| ran.p50_ms),
+        p95_ms: latest.and_then(|ran| ran.p95_ms),
+        p99_ms: latest.and_then(|ran| ran.p99_ms),
+        cache_hit_ratio: latest.and_then(|ran| ran.hit_ratio),
+        ..Figures::default()
     }
+}
 
-    pub(super) fn with_pool(mut self, pools: Option<&[PoolNow]>) -> Self {
-        self.pool = pools.map(PoolSums::of);
-        self
-    }
-
-    pub(super) fn with_alerts(mut self, alerts: Option<&[Alert]>) -> Self {
-        for alert in alerts.unwrap_or_default() {
-            match alert.severity() {
-                Severity::Critical => self.alerts.critical += 1,
-                Severity::Warning => self.alerts.warning += 1,
-                Severity::Info | Severity::Unspecified => self.alerts.info += 1,
-            }
-        }
-        self
-    }
-
-    pub(super) fn with_jobs(mut self, jobs: Option<&[Run]>) -> Self {
-        let running = jobs
-            .unwrap_or_default()
-            .iter()
-            .filter(|job| job.state() == JobState::Running);
-        self.jobs_running = running.count();
-        self
-    }
+pub(super) fn running(jobs: &[Run]) -> u64 {
+    jobs.iter().filter(|job| job.state() == JobState::Running).count() as u64
 }
 
 #[cfg(test)]
@@ -227,14 +162,14 @@ mod tests {
     fn figures_are_of_the_latest_span_that_has_ended_and_old_ones_are_none() {
         let spans = [ran(0, 100), ran(10, 50), ran(20, 70)];
         let whose = Whose::project("shop");
-        let figures = Figures::of(&whose, &spans, 25_000);
+        let figures = figures_of(&whose, &spans, 25_000);
         assert_eq!(
             (figures.at_unix_ms, figures.queries_per_second, figures.p95_ms),
-            (20_000, 5.0, Some(7.0))
+            (20_000, Some(5.0), Some(7.0))
         );
         assert_eq!(figures.cache_hit_ratio, Some(0.75));
-        let later = Figures::of(&whose, &spans, 90_000);
-        assert_eq!((later.queries_per_second, later.p95_ms), (0.0, None));
+        let later = figures_of(&whose, &spans, 90_000);
+        assert_eq!((later.queries_per_second, later.p95_ms), (Some(0.0), None));
     }
 
     #[test]

@@ -80,34 +80,6 @@ impl<S: Send + Sync> FromRequestParts<S> for Whose {
     }
 }
 
-/// Connections of all pools together.
-#[derive(Debug, Clone, Copy, Default, Serialize, utoipa::ToSchema)]
-#[schema(as = console::PoolSums)]
-pub(crate) struct PoolSums {
-    /// Open.
-    total: u64,
-    /// Open and free.
-    idle: u64,
-    /// Lent out.
-    active: u64,
-    /// Callers that wait for one.
-    waiting: u64,
-    /// Most that may be open.
-    max: u64,
-}
-
-impl PoolSums {
-    pub(crate) fn of(pools: &[PoolNow]) -> Self {
-        pools.iter().fold(Self::default(), |sums, now| Self {
-            total: sums.total + u64::from(now.pool.total),
-            idle: sums.idle + u64::from(now.pool.idle),
-            active: sums.active + u64::from(now.pool.active),
-            waiting: sums.waiting + u64::from(now.pool.waiting),
-            max: sums.max + u64::from(now.pool.max),
-        })
-    }
-}
-
 /// The cache, in short.
 #[derive(Debug, Clone, Default, Serialize, utoipa::ToSchema)]
 #[schema(as = console::CacheAtAGlance)]

@@ -4,10 +4,11 @@ use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
 
-use super::super::dashboard::{BackupsAtAGlance, Gathering, PoolSums};
+use super::super::dashboard::{BackupsAtAGlance, Gathering};
 use super::super::{Console, Operator, Problem};
 use super::picture;
 use crate::health::{Kind, Part, State as PartState, Status};
+use crate::live::PoolSums;
 
 /// The system as a whole.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -61,7 +62,9 @@ pub(crate) async fn show(State(console): State<Console>, Operator(_): Operator) 
         services_up: services().filter(|part| part.state == PartState::Up).count(),
         services_total: services().count(),
         not_up: picture.parts.iter().filter(is_bad).cloned().collect(),
-        pool: pools.as_deref().map(PoolSums::of),
+        pool: pools
+            .as_deref()
+            .map(|pools| PoolSums::of(pools.iter().map(|now| &now.pool))),
         queries_per_second: lately.as_ref().map(crate::health::Span::calls_per_second),
         error_ratio: lately.as_ref().and_then(crate::health::Span::error_ratio),
         backups,

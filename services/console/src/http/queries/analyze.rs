@@ -63,7 +63,7 @@ pub(crate) async fn analyze(
     scoped: Scoped,
     Body(wanted): Body<Analyze>,
 ) -> Result<Json<AnalyzeResponse>, Problem> {
-    may_explain(&scoped.caller, console.settings.explain_for_projects)?;
+    may_explain(&scoped.caller, console.settings().explain_for_projects)?;
     let within = limit(&console, wanted.timeout_ms) + BESIDE;
     let asked = AnalyzeRequest {
         sql: wanted.sql,

@@ -10,8 +10,8 @@ use tonic_health::pb::health_client::HealthClient;
 use super::wishes::Door;
 use super::{Asker, Wishes};
 use crate::commands::doctor::facts::{Known, Missing, Report, Service};
-use crate::commands::probe;
 use crate::connect::channel;
+use crate::http::Place;
 use crate::terminal::Failure;
 
 /// HTTP tells the time in whole seconds.
@@ -25,7 +25,8 @@ async fn one(asker: &Asker, (name, grpc, ops): Door) -> Service {
     let Some(grpc) = grpc else {
         return with_one_door(asker, name, ops).await;
     };
-    let (serves, report) = tokio::join!(asker.within(serves(name, grpc)), asker.within(report(asker, ops)));
+    let place = Place::ops(ops, &asker.sources);
+    let (serves, report) = tokio::join!(asker.within(serves(name, grpc)), asker.within(report(asker, place)));
     Service {
         name,
         grpc: grpc.to_string(),
@@ -37,7 +38,7 @@ async fn one(asker: &Asker, (name, grpc, ops): Door) -> Service {
 
 /// What answers there serves there.
 async fn with_one_door(asker: &Asker, name: &'static str, ops: SocketAddr) -> Service {
-    let report = asker.within(report(asker, ops)).await;
+    let report = asker.within(report(asker, Place::console(&asker.sources))).await;
     Service {
         name,
         grpc: ops.to_string(),
@@ -57,9 +58,9 @@ async fn serves(name: &str, grpc: SocketAddr) -> Result<Known<()>, Failure> {
         .map_err(|status| format!("it answers, but not as a service: {}", status.message())))
 }
 
-async fn report(asker: &Asker, ops: SocketAddr) -> Result<Report, Failure> {
+async fn report(asker: &Asker, place: Result<Place, Failure>) -> Result<Report, Failure> {
     let before_ms = asker.clock.unix_ms();
-    let answer = probe::ask_whole(&crate::connect::reachable(ops), "readyz").await?;
+    let answer = place?.get("readyz").await?;
     let clock = answer
         .date_unix_ms()
         .map(|told| asker.gap(before_ms, told, DATE_STEP_MS));

@@ -54,6 +54,7 @@ impl Wishes {
         let store: StoreSettings = section(sources)?;
         let database: DatabaseSettings = section(sources)?;
         let bus: BusSettings = section(sources)?;
+        let console: ConsoleSettings = section(sources)?;
         let doors = vec![
             ("pool-gateway", Some(gateway.grpc_listen), gateway.ops_listen),
             ("query-monitor", Some(monitor.grpc_listen), monitor.ops_listen),
@@ -61,7 +62,7 @@ impl Wishes {
             ("scheduler", Some(scheduler.grpc_listen), scheduler.ops_listen),
             ("maintenance", Some(maintenance.grpc_listen), maintenance.ops_listen),
             ("backup", Some(backup.grpc_listen), backup.ops_listen),
-            ("console", None, section::<ConsoleSettings>(sources)?.listen),
+            ("console", None, console.listen),
         ];
         let servers = servers(&gateway, &cache, &backup, database.url.as_ref());
         let place = |url: &RedactedUrl| Target::parse(url.secret().expose()).ok();
@@ -83,12 +84,12 @@ impl Wishes {
             has_auth_query: gateway.auth_query.is_some(),
             channels: monitor.channels.0.len(),
             looks: looks(&gateway, &cache, &scheduler, &monitor),
-            open_doors: open_doors(&doors, &gateway),
+            open_doors: open_doors(&doors, &gateway, &console),
         };
         Ok(Self {
             wanted,
             refused: refused(sources),
-            certificates: certificates(&gateway, &bus),
+            certificates: certificates(&gateway, &bus, &console),
             gateway,
             backup,
             monitor,
@@ -197,7 +198,7 @@ fn looks(
 }
 
 /// Doors on other addresses than loopback that speak in clear. Those of gRPC and ops always do.
-fn open_doors(doors: &[Door], gateway: &GatewaySettings) -> Vec<String> {
+fn open_doors(doors: &[Door], gateway: &GatewaySettings, console: &ConsoleSettings) -> Vec<String> {
     let is_open = |ip: IpAddr| !ip.is_loopback();
     let mut open = Vec::new();
     if is_open(gateway.wire_listen.ip()) && gateway.tls_certificate.is_none() {
@@ -209,17 +210,25 @@ fn open_doors(doors: &[Door], gateway: &GatewaySettings) -> Vec<String> {
     for (name, grpc, ops) in doors {
         match grpc {
             Some(grpc) if is_open(grpc.ip()) => open.push(format!("gRPC of {name} on {grpc}")),
-            None if is_open(ops.ip()) => open.push(format!("HTTP of {name} on {ops}")),
+            None if is_open(ops.ip()) && console.tls_certificate.is_none() => {
+                open.push(format!("HTTP of {name} on {ops}"));
+            }
             _ => {}
         }
     }
     open
 }
 
-fn certificates(gateway: &GatewaySettings, bus: &BusSettings) -> Vec<(&'static str, PathBuf)> {
+fn certificates(
+    gateway: &GatewaySettings,
+    bus: &BusSettings,
+    console: &ConsoleSettings,
+) -> Vec<(&'static str, PathBuf)> {
     let files = [
         ("gateway.tls_certificate", &gateway.tls_certificate),
         ("gateway.tls_client_authority", &gateway.tls_client_authority),
+        ("console.tls_certificate", &console.tls_certificate),
+        ("console.tls_authority", &console.tls_authority),
         ("bus.certificate_file", &bus.certificate_file),
         ("bus.ca_file", &bus.ca_file),
     ];
