@@ -8,6 +8,7 @@ import type {
   Queries,
   QueryOf,
   Recommendations,
+  Violations,
 } from "./types.js";
 import { type AnswerState, useAnswer } from "./useAnswer.js";
 import { useChange } from "./useChange.js";
@@ -15,6 +16,7 @@ import { useChange } from "./useChange.js";
 const ALERTS = "/database/monitoring/alerts";
 const ADVICE = "/database/monitoring/recommendations";
 const QUERIES = "/database/monitoring/queries";
+const VIOLATIONS = "/database/security/violations";
 
 /** How statements fared in the last minute and hour, span by span, and where it is going. */
 export const useMetrics = (): AnswerState<PerformanceMetrics> =>
@@ -23,6 +25,10 @@ export const useMetrics = (): AnswerState<PerformanceMetrics> =>
 /** Statements by shape; the console's order is that of the most time spent. */
 export const useQueries = (query: QueryOf<typeof QUERIES> = {}): AnswerState<Queries> =>
   useAnswer(QUERIES, { query, scoped: true, every: 10 });
+
+/** Rules that were broken at the gateways, the latest first. */
+export const useSecurityViolations = (query: QueryOf<typeof VIOLATIONS> = {}): AnswerState<Violations> =>
+  useAnswer(VIOLATIONS, { query, scoped: true, every: 10, on: ["security.violation"] });
 
 export interface AlertsState extends AnswerState<Alerts> {
   /** Says that the caller looks after an alert. */

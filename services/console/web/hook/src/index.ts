@@ -7,6 +7,7 @@ export {
   useMetrics,
   useQueries,
   useRecommendations,
+  useSecurityViolations,
 } from "./hooks.js";
 export { useConnection, useFigures, useLiveEvents } from "./live.js";
 export { Problem, type ProblemDocument } from "./problem.js";

@@ -1153,8 +1153,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Every setting in force and where it came from: those that the console reads, as its own process has them, and those
-         *     that the gateway says it has. Secrets are masked.
+         * Every setting in force and where it came from, as each service says itself; what several of them read is compared.
+         *     Secrets are masked, so two different ones look alike.
          */
         get: {
             parameters: {
@@ -4012,6 +4012,429 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/database/security/firewall": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the firewall does for whom. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description Whose; a token's own project if nothing is said, `default` for an operator. */
+                    project?: string;
+                    /** @description Only on this database. */
+                    database?: string;
+                    /** @description Only of this role. */
+                    user?: string;
+                    /** @description Most entries of the answer. */
+                    limit?: number;
+                    /** @description Where to go on: `next` of the page before, with everything else unchanged. */
+                    page?: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["console.Firewall"];
+                    };
+                };
+                /** @description why not */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["console.Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/database/security/firewall/mode/{mode}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Has the firewall do something else from now on, for a project or a part of it. It goes before the settings and
+         *     outlives restarts. The mode is in the path, so that the audit says which it was.
+         */
+        post: {
+            parameters: {
+                query?: {
+                    /** @description Whose; `default` if nothing is said. */
+                    project?: string;
+                };
+                header?: never;
+                path: {
+                    /** @description What it is to do. */
+                    mode: "off" | "learn" | "monitor" | "enforce" | "settings";
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["console.FirewallModeFor"];
+                };
+            };
+            responses: {
+                /** @description it does */
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                /** @description why not */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["console.Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/database/security/firewall/shapes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shapes of statement that the firewall knows, and those that wait for a person. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description Whose; a token's own project if nothing is said, `default` for an operator. */
+                    project?: string;
+                    /** @description Only on this database. */
+                    database?: string;
+                    /** @description Only of this role. */
+                    user?: string;
+                    /** @description Only in this state; in any if nothing is said. */
+                    state?: "queued" | "learned" | "approved";
+                    /** @description Only those whose text contains this, upper and lower case alike, or whose id or fingerprint it is. */
+                    search?: string;
+                    /** @description Most entries of the answer. */
+                    limit?: number;
+                    /** @description Where to go on: `next` of the page before, with everything else unchanged. */
+                    page?: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["console.FirewallShapes"];
+                    };
+                };
+                /** @description why not */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["console.Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        /** Puts the shape of a statement into the list, approved, before anybody sends it. */
+        post: {
+            parameters: {
+                query?: {
+                    /** @description Whose; `default` if nothing is said. */
+                    project?: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["console.NewFirewallShape"];
+                };
+            };
+            responses: {
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["gateway.FirewallShape"];
+                    };
+                };
+                /** @description why not */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["console.Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/database/security/firewall/shapes/approve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Lets shapes through from now on, however suspicious they looked so far. */
+        post: {
+            parameters: {
+                query?: {
+                    /** @description Whose; `default` if nothing is said. */
+                    project?: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["console.FirewallApproval"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["console.FirewallShapesDone"];
+                    };
+                };
+                /** @description why not */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["console.Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/database/security/firewall/shapes/forget": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Takes shapes out of the list, as if they had never been seen. */
+        post: {
+            parameters: {
+                query?: {
+                    /** @description Whose; `default` if nothing is said. */
+                    project?: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["console.FirewallForgetting"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["console.FirewallShapesDone"];
+                    };
+                };
+                /** @description why not */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["console.Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/database/security/overview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Broken rules of the last day by rule and by client, and what the firewall does. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description Whose; a token's own project if nothing is said, `default` for an operator. */
+                    project?: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["console.SecurityOverview"];
+                    };
+                };
+                /** @description why not */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["console.Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/database/security/violations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Rules that were broken at the gateways: by whom, with which shape of statement, and what was done about it. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description Whose; a token's own project if nothing is said, `default` for an operator. */
+                    project?: string;
+                    /** @description Only of this rule, such as `stacked-statements`. */
+                    rule?: string;
+                    /** @description Only those about which this was done. */
+                    action?: "reported" | "blocked";
+                    /** @description Only of this role. */
+                    user?: string;
+                    /** @description Only on this database. */
+                    database?: string;
+                    /** @description Only from this address. */
+                    client?: string;
+                    /** @description Only about this shape of statement: 16 hexadecimal digits. */
+                    fingerprint?: string;
+                    /** @description Only those whose rule, summary, role, database, program or address contains this, upper and lower case alike. */
+                    search?: string;
+                    /** @description From when on, in milliseconds since 1970. */
+                    since?: number;
+                    /** @description Up to when. 0: now. */
+                    until?: number;
+                    /** @description Most entries of the answer. */
+                    limit?: number;
+                    /** @description Where to go on: `next` of the page before, with everything else unchanged. */
+                    page?: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["console.Violations"];
+                    };
+                };
+                /** @description why not */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["console.Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/database/status/overview": {
         parameters: {
             query?: never;
@@ -5710,15 +6133,6 @@ export interface components {
             /** @description How to go on; null: this page was the last. */
             next?: string | null;
         };
-        /** @description Alerts that fire, by how much they matter. */
-        "console.AlertCounts": {
-            /** @description Somebody should look now. */
-            critical: number;
-            /** @description Worth knowing. */
-            info: number;
-            /** @description Somebody should look during the day. */
-            warning: number;
-        };
         /** @description Alerts that fire. */
         "console.AlertFigures": {
             /**
@@ -6013,7 +6427,7 @@ export interface components {
             file?: string | null;
             /** @description Sections that are not listed, and why. */
             missing: components["schemas"]["console.MissingSection"][];
-            /** @description The active profile. */
+            /** @description The active profile of the console. */
             profile: string;
             /** @description By section, in the order of the reference. */
             settings: components["schemas"]["console.SettingNow"][];
@@ -6044,7 +6458,7 @@ export interface components {
             at_unix_ms: number;
             backups?: components["schemas"]["console.BackupsAtAGlance"] | null;
             cache?: components["schemas"]["console.CacheAtAGlance"] | null;
-            figures?: components["schemas"]["console.FiguresNow"] | null;
+            figures?: components["schemas"]["console.Figures"] | null;
             /** @description How healthy everything is. */
             health: components["schemas"]["console.HealthAtAGlance"];
             /** @description The last hour in order of time; spans in which nothing ran are left out. */
@@ -6166,7 +6580,7 @@ export interface components {
             /** @description What installs it; null: it is there, or its files are not. */
             suggestion?: string | null;
         };
-        /** @description What is told of a project each second; what could not be found out is null. */
+        /** @description What runs at a moment, of one project or of all; what could not be found out is null. */
         "console.Figures": {
             alerts?: components["schemas"]["console.AlertFigures"] | null;
             /**
@@ -6191,7 +6605,7 @@ export interface components {
             jobs_running?: number | null;
             /**
              * Format: double
-             * @description Half of the calls of the latest ten seconds took at most this many milliseconds.
+             * @description Half of the calls of the latest ten seconds took at most this many milliseconds; null: nothing ran.
              */
             p50_ms?: number | null;
             /**
@@ -6204,8 +6618,8 @@ export interface components {
              * @description 99 of 100 took at most this many.
              */
             p99_ms?: number | null;
-            pool?: components["schemas"]["console.PoolFigures"] | null;
-            /** @description Whose they are. */
+            pool?: components["schemas"]["console.PoolSums"] | null;
+            /** @description Whose they are; `*`: everybody's. */
             project: string;
             /**
              * Format: double
@@ -6213,50 +6627,136 @@ export interface components {
              */
             queries_per_second?: number | null;
         };
-        /** @description Figures of a moment. */
-        "console.FiguresNow": {
-            /** @description Alerts that fire. */
-            alerts: components["schemas"]["console.AlertCounts"];
+        /** @description The firewall. */
+        "console.Firewall": {
+            /** @description Whether the shapes are in the gateway's store at present, where they outlive its process and reach other gateways. */
+            kept: boolean;
+            /** @description Modes that operators set, those for everybody too. */
+            modes: components["schemas"]["gateway.FirewallModeSet"][];
+            /** @description How to go on with the scopes; null: this page was the last. */
+            next?: string | null;
+            /** @description Why they are not; empty: they are. */
+            reason: string;
+            /** @description What it does for each user of a database, and did since `since_unix_ms`. */
+            scopes: components["schemas"]["gateway.FirewallScopeStatus"][];
             /**
              * Format: int64
-             * @description Of when they are.
+             * @description When the gateway began to count.
              */
-            at_unix_ms: number;
+            since_unix_ms: number;
+        };
+        /** @description Shapes to let through. Either some by name, or all that wait. */
+        "console.FirewallApproval": {
+            /** @description All that wait. */
+            all_queued?: boolean;
+            /** @description On which database. */
+            database: string;
+            /** @description The shapes, by the ids that the list has; at most 1000. */
+            ids?: string[];
+            /** @description Of which role. */
+            user: string;
+        };
+        /** @description The firewall in short, over every user of every database. */
+        "console.FirewallAtAGlance": {
             /**
-             * Format: double
-             * @description The part of look-ups that memory answered, 0 to 1; null: there were none.
+             * Format: int64
+             * @description Shapes that a person approved.
              */
-            cache_hit_ratio?: number | null;
+            approved: number;
             /**
-             * Format: double
-             * @description Statements in a second that failed.
+             * Format: int64
+             * @description Of them: refused.
              */
-            errors_per_second: number;
-            /** @description Jobs that run. */
-            jobs_running: number;
+            blocked: number;
             /**
-             * Format: double
-             * @description Half of them took at most so long; null: nothing ran.
+             * Format: int64
+             * @description For whom it refuses.
              */
-            p50_ms?: number | null;
+            enforce: number;
+            /** @description Whether the shapes are in the gateway's store at present. */
+            kept: boolean;
             /**
-             * Format: double
-             * @description 95 of 100 took at most so long; null: nothing ran.
+             * Format: int64
+             * @description For whom it learns.
              */
-            p95_ms?: number | null;
+            learn: number;
             /**
-             * Format: double
-             * @description 99 of 100 took at most so long; null: nothing ran.
+             * Format: int64
+             * @description Shapes of statement that were learned.
              */
-            p99_ms?: number | null;
-            pool?: components["schemas"]["console.PoolSums"] | null;
-            /** @description Whose they are; `*`: everybody's. */
-            project: string;
+            learned: number;
             /**
-             * Format: double
-             * @description Statements in a second.
+             * Format: int64
+             * @description For whom it tells and lets through.
              */
-            queries_per_second: number;
+            monitor: number;
+            /**
+             * Format: int64
+             * @description Users of databases for whom it does nothing.
+             */
+            off: number;
+            /**
+             * Format: int64
+             * @description Shapes that wait for a person.
+             */
+            queued: number;
+            /**
+             * Format: int64
+             * @description Those of them for whom another mode is set than holds, such as where enforcing was given up by itself.
+             */
+            relaxed: number;
+            /**
+             * Format: int64
+             * @description When the gateway began to count.
+             */
+            since_unix_ms: number;
+            /**
+             * Format: int64
+             * @description Statements judged since `since_unix_ms`.
+             */
+            statements: number;
+            /**
+             * Format: int64
+             * @description Of them: would have been refused, or were, had the mode been `enforce` for everybody all along.
+             */
+            would_block: number;
+        };
+        /** @description Shapes to forget. Either some by name, or all in a state. */
+        "console.FirewallForgetting": {
+            all_in_state?: components["schemas"]["console.FirewallShapeState"] | null;
+            /** @description On which database. */
+            database: string;
+            /** @description The shapes, by the ids that the list has; at most 1000. */
+            ids?: string[];
+            /** @description Of which role. */
+            user: string;
+        };
+        /** @description For whom a mode is. */
+        "console.FirewallModeFor": {
+            /** @description Only on this database; on every one if nothing is said. */
+            database?: string;
+            /** @description Only for this role; for every one if nothing is said. */
+            user?: string;
+        };
+        /**
+         * @description What is thought of a shape.
+         * @enum {string}
+         */
+        "console.FirewallShapeState": "queued" | "learned" | "approved";
+        /** @description Shapes of statement as the firewall has them. */
+        "console.FirewallShapes": {
+            /** @description How to go on; null: this page was the last. */
+            next?: string | null;
+            /** @description Those that were seen last come first. */
+            shapes: components["schemas"]["gateway.FirewallShape"][];
+        };
+        /** @description How many shapes something was done to. */
+        "console.FirewallShapesDone": {
+            /**
+             * Format: int64
+             * @description How many. Those that are not in the list are passed over.
+             */
+            shapes: number;
         };
         /** @description How healthy everything is. */
         "console.Health": {
@@ -6601,6 +7101,15 @@ export interface components {
             /** @description Its name. */
             section: string;
         };
+        /** @description A statement that is going to be sent. */
+        "console.NewFirewallShape": {
+            /** @description On which database. */
+            database: string;
+            /** @description The statement. Its literals do not matter and are not kept. */
+            sql: string;
+            /** @description By which role. */
+            user: string;
+        };
         /** @description A rule to put. One about the same subject is replaced. */
         "console.NewPolicy": {
             /**
@@ -6887,34 +7396,6 @@ export interface components {
             /** @description The latest first; at most 50 on a page. */
             plans: components["schemas"]["monitor.CapturedPlan"][];
         };
-        /** @description Server connections of all pools together. */
-        "console.PoolFigures": {
-            /**
-             * Format: int64
-             * @description Lent out.
-             */
-            active: number;
-            /**
-             * Format: int64
-             * @description Open and free.
-             */
-            idle: number;
-            /**
-             * Format: int64
-             * @description Most that may be open.
-             */
-            max: number;
-            /**
-             * Format: int64
-             * @description Open.
-             */
-            total: number;
-            /**
-             * Format: int64
-             * @description Callers who wait for one.
-             */
-            waiting: number;
-        };
         /** @description What was done on pooled connections. */
         "console.PoolMetrics": {
             /** @description By database, on average over the last minute. */
@@ -6931,7 +7412,7 @@ export interface components {
             /** @description The pool. */
             pool: components["schemas"]["common.Pool"];
         };
-        /** @description Connections of all pools together. */
+        /** @description Server connections of all pools together. */
         "console.PoolSums": {
             /**
              * Format: int64
@@ -6955,7 +7436,7 @@ export interface components {
             total: number;
             /**
              * Format: int64
-             * @description Callers that wait for one.
+             * @description Callers who wait for one.
              */
             waiting: number;
         };
@@ -7563,6 +8044,31 @@ export interface components {
             /** @description Whose tables are in it. */
             service: string;
         };
+        /** @description Security in short. */
+        "console.SecurityOverview": {
+            /**
+             * Format: int64
+             * @description How often something was refused.
+             */
+            blocked: number;
+            /** @description Who broke them most often, at most ten. */
+            clients: components["schemas"]["console.ViolationsOfClient"][];
+            firewall?: components["schemas"]["console.FirewallAtAGlance"] | null;
+            /** @description What could not be asked, a sentence each; none: this is complete. */
+            missing: string[];
+            /**
+             * Format: int64
+             * @description How often something was told of and let through.
+             */
+            reported: number;
+            /** @description Rules that were broken, the most often first. */
+            rules: components["schemas"]["console.ViolationsOfRule"][];
+            /**
+             * Format: int64
+             * @description From when on rules and clients are counted: a day ago.
+             */
+            since_unix_ms: number;
+        };
         /** @description A connection to PostgreSQL. */
         "console.ServerConnection": {
             /**
@@ -7621,17 +8127,40 @@ export interface components {
             /** @description The console's version. */
             version: string;
         };
+        /** @description The value that another service has. */
+        "console.SettingElsewhere": {
+            /** @description Where it came from. */
+            origin: string;
+            /** @description The service. */
+            service: string;
+            /** @description Its value; null: none. */
+            value?: string | null;
+        };
         /** @description A setting in force. */
         "console.SettingNow": {
             /** @description Whether it can be changed while its service runs; null: it is taken over by a reload, or at the next start. */
             changeable?: boolean | null;
+            /** @description Services for which it is another value. */
+            elsewhere: components["schemas"]["console.SettingElsewhere"][];
             /** @description Its name, such as `gateway.pool_max`. */
             key: string;
-            /** @description What it means; null: the console does not know. */
+            /** @description What it means; null: nobody says. */
             meaning?: string | null;
             /** @description Where it came from: `default`, `profile`, `file`, `environment NAME`, `set while running`. */
             origin: string;
+            /** @description Whether a reload takes it over; false: the next start does. */
+            reloads: boolean;
+            /** @description Whose value it is. What several services read is the console's here. */
+            service: string;
             /** @description Its value, secrets masked; null: it has none. */
+            value?: string | null;
+            waiting?: components["schemas"]["console.SettingWaiting"] | null;
+        };
+        /** @description A value that waits for the next start of its service. */
+        "console.SettingWaiting": {
+            /** @description Where it came from. */
+            origin: string;
+            /** @description The value; null: none. */
             value?: string | null;
         };
         /** @description How healthy everything is, in short. */
@@ -7716,10 +8245,27 @@ export interface components {
              * @description How far it is behind the primary; null: it is not, or that is not known.
              */
             lag_ms?: number | null;
+            /** @description Why the server could last not be reached, by the error's name; null: it always could, or the gateway does not say. */
+            last_error?: string | null;
+            /**
+             * Format: int64
+             * @description When that was; null with `last_error`.
+             */
+            last_error_unix_ms?: number | null;
+            /**
+             * Format: int64
+             * @description How often it has opened since the gateway was started; null: the gateway does not say.
+             */
+            opened_total?: number | null;
             /** @description Whether it answers reads; null: the gateway does not say. */
             reads?: boolean | null;
             /** @description `primary`, `standby` or `unknown`; null: the gateway does not say. */
             role?: string | null;
+            /**
+             * Format: int64
+             * @description Since when the breaker is in this state; null: the gateway does not say.
+             */
+            since_unix_ms?: number | null;
             /** @description The server. */
             upstream: string;
             /** @description Whether it takes writes; null: the gateway does not say. */
@@ -7744,6 +8290,105 @@ export interface components {
             seconds?: number | null;
             /** @description Answer when it has ended. */
             wait?: boolean;
+        };
+        /** @description A broken rule as it is shown. */
+        "console.Violation": {
+            /** @description `blocked`: it was refused; `reported`: it was told and let through. */
+            action: string;
+            /** @description The calling program, as it named itself; may be empty. */
+            application: string;
+            /**
+             * Format: int64
+             * @description When it happened.
+             */
+            at_unix_ms: number;
+            /** @description Where from. */
+            client: string;
+            /**
+             * Format: int64
+             * @description How often it happened since it was last told.
+             */
+            count: number;
+            /** @description The database. */
+            database: string;
+            /** @description By which door it came: `wire` or `grpc`. */
+            door: string;
+            /** @description The event that told of it, as the live stream names it. */
+            event_id: string;
+            /** @description The shape of the statement: 16 hexadecimal digits; empty: it was not about one. */
+            fingerprint: string;
+            /**
+             * Format: int64
+             * @description Identifies it; what was written later has a greater number.
+             */
+            id: number;
+            /** @description Whose statement or login it was. */
+            project: string;
+            /** @description The rule, such as `stacked-statements`. */
+            rule: string;
+            /** @description Every rule that the statement broke, the gravest first; empty: only `rule`. */
+            rules: string[];
+            /**
+             * Format: int32
+             * @description How suspicious the statement looked: 30 is suspicious, 50 dangerous; 0: it was not judged by its looks.
+             */
+            score: number;
+            /** @description How bad it would be if it were meant badly: `info`, `warning` or `critical`. */
+            severity: string;
+            /** @description What happened, without any value of the statement. */
+            summary: string;
+            /** @description The caller's trace (W3C); may be empty. */
+            traceparent: string;
+            /** @description The PostgreSQL server. */
+            upstream: string;
+            /** @description The role. */
+            user: string;
+        };
+        /** @description Rules that were broken. */
+        "console.Violations": {
+            /** @description How to go on; null: this page was the last. */
+            next?: string | null;
+            /** @description The latest first. */
+            violations: components["schemas"]["console.Violation"][];
+        };
+        /** @description How often somebody broke rules. */
+        "console.ViolationsOfClient": {
+            /**
+             * Format: int64
+             * @description How often of these it was refused.
+             */
+            blocked: number;
+            /** @description Where from. */
+            client: string;
+            /**
+             * Format: int64
+             * @description How often.
+             */
+            count: number;
+            /**
+             * Format: int64
+             * @description The last time.
+             */
+            last_unix_ms: number;
+            /** @description Which rules. */
+            rules: string[];
+        };
+        /** @description How often a rule was broken. */
+        "console.ViolationsOfRule": {
+            /** @description What was done about it: `blocked` or `reported`. */
+            action: string;
+            /**
+             * Format: int64
+             * @description How often.
+             */
+            count: number;
+            /**
+             * Format: int64
+             * @description The last time.
+             */
+            last_unix_ms: number;
+            /** @description The rule. */
+            rule: string;
         };
         /** @description A backup to be taken. */
         "console.WantedBackup": {
@@ -7922,6 +8567,171 @@ export interface components {
              */
             taken_unix_ms: number;
         };
+        /**
+         * @description What the firewall does with statements.
+         * @enum {string}
+         */
+        "gateway.FirewallMode": "unspecified" | "off" | "learn" | "monitor" | "enforce";
+        /** @description A mode that was set by a call. */
+        "gateway.FirewallModeSet": {
+            /**
+             * Format: int64
+             * @description When.
+             */
+            at_unix_ms: number;
+            /** @description Who set it, as the caller said. */
+            by: string;
+            /** @description The mode. */
+            mode: components["schemas"]["gateway.FirewallMode"];
+            scope?: components["schemas"]["gateway.FirewallScope"] | null;
+        };
+        /** @description Whose statements: shapes are kept for each project, database and user. */
+        "gateway.FirewallScope": {
+            /** @description The database. */
+            database: string;
+            /** @description The project. */
+            project: string;
+            /** @description The user (role). */
+            user: string;
+        };
+        /** @description The firewall of one scope. */
+        "gateway.FirewallScopeStatus": {
+            /**
+             * Format: int64
+             * @description Shapes that a person approved.
+             */
+            approved: number;
+            /**
+             * Format: int64
+             * @description Of them: refused.
+             */
+            blocked: number;
+            /**
+             * Format: int64
+             * @description As above.
+             */
+            blocked_last_hour: number;
+            /**
+             * @description The mode that holds for shapes that are not known: `monitor` where it was given up by itself to refuse them, or where
+             *     no shape is known yet. What is dangerous or forbidden is refused all the same.
+             */
+            effective_mode: components["schemas"]["gateway.FirewallMode"];
+            /** @description Whether files, other servers and rights are forbidden to this user (`gateway.firewall_forbidden`). */
+            forbidden: boolean;
+            /**
+             * Format: int64
+             * @description When a statement was last told of or refused. 0: not since the start.
+             */
+            last_violation_unix_ms: number;
+            /**
+             * Format: int64
+             * @description Shapes that were learned.
+             */
+            learned: number;
+            /** @description The mode that is set for those who used it last. */
+            mode: components["schemas"]["gateway.FirewallMode"];
+            /** @description Where the mode comes from: `settings` (with rules), or `operator` (SetFirewallMode). */
+            mode_from: string;
+            /**
+             * Format: int64
+             * @description Shapes that found no room in the list since the start.
+             */
+            overflowed: number;
+            /**
+             * Format: int64
+             * @description Shapes that wait for a person.
+             */
+            queued: number;
+            /** @description Why another mode holds than is set; a sentence. Empty: the same holds. */
+            reason: string;
+            /**
+             * Format: int64
+             * @description When it was given up by itself to refuse shapes that are not known. 0: it was not.
+             */
+            relaxed_unix_ms: number;
+            /**
+             * Format: int64
+             * @description Of them: told of and let through.
+             */
+            reported: number;
+            /**
+             * Format: int64
+             * @description Statements told of or refused in the last hour.
+             */
+            reported_last_hour: number;
+            scope?: components["schemas"]["gateway.FirewallScope"] | null;
+            /**
+             * Format: int64
+             * @description Statements judged since the start.
+             */
+            statements: number;
+            /** @description How much of the unknown is refused: `balanced` or `strict`. */
+            strictness: string;
+            /**
+             * Format: int32
+             * @description From this score on a statement is dangerous.
+             */
+            threshold: number;
+            /**
+             * Format: int64
+             * @description Of them: would have been refused, or were, had the mode been `enforce` all along.
+             */
+            would_block: number;
+        };
+        /** @description A shape of statement in the list. */
+        "gateway.FirewallShape": {
+            /** @description Approved: who did it, as the caller said. */
+            approved_by: string;
+            /**
+             * Format: int32
+             * @description Approved: up to this score it is let through.
+             */
+            approved_score: number;
+            /**
+             * Format: int64
+             * @description Approved: when.
+             */
+            approved_unix_ms: number;
+            /**
+             * Format: int64
+             * @description How often it was seen.
+             */
+            count: number;
+            /** @description Its fingerprint, as statistics have it: 16 hexadecimal digits. */
+            fingerprint: string;
+            /**
+             * Format: int64
+             * @description When it was seen first. 0: never.
+             */
+            first_seen_unix_ms: number;
+            /**
+             * @description Its id in the list: 16 hexadecimal digits. Finer than the fingerprint: it also tells apart texts that differ in
+             *     order, aliases or spelling.
+             */
+            id: string;
+            /**
+             * Format: int64
+             * @description When it was seen last. 0: never.
+             */
+            last_seen_unix_ms: number;
+            /** @description The rules that it broke then, most grave first. */
+            rules: string[];
+            scope?: components["schemas"]["gateway.FirewallScope"] | null;
+            /**
+             * Format: int32
+             * @description The highest score that it was seen with.
+             */
+            score: number;
+            /** @description What is thought of it. */
+            state: components["schemas"]["gateway.FirewallShapeState"];
+            /** @description Its text without literals; cut where it is long. */
+            text: string;
+        };
+        /**
+         * @description What is thought of a shape.
+         * @enum {string}
+         */
+        "gateway.FirewallShapeState": "unspecified" | "queued" | "learned" | "approved";
         /** @description One piece of advice. */
         "maintenance.Advice": {
             /** @description When that is in force. */

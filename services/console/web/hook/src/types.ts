@@ -16,6 +16,9 @@ export type Queries = Schemas["console.Queries"];
 export type QueryStatistics = Schemas["monitor.QueryStatistics"];
 export type Recommendation = Schemas["console.Recommendation"];
 export type Recommendations = Schemas["console.Recommendations"];
+export type SecurityOverview = Schemas["console.SecurityOverview"];
+export type Violation = Schemas["console.Violation"];
+export type Violations = Schemas["console.Violations"];
 
 /** Paths that answer GET with JSON. */
 export type GetPath = {

@@ -1,5 +1,5 @@
 // Answers as the console gives them, typed by its document.
-import type { Alert, Dashboard, Figures, Recommendation } from "../src/index.js";
+import type { Alert, Dashboard, Figures, Recommendation, Violation } from "../src/index.js";
 
 export const alert: Alert = {
   id: "6f1c0b5e-0000-4000-8000-000000000001",
@@ -44,6 +44,28 @@ export const recommendation: Recommendation = {
   statement: "",
   state: "open",
   change: null,
+};
+
+export const violation: Violation = {
+  id: 1,
+  event_id: "0192e000-0000-7000-8000-000000000001",
+  at_unix_ms: 1,
+  project: "shop",
+  rule: "tautology",
+  action: "blocked",
+  severity: "critical",
+  upstream: "127.0.0.1:5432",
+  database: "shop",
+  user: "app",
+  application: "",
+  client: "192.0.2.7",
+  door: "wire",
+  fingerprint: "0123456789abcdef",
+  summary: "An arm of OR is always true.",
+  traceparent: "",
+  count: 1,
+  score: 60,
+  rules: [],
 };
 
 export const dashboard: Dashboard = {

@@ -8,15 +8,17 @@ import {
   useAnswer,
   useDatabaseOptimization,
   useQueries,
+  useSecurityViolations,
 } from "../src/index.js";
 import { type Asked, problem, TestConsole } from "./console.js";
-import { alert, dashboard, figures, recommendation } from "./data.js";
+import { alert, dashboard, figures, recommendation, violation } from "./data.js";
 import { type Shown, show, until } from "./render.js";
 
 const DASHBOARD = "/database/monitoring/dashboard";
 const ADVICE = "/database/monitoring/recommendations";
 const ALERTS = "/database/monitoring/alerts";
 const QUERIES = "/database/monitoring/queries";
+const VIOLATIONS = "/database/security/violations";
 
 let server: TestConsole;
 let shown: Shown<unknown>[];
@@ -97,6 +99,16 @@ it("is not loading for ever when the first answer is a fault", async () => {
   const { seen } = look(() => useDatabaseOptimization());
   await until(() => seen.current?.problem);
   expect(seen.current).toMatchObject({ isLoading: false, problem: { status: 404, slug: "not-found" } });
+});
+
+it("asks for violations again when one is told of", async () => {
+  server.answers[VIOLATIONS] = { violations: [], next: null };
+  const { seen } = look(() => useSecurityViolations({ action: "blocked" }));
+  await until(() => seen.current?.data?.violations.length === 0 && server.lines[0]);
+  server.answers[VIOLATIONS] = { violations: [violation], next: null };
+  server.say(0, "1-1", "security.violation", { id: violation.event_id, data: violation });
+  await until(() => seen.current?.data?.violations[0]?.rule === "tautology");
+  expect(server.asked[0]?.url).toBe(`${VIOLATIONS}?project=shop&action=blocked`);
 });
 
 it("says that the console cannot be reached", async () => {

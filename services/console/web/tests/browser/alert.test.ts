@@ -2,7 +2,18 @@
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { firstEvent } from "./events";
-import { answerOf, ask, eventually, live, openBrowser, openContext, shot, throughWeir, visit } from "./stage";
+import {
+  answerOf,
+  ask,
+  eventually,
+  live,
+  openBrowser,
+  openContext,
+  shot,
+  throughWeir,
+  tokenOf,
+  visit,
+} from "./stage";
 
 interface Alert {
   id: string;
@@ -20,11 +31,7 @@ let token = { secret: "", id: "" };
 
 beforeAll(async () => {
   browser = await openBrowser();
-  const made = await answerOf<{ secret: string; token: { id: string } }>("/database/tokens", {
-    method: "POST",
-    body: { name: "browser-alerts", project: PROJECT, role: "operator" },
-  });
-  token = { secret: made.secret, id: made.token.id };
+  token = await tokenOf(PROJECT, "browser-alerts");
 });
 afterAll(async () => {
   await ask(`/database/tokens/${token.id}`, { method: "DELETE" });

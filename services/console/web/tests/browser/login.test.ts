@@ -91,7 +91,7 @@ describe("a token of a project", () => {
   });
 
   it.each([
-    ["/security", "The audit: not with this token"],
+    ["/security?tab=audit", "The audit: not with this token"],
     ["/security?tab=tokens", "Tokens: not with this token"],
     ["/alerts?tab=rules", "Rules: not with this token"],
     ["/alerts?tab=channels", "Channels: not with this token"],
@@ -111,12 +111,13 @@ describe("a token of a project", () => {
     const context = await openContext(browser, { token: viewer });
     const page = await context.newPage();
     const changing =
-      /^(Acknowledge|Silence|New silence|End now|Change|Switch|Reset|Test|New token|Revoke|Apply|Take back|Run comprehensive|Quick benchmark|Pause|Resume)/;
+      /^(Acknowledge|Silence|New silence|End now|Change|Switch|Reset|Test|New token|Revoke|Apply|Take back|Approve|Forget|Run comprehensive|Quick benchmark|Pause|Resume)/;
     for (const path of [
       "/alerts",
       "/alerts?tab=silences",
       "/alerts?tab=rules",
       "/alerts?tab=channels",
+      "/security?tab=firewall",
       "/security?tab=tokens",
       "/advice",
       "/advice?tab=changes",

@@ -105,6 +105,26 @@ describe("the overview", () => {
     const sum = Object.values(figures.alerts).reduce((all, one) => all + one, 0);
     expect(alerts).toContain(countFigure(sum).value);
   });
+
+  it("has the sums of all projects beside it, for the operator", async () => {
+    interface Sums {
+      project: string;
+      queries_per_second: number | null;
+      p50_ms: number | null;
+      p99_ms: number | null;
+      jobs_running: number | null;
+    }
+    const sums = await eventually("what runs is told of all projects", async () => {
+      const { data } = await firstEvent("figures", { project: "*", token: "" }).data;
+      const told = data as Sums;
+      return (told.queries_per_second ?? 0) > 0 && told.p50_ms !== null && told.jobs_running !== null && told;
+    });
+    expect(sums.project).toBe("*");
+    expect(sums.p50_ms).toBeLessThanOrEqual(sums.p99_ms ?? 0);
+    // The same figures in the same words, where they are asked for.
+    const { figures } = await answerOf<{ figures: object }>("/database/monitoring/dashboard?project=*");
+    expect(Object.keys(figures).sort()).toEqual(Object.keys(sums).sort());
+  });
 });
 
 describe("lists are as long as the API says", () => {
@@ -143,7 +163,7 @@ describe("lists are as long as the API says", () => {
   });
 
   it("the audit begins with what was done last", async () => {
-    await visit(page, "/security?method=DELETE");
+    await visit(page, "/security?tab=audit&method=DELETE");
     const first = page.getByRole("table", { name: "Entries of the audit" }).getByRole("row").nth(1);
     const { entries } = await answerOf<{ entries: { action: string; target: string; status: number }[] }>(
       "/database/security/audit?limit=100",

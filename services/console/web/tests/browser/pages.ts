@@ -19,6 +19,8 @@ export const PAGES: PageOf[] = [
   { name: "alerts-rules", path: "/alerts?tab=rules", heading: "Alerts" },
   { name: "alerts-channels", path: "/alerts?tab=channels", heading: "Alerts" },
   { name: "security", path: "/security", heading: "Security" },
+  { name: "security-firewall", path: "/security?tab=firewall", heading: "Security" },
+  { name: "security-audit", path: "/security?tab=audit", heading: "Security" },
   { name: "security-tokens", path: "/security?tab=tokens", heading: "Security" },
   { name: "advice", path: "/advice", heading: "Advice" },
   { name: "advice-changes", path: "/advice?tab=changes", heading: "Advice" },

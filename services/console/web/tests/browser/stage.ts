@@ -18,6 +18,9 @@ export const URL_OF_WEIR = wanted("WEIR_URL").replace(/\/$/, "");
 export const OUT = process.env.WEIR_OUT ?? "out";
 mkdirSync(OUT, { recursive: true });
 
+/** Whether a merge waits for it: one theme is enough then. */
+export const IS_SHORT = Boolean(process.env.WEIR_SHORT);
+
 export type Theme = "light" | "dark";
 export const DESKTOP = { width: 1280, height: 900 };
 export const PHONE = { width: 390, height: 844 };
@@ -147,6 +150,15 @@ export async function throughWeir(statements: readonly string[], project = ""): 
   await run("psql", ["-XAtqw", "-v", "ON_ERROR_STOP=1", ...args, direct.href], { env, maxBuffer: 1 << 24 });
 }
 
+/** A token of a project, with which the page shows that project and nothing else. */
+export async function tokenOf(project: string, name: string): Promise<{ secret: string; id: string }> {
+  const made = await answerOf<{ secret: string; token: { id: string } }>("/database/tokens", {
+    method: "POST",
+    body: { name, project, role: "operator" },
+  });
+  return { secret: made.secret, id: made.token.id };
+}
+
 /** Runs a command that was given in the environment. */
 export async function command(name: string): Promise<void> {
   await run("bash", ["-c", wanted(name)]);
@@ -156,7 +168,7 @@ export async function command(name: string): Promise<void> {
 export async function eventually<T>(
   what: string,
   look: () => Promise<T | null | undefined | false>,
-  withinMs = 30_000,
+  withinMs = 60_000,
 ): Promise<T> {
   const until = Date.now() + withinMs;
   let last: unknown = "it does not hold";

@@ -8,6 +8,7 @@ import {
   DESKTOP,
   eventually,
   faultsOfAccess,
+  IS_SHORT,
   live,
   openBrowser,
   openContext,
@@ -35,12 +36,13 @@ beforeAll(async () => {
 });
 afterAll(() => browser.close());
 
-const LOOKS: { theme: Theme; size: typeof DESKTOP; screen: string }[] = [
+const EVERY_LOOK: { theme: Theme; size: typeof DESKTOP; screen: string }[] = [
   { theme: "light", size: DESKTOP, screen: "desktop" },
   { theme: "dark", size: DESKTOP, screen: "desktop" },
   { theme: "light", size: PHONE, screen: "phone" },
   { theme: "dark", size: PHONE, screen: "phone" },
 ];
+const LOOKS = EVERY_LOOK.filter(({ theme }) => !IS_SHORT || theme === "light");
 
 describe.each(LOOKS)("$theme on a $screen", ({ theme, size, screen }) => {
   const pages = [...PAGES, { name: "query", path: "/queries/:fingerprint", heading: /./ }];

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { joinNewer, joinOlder, type PageOf } from "./pages";
+import { joinNewer, joinOlder, joinRanked, type PageOf } from "./pages";
 
 const page = (text: string, next: string | null = "n"): PageOf<string> => ({ rows: [...text], next });
 const self = (row: string) => row;
@@ -19,6 +19,16 @@ describe("lists page by page", () => {
 
   it("takes a whole list as it is", () => {
     expect(joinNewer(page("ab", null), page("abcd", null), self)).toEqual(page("ab", null));
+  });
+
+  it("has each once, though it moved up from what follows", () => {
+    expect(joinNewer(page("zdab"), page("abcdef", "f"), self)).toEqual(page("zdabcef", "f"));
+  });
+
+  it("keeps of a ranked list what fell out of the beginning, until it is read anew", () => {
+    expect(joinRanked(page("dxa"), page("abcdef", "f"), self)).toEqual(page("dxabcef", "f"));
+    expect(joinRanked(page("dxa"), page("abc", "c"), self)).toEqual(page("dxa"));
+    expect(joinRanked(page("xy", null), page("abcdef", "f"), self)).toEqual(page("xy", null));
   });
 
   it("adds older ones once", () => {

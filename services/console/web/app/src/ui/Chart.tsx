@@ -6,7 +6,7 @@ import { clock, dayClock } from "@/format";
 import styles from "./Chart.module.css";
 import { ChartTable } from "./ChartTable";
 import { type Marker, optionsOf, type Series } from "./chartOptions";
-import { type Column, decimate } from "./decimate";
+import { type Column, decimate, placeOf } from "./decimate";
 import { Icon } from "./Icon";
 import { useTheme } from "./theme";
 
@@ -39,10 +39,12 @@ export function Chart(props: ChartProps) {
   const [at, setAt] = useState<number | null>(null);
   const id = useId();
   const shownAt = at ?? lastIndex(data);
+  // It looks at every point, and a hovered chart is rendered with every move.
+  const said = useMemo(() => summary(data, series, format), [data, series, format]);
   return (
     <figure className={styles.chart} aria-labelledby={id}>
       <figcaption id={id} className="sr-only">
-        {label}. {summary(data, series, format)}
+        {label}. {said}
       </figcaption>
       <div className={styles.top}>
         <ul className={styles.legend}>
@@ -192,7 +194,7 @@ const inSeconds = (data: readonly Column[]): uPlot.AlignedData => {
 
 /** The index in the whole data of a point of the decimated. */
 function indexIn(data: readonly Column[], shown: readonly Column[], index: number): number {
-  return data === shown ? index : (data[0]?.indexOf(shown[0]?.[index] ?? null) ?? index);
+  return data === shown ? index : placeOf(data[0] ?? [], shown[0]?.[index] ?? 0);
 }
 
 interface TooltipProps extends Pick<ChartProps, "data" | "series" | "format"> {

@@ -7,7 +7,14 @@ import styles from "./More.module.css";
 /** Pages read by themselves, one after the other, before the reader is asked: what is filtered may be far away. */
 const ALONE_MAX = 4;
 
-export function More({ pages, shown }: { pages: Omit<Pages<unknown>, "state">; shown: number }) {
+interface MoreProps {
+  pages: Omit<Pages<unknown>, "state">;
+  shown: number;
+  /** What comes next; older ones, if nobody says. */
+  what?: string;
+}
+
+export function More({ pages, shown, what = "older ones" }: MoreProps) {
   const mark = useRef<HTMLDivElement>(null);
   const alone = useRef({ shown: -1, pages: 0 });
   const { hasMore, isReading, more, problem } = pages;
@@ -30,7 +37,7 @@ export function More({ pages, shown }: { pages: Omit<Pages<unknown>, "state">; s
     <div ref={mark} className={styles.more}>
       {problem && <p role="alert">{problem.message}</p>}
       <Button small isBusy={isReading} onClick={more}>
-        {isReading ? "Reading older ones" : problem ? "Try again" : "Show older ones"}
+        {isReading ? `Reading ${what}` : problem ? "Try again" : `Show ${what}`}
       </Button>
     </div>
   );

@@ -60,6 +60,8 @@ interface TableProps<Row> {
   isMarked?: (row: Row) => boolean;
   /** Shown in place of no rows. */
   empty?: ReactNode;
+  /** What follows the last row: `<More>`. */
+  end?: ReactNode;
   /** The most that a long table takes of the page. */
   maxHeight?: string;
   /** The height of a row, and of a card, where there are more than 200: they are all alike then. */
@@ -79,7 +81,14 @@ export function Table<Row>(props: TableProps<Row>) {
   const isVirtual = rows.length > VIRTUAL_FROM;
   const rowHeight = isPhone ? (props.cardHeight ?? 148) : (props.rowHeight ?? 44);
   const slice = useSlice(scroller, isVirtual, rowHeight, sorted.length);
-  if (rows.length === 0 && empty) return <>{empty}</>;
+  if (rows.length === 0 && empty) {
+    return (
+      <>
+        {empty}
+        {props.end}
+      </>
+    );
+  }
 
   const shown = sorted.slice(slice.from, slice.to);
   const choose = (column: Column<Row>) => setSortText(writeSort(nextSort(column, sort)));
@@ -113,6 +122,7 @@ export function Table<Row>(props: TableProps<Row>) {
           </tbody>
         </table>
       </div>
+      {props.end}
     </div>
   );
 }

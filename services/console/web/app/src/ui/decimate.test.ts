@@ -1,6 +1,6 @@
 // Decimation keeps what one looks for: peaks, dips, gaps, the ends.
 import { describe, expect, it } from "vitest";
-import { decimate } from "./decimate";
+import { decimate, placeOf } from "./decimate";
 
 const xs = Array.from({ length: 86_400 }, (_, index) => index);
 const flat = xs.map(() => 1 as number | null);
@@ -29,4 +29,9 @@ describe("decimate", () => {
     expect(x).toEqual([...x].sort((a, b) => Number(a) - Number(b)));
     expect(y).toEqual(x);
   });
+});
+
+it("finds a moment among many, and the place of one that is not there", () => {
+  expect([0, 1, 40_000, 86_399].map((x) => placeOf(xs, x))).toEqual([0, 1, 40_000, 86_399]);
+  expect([placeOf([10, 20, 30], 11), placeOf([10, 20, 30], 99), placeOf([], 5)]).toEqual([1, 2, 0]);
 });

@@ -32,3 +32,14 @@ function keepExtremes(ys: Column, from: number, to: number, kept: Set<number>): 
   }
   for (const index of [low, high, gap]) if (index >= 0) kept.add(index);
 }
+
+/** Where a moment stands among moments in order: the first that is not before it. */
+export function placeOf(xs: Column, x: number): number {
+  let [low, high] = [0, Math.max(0, xs.length - 1)];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((xs[middle] ?? 0) < x) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

@@ -1,5 +1,5 @@
-// Changes that were made on advice (proto/weir/maintenance/v1), and where this page asks.
-import type { Advice, Paged } from "@/api";
+// Changes that were made on advice, and where this page asks.
+import type { Told } from "@/api";
 
 export const ADVICE = "/database/monitoring/recommendations";
 export const CHANGES = "/database/monitoring/recommendations/changes";
@@ -8,51 +8,10 @@ export const TIMELINE = "/database/monitoring/timeline";
 /** Advice is looked at anew before it is acted upon. */
 export const CHANGE_TIMEOUT_MS = 60_000;
 
-export type ChangeState =
-  | "unspecified"
-  | "applying"
-  | "applied"
-  | "pending_restart"
-  | "reverting"
-  | "reverted"
-  | "superseded"
-  | "failed";
-
-export interface Change {
-  id: string;
-  project: string;
-  advice_id: string;
-  kind: string;
-  database: string;
-  table: string;
-  setting: string;
-  old_value: string | null;
-  new_value: string | null;
-  was_in_force: string;
-  state: ChangeState;
-  note: string;
-  by: string;
-  reason: string;
-  begun_unix_ms: number;
-  ended_unix_ms: number;
-}
-
-export interface ChangesResponse extends Paged {
-  changes: Change[];
-}
-
-export type Standing = "open" | "applying" | "applied" | "pending_restart" | "reverting";
-
+export type ChangeState = Told<"maintenance.ChangeState">;
+export type Change = Told<"maintenance.Change">;
+export type ChangesResponse = Told<"console.AdviceChanges">;
+export type Standing = Told<"console.RecommendationState">;
 /** A piece of advice, and what was done upon it. */
-export interface Recommendation extends Advice {
-  state: Standing;
-  /** The last change that was made on it. */
-  change: Change | null;
-}
-
-export interface RecommendationsResponse {
-  recommendations: Recommendation[];
-  left: { what: string; reason: string }[];
-  /** How many more there are than are listed. */
-  more: number;
-}
+export type Recommendation = Told<"console.Recommendation">;
+export type RecommendationsResponse = Told<"console.Recommendations">;

@@ -1,11 +1,11 @@
 // What fires now, worst first, and what will if it lasts.
-import { type Alert, type AlertsResponse, type ApiState, pathWith, useApi } from "@/api";
+import { type Alert, type ApiState, type Pages, useProject } from "@/api";
 import { useQueryState } from "@/router";
-import { Empty, Filters, Loaded, Panel, SearchField, Segments } from "@/ui";
+import { Empty, Filters, Loaded, More, Panel, SearchField, Segments } from "@/ui";
 import { AlertCard } from "./AlertCard";
 import styles from "./Alerts.module.css";
 import { isCared, worstFirst } from "./firing";
-import { ALERTS } from "./types";
+import { useAlertPages } from "./useAlerts";
 
 const SHOWN = [
   { value: "", title: "All" },
@@ -15,11 +15,12 @@ const SHOWN = [
 
 interface FiringAlertsProps {
   state: ApiState<Alert[]>;
+  pages: Pages<Alert>;
   metricOf: (rule: string) => string | null;
   onSilence: (alert: Alert) => void;
 }
 
-export function FiringAlerts({ state, metricOf, onSilence }: FiringAlertsProps) {
+export function FiringAlerts({ state, pages, metricOf, onSilence }: FiringAlertsProps) {
   const [shown, setShown] = useQueryState("show");
   const [search, setSearch] = useQueryState("search");
   return (
@@ -30,12 +31,15 @@ export function FiringAlerts({ state, metricOf, onSilence }: FiringAlertsProps) 
       </Filters>
       <Loaded state={state} what="Alerts" height={320}>
         {(alerts) => (
-          <Cards
-            alerts={alerts.filter((alert) => isWanted(alert, shown, search))}
-            isFiltered={alerts.length > 0}
-            metricOf={metricOf}
-            onSilence={onSilence}
-          />
+          <>
+            <Cards
+              alerts={alerts.filter((alert) => isWanted(alert, shown, search))}
+              isFiltered={alerts.length > 0}
+              metricOf={metricOf}
+              onSilence={onSilence}
+            />
+            <More pages={pages} shown={alerts.length} />
+          </>
         )}
       </Loaded>
       <Pending metricOf={metricOf} onSilence={onSilence} />
@@ -50,7 +54,7 @@ function isWanted(alert: Alert, shown: string, search: string): boolean {
   return text.includes(search.toLowerCase());
 }
 
-interface CardsProps extends Omit<FiringAlertsProps, "state"> {
+interface CardsProps extends Omit<FiringAlertsProps, "state" | "pages"> {
   alerts: readonly Alert[];
   isFiltered: boolean;
 }
@@ -80,13 +84,9 @@ function Cards({ alerts, isFiltered, metricOf, onSilence }: CardsProps) {
   );
 }
 
-function Pending({ metricOf, onSilence }: Omit<FiringAlertsProps, "state">) {
-  const state = useApi<AlertsResponse>(pathWith(ALERTS, { state: "pending" }), {
-    every: 5,
-    on: ["alert"],
-    scoped: true,
-  });
-  const alerts = state.data?.alerts ?? [];
+function Pending({ metricOf, onSilence }: Omit<FiringAlertsProps, "state" | "pages">) {
+  const pages = useAlertPages("pending", useProject(), 5);
+  const alerts = pages.state.data ?? [];
   if (alerts.length === 0) return null;
   return (
     <section className="stack" aria-labelledby="pending">
@@ -100,6 +100,7 @@ function Pending({ metricOf, onSilence }: Omit<FiringAlertsProps, "state">) {
           </li>
         ))}
       </ul>
+      <More pages={pages} shown={alerts.length} />
     </section>
   );
 }

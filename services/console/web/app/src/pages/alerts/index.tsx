@@ -13,7 +13,7 @@ import { RULES, type RulesResponse } from "./types";
 import { useFiring } from "./useAlerts";
 
 export default function AlertsPage() {
-  const { state, announced } = useFiring();
+  const { state, pages, announced } = useFiring();
   const rules = useApi<RulesResponse>(RULES, { every: 120 });
   const [silencing, setSilencing] = useState<Alert | null>(null);
   const metricOf = (rule: string) => rules.data?.rules.find((one) => one.name === rule)?.metric ?? null;
@@ -23,7 +23,9 @@ export default function AlertsPage() {
       id: "firing",
       title: "Firing",
       count: state.data?.length,
-      content: () => <FiringAlerts state={state} metricOf={metricOf} onSilence={setSilencing} />,
+      content: () => (
+        <FiringAlerts state={state} pages={pages} metricOf={metricOf} onSilence={setSilencing} />
+      ),
     },
     { id: "resolved", title: "Resolved", content: () => <Resolved metricOf={metricOf} /> },
     { id: "silences", title: "Silences", content: () => <Silences alerts={state.data ?? []} /> },
@@ -33,7 +35,7 @@ export default function AlertsPage() {
 
   return (
     <>
-      <PageHead title="Alerts" lead={state.data && leadOf(state.data)} />
+      <PageHead title="Alerts" lead={state.data && leadOf(state.data, pages.hasMore)} />
       <p className="sr-only" role="status" aria-live="polite">
         {announced}
       </p>
@@ -48,7 +50,7 @@ export default function AlertsPage() {
   );
 }
 
-function leadOf(alerts: readonly Alert[]): string {
+function leadOf(alerts: readonly Alert[], hasMore: boolean): string {
   if (alerts.length === 0) return "Nothing fires.";
   const of = (severity: string) => alerts.filter((alert) => alert.severity === severity).length;
   const parts = [
@@ -56,5 +58,6 @@ function leadOf(alerts: readonly Alert[]): string {
     of("warning") > 0 && plural(of("warning"), "warning"),
     of("info") > 0 && `${of("info")} to know of`,
   ].filter(Boolean);
-  return `${plural(alerts.length, "alert fires", "alerts fire")}: ${parts.join(", ")}.`;
+  const fire = plural(alerts.length, "alert fires", "alerts fire");
+  return `${hasMore ? `More than ${fire}` : fire}: ${parts.join(", ")}.`;
 }

@@ -1,6 +1,15 @@
 // The alerts of the present project as they fire now: the list, and what events told since; new ones are announced.
 import { useEffect, useRef, useState } from "react";
-import { type Alert, type AlertsResponse, type ApiState, pathWith, useApi, useLive, useProject } from "@/api";
+import {
+  type Alert,
+  type AlertsResponse,
+  type ApiState,
+  type Pages,
+  pathWith,
+  useLive,
+  usePages,
+  useProject,
+} from "@/api";
 import { type Told, tell, withTold } from "./firing";
 import { ALERTS } from "./types";
 
@@ -8,17 +17,26 @@ const NOTHING: Told = new Map();
 
 export interface Firing {
   state: ApiState<Alert[]>;
+  /** How the list goes on. */
+  pages: Pages<Alert, AlertsResponse>;
   /** For those who hear the page: what has begun or ended since it was opened. */
   announced: string;
 }
 
+/** The alerts in a state, page by page; each may end at any time. */
+export const useAlertPages = (state: string, project: string, every: number) =>
+  usePages<AlertsResponse, Alert>(pathWith(ALERTS, { state, project, limit: 500 }), {
+    rowsOf: (answer) => answer.alerts,
+    keyOf: (alert) => alert.id,
+    on: ["alert"],
+    ranked: true,
+    every,
+  });
+
 export function useFiring(): Firing {
   const project = useProject();
-  const list = useApi<AlertsResponse>(pathWith(ALERTS, { state: "firing", limit: 500 }), {
-    every: 15,
-    on: ["alert"],
-    scoped: true,
-  });
+  const pages = useAlertPages("firing", project, 15);
+  const list = pages.state;
   const [told, setTold] = useState<Told>(NOTHING);
   const [announced, announce] = useState("");
   const known = useRef<Alert[]>([]);
@@ -36,9 +54,9 @@ export function useFiring(): Firing {
     announce(wordsOf(event.kind, event.data, known.current));
   });
 
-  const alerts = list.data ? withTold(list.data.alerts, told, list.atUnixMs) : undefined;
+  const alerts = list.data ? withTold(list.data, told, list.atUnixMs) : undefined;
   known.current = alerts ?? known.current;
-  return { state: { ...list, data: alerts }, announced };
+  return { state: { ...list, data: alerts }, pages, announced };
 }
 
 function wordsOf(kind: string, data: unknown, known: readonly Alert[]): string {

@@ -1,9 +1,8 @@
 // Finding the commit that did the harm: by table and time, with what each commit changed.
 import { useState } from "react";
-import { pathWith } from "@/api";
+import { pathWith, usePages, useSession } from "@/api";
 import { clock, day, exact } from "@/format";
-import { Button, type Column, Empty, Loaded, Table, TextField } from "@/ui";
-import { useServerApi } from "../parts";
+import { Button, type Column, Empty, Loaded, More, Table, TextField } from "@/ui";
 import styles from "./Restore.module.css";
 import type { Commit, CommitsResponse, TableChange } from "./types";
 import { fromField } from "./wizard";
@@ -12,6 +11,8 @@ interface CommitsProps {
   xid: number | null;
   onChoose: (commit: Commit) => void;
 }
+
+const keyOf = (row: Commit): string => `${row.xid}/${row.position?.lsn ?? 0}`;
 
 export function Commits({ xid, onChoose }: CommitsProps) {
   const [table, setTable] = useState("");
@@ -23,7 +24,12 @@ export function Commits({ xid, onChoose }: CommitsProps) {
     until: fromField(until),
     limit: 50,
   });
-  const state = useServerApi<CommitsResponse>(path, { keep: true });
+  const { isOperator } = useSession();
+  const pages = usePages<CommitsResponse, Commit>(isOperator ? path : null, {
+    rowsOf: (answer) => answer.commits,
+    keyOf,
+    keep: true,
+  });
   return (
     <div className="stack">
       <search className={styles.find} aria-label="Find the commit">
@@ -38,17 +44,21 @@ export function Commits({ xid, onChoose }: CommitsProps) {
         <TextField label="Not after" type="datetime-local" step={1} value={until} onChange={setUntil} />
       </search>
       <div className={styles.commits}>
-        <Loaded state={state} what="Commits" height={200}>
-          {(data) => (
+        <Loaded state={pages.state} what="Commits" height={200}>
+          {(commits) => (
             <Table
               label="Commits, the latest first"
               columns={columns(onChoose, xid)}
-              rows={data.commits}
-              rowKey={(row) => `${row.xid}/${row.position?.lsn ?? 0}`}
+              rows={commits}
+              rowKey={keyOf}
               isMarked={(row) => row.xid === xid}
               sortName="commits"
+              end={<More pages={pages} shown={commits.length} what="earlier ones" />}
               empty={
-                <Empty title={data.next ? "Nothing in this part of the log" : "No commit fits"} icon="search">
+                <Empty
+                  title={pages.hasMore ? "Nothing in this part of the log" : "No commit fits"}
+                  icon="search"
+                >
                   Widen the time, or take the name of the table back.
                 </Empty>
               }
@@ -56,7 +66,6 @@ export function Commits({ xid, onChoose }: CommitsProps) {
           )}
         </Loaded>
       </div>
-      {state.data?.next && <p className="muted">There are more: narrow the time to see earlier ones.</p>}
     </div>
   );
 }

@@ -21,7 +21,15 @@ import type { Backup, BackupResponse, Proof } from "./types";
 
 const REFRESHES = ["/database/backup", "/database/jobs"];
 
-export function Details({ id, chain, onClose }: { id: string | null; chain: Backup[]; onClose: () => void }) {
+export function Details({
+  id,
+  chain,
+  onClose,
+}: {
+  id: string | null;
+  chain: readonly Backup[];
+  onClose: () => void;
+}) {
   const state = useApi<BackupResponse>(id === null ? null : `/database/backups/${id}`, {
     on: ["job.succeeded"],
   });
@@ -47,7 +55,12 @@ export function Details({ id, chain, onClose }: { id: string | null; chain: Back
   );
 }
 
-function About({ backup, proofs, tables, chain }: BackupResponse & { backup: Backup; chain: Backup[] }) {
+function About({
+  backup,
+  proofs,
+  tables,
+  chain,
+}: BackupResponse & { backup: Backup; chain: readonly Backup[] }) {
   return (
     <div className="stack">
       <div className="row">

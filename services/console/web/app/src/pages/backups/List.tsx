@@ -1,4 +1,5 @@
 // The catalogue: each backup with its size, what it is built upon, where it is, whether it is proven, how long it stays.
+import type { ReactNode } from "react";
 import { bytes, day, dayClock, plural, words } from "@/format";
 import { Badge, Button, type Column, Empty, State, Table } from "@/ui";
 import styles from "./Backups.module.css";
@@ -6,12 +7,14 @@ import { chainOf } from "./recovery";
 import type { Backup } from "./types";
 
 interface ListProps {
-  backups: Backup[];
+  backups: readonly Backup[];
   chosen: string | null;
   onChoose: (id: string) => void;
+  /** How the list goes on. */
+  end: ReactNode;
 }
 
-const columns = (backups: Backup[], onChoose: (id: string) => void): Column<Backup>[] => [
+const columns = (backups: readonly Backup[], onChoose: (id: string) => void): Column<Backup>[] => [
   {
     key: "ended",
     title: "When",
@@ -83,7 +86,7 @@ export function keptUntil(row: Backup) {
   return row.expires_unix_ms === 0 ? "as long as rules need it" : day(row.expires_unix_ms);
 }
 
-export function List({ backups, chosen, onChoose }: ListProps) {
+export function List({ backups, chosen, onChoose, end }: ListProps) {
   return (
     <Table
       label="The catalogue of backups"
@@ -94,6 +97,7 @@ export function List({ backups, chosen, onChoose }: ListProps) {
       sortName="backups"
       isMarked={(row) => row.id === chosen}
       cardHeight={220}
+      end={end}
       empty={
         <Empty title="No backup yet" icon="backups">
           Take the first one with “Take a backup”. Afterwards the schedules take them by themselves.

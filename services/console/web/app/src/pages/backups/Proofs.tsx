@@ -1,5 +1,5 @@
 // Restore tests: when, how thorough, what came of them, and each check with what it found.
-import { useState } from "react";
+import { type ReactNode, useState } from "react";
 import { useApi } from "@/api";
 import { count, dayClock, duration, words } from "@/format";
 import { Badge, Button, type Column, Dialog, Empty, Loaded, State, Table } from "@/ui";
@@ -49,7 +49,7 @@ const columns = (show: (proof: Proof) => void): Column<Proof>[] => [
   },
 ];
 
-export function Proofs({ proofs }: { proofs: Proof[] }) {
+export function Proofs({ proofs, end }: { proofs: readonly Proof[]; end: ReactNode }) {
   const [shown, setShown] = useState<Proof | null>(null);
   return (
     <>
@@ -61,6 +61,7 @@ export function Proofs({ proofs }: { proofs: Proof[] }) {
         initialSort="-started"
         sortName="proofs"
         cardHeight={180}
+        end={end}
         empty={
           <Empty title="No restore was tested yet" icon="backups">
             A backup that nobody has restored is a hope. Choose one in the list and test it.

@@ -29,7 +29,7 @@ const AFTERWARDS = [
 interface RestoreProps {
   windows: RecoveryWindow[];
   repositories: Repository[];
-  backups: Backup[];
+  backups: readonly Backup[];
 }
 
 export function Restore({ windows, repositories, backups }: RestoreProps) {

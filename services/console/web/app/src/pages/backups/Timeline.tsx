@@ -16,7 +16,7 @@ const VIEWS = [
 
 interface TimelineProps {
   windows: RecoveryWindow[];
-  backups: Backup[];
+  backups: readonly Backup[];
   repositories: Repository[];
   chosen: string | null;
   onChoose: (id: string) => void;
@@ -52,7 +52,12 @@ export function Timeline({ windows, backups, repositories, chosen, onChoose }: T
   );
 }
 
-function spanOf(view: string, windows: RecoveryWindow[], backups: Backup[], nowUnixMs: number): Span {
+function spanOf(
+  view: string,
+  windows: RecoveryWindow[],
+  backups: readonly Backup[],
+  nowUnixMs: number,
+): Span {
   if (view !== "all") return { fromUnixMs: nowUnixMs - Number(view) * DAY_MS, toUnixMs: nowUnixMs };
   const first = Math.min(
     ...windows.map((window) => window.from_unix_ms),
@@ -92,7 +97,7 @@ interface RowProps {
   name: string;
   isAway: boolean;
   spans: Span[];
-  backups: Backup[];
+  backups: readonly Backup[];
   shown: Span;
   chosen: string | null;
   onChoose: (id: string) => void;

@@ -1,8 +1,8 @@
 // Backups: how far one can go back, what is kept where, what was proven, what would be lost now, and how to restore.
 import { useState } from "react";
-import { useApi } from "@/api";
+import { usePages, useSession } from "@/api";
 import { bytesFigure, durationFigure, NONE, relative } from "@/format";
-import { Empty, PageHead, Panel, Stat, Stats, Tabs, useNow } from "@/ui";
+import { Empty, More, PageHead, Panel, Stat, Stats, Tabs, useNow } from "@/ui";
 import { Guarded, isUnderWay, JobCard, TURNS, useProgress, useServerApi, useWhyNot } from "../parts";
 import { Create } from "./Create";
 import { Details } from "./Details";
@@ -12,17 +12,23 @@ import { Proofs } from "./Proofs";
 import { Restore, RestoreRefused } from "./Restore";
 import { chainOf, reachOf } from "./recovery";
 import { Timeline } from "./Timeline";
-import type { Backup, BackupsResponse, ProofsResponse, StatusResponse } from "./types";
+import type { Backup, BackupsResponse, Proof, ProofsResponse, StatusResponse } from "./types";
 
 const REFUSED = "Backups of the cluster hold every project.";
-const NO_BACKUPS: Backup[] = [];
+const NO_BACKUPS: readonly Backup[] = [];
 
 export default function BackupsPage() {
   const whyNotAll = useWhyNot(true);
   const status = useServerApi<StatusResponse>("/database/backup/status", { every: 2, on: TURNS });
-  const list = useApi<BackupsResponse>("/database/backups?limit=200", { every: 15, on: TURNS });
+  const list = usePages<BackupsResponse, Backup>("/database/backups?limit=200", {
+    rowsOf: (answer) => answer.backups,
+    keyOf: (backup) => backup.id,
+    ranked: true,
+    every: 15,
+    on: TURNS,
+  });
   const [chosen, choose] = useState<string | null>(null);
-  const backups = list.data?.backups ?? NO_BACKUPS;
+  const backups = list.state.data ?? NO_BACKUPS;
   const picked = backups.find((one) => one.id === chosen);
   return (
     <>
@@ -45,15 +51,22 @@ export default function BackupsPage() {
             {
               id: "list",
               title: "Backups",
-              count: list.data?.backups.length,
+              count: list.state.data?.length,
               content: () => (
                 <Panel
                   title="Catalogue"
                   note={whyNotAll && !status.data ? "exports of your project" : undefined}
                   flush
                 >
-                  <Guarded state={list} what="Backups" refused={REFUSED} height={280}>
-                    {(data) => <List backups={data.backups} chosen={chosen} onChoose={choose} />}
+                  <Guarded state={list.state} what="Backups" refused={REFUSED} height={280}>
+                    {(read) => (
+                      <List
+                        backups={read}
+                        chosen={chosen}
+                        onChoose={choose}
+                        end={<More pages={list} shown={read.length} />}
+                      />
+                    )}
                   </Guarded>
                 </Panel>
               ),
@@ -145,7 +158,7 @@ function Running({ status }: { status: StatusResponse }) {
 
 interface ReachProps {
   status: StatusResponse;
-  backups: Backup[];
+  backups: readonly Backup[];
   chosen: string | null;
   onChoose: (id: string) => void;
 }
@@ -170,17 +183,23 @@ function Reach({ status, backups, chosen, onChoose }: ReachProps) {
   );
 }
 
-function RestoreTab({ status, backups }: { status: StatusResponse | undefined; backups: Backup[] }) {
+function RestoreTab({ status, backups }: { status: StatusResponse | undefined; backups: readonly Backup[] }) {
   if (!status) return <RestoreRefused />;
   return <Restore windows={status.windows} repositories={status.repositories} backups={backups} />;
 }
 
 function ProofsTab() {
-  const proofs = useServerApi<ProofsResponse>("/database/backup/proofs?limit=200", { every: 10, on: TURNS });
+  const { isOperator } = useSession();
+  const proofs = usePages<ProofsResponse, Proof>(isOperator ? "/database/backup/proofs?limit=200" : null, {
+    rowsOf: (answer) => answer.proofs,
+    keyOf: (proof) => proof.id,
+    every: 10,
+    on: TURNS,
+  });
   return (
     <Panel title="Restore tests" note="restored on a scratch server, recovered, checked" flush>
-      <Guarded state={proofs} what="Restore tests" refused={REFUSED} serverOnly height={280}>
-        {(data) => <Proofs proofs={data.proofs} />}
+      <Guarded state={proofs.state} what="Restore tests" refused={REFUSED} serverOnly height={280}>
+        {(read) => <Proofs proofs={read} end={<More pages={proofs} shown={read.length} />} />}
       </Guarded>
     </Panel>
   );

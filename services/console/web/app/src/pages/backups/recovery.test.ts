@@ -17,6 +17,8 @@ const window = (from_unix_ms: number, to_unix_ms: number, backup_ids: string[] =
   from_unix_ms,
   to_unix_ms,
   backup_ids,
+  from: null,
+  to: null,
 });
 const backup = (id: string, ended_unix_ms: number, repositories: string[], based_on_id = ""): Backup => ({
   id,
@@ -39,6 +41,9 @@ const backup = (id: string, ended_unix_ms: number, repositories: string[], based
   keep: false,
   expires_unix_ms: 0,
   corrupt_pages: 0,
+  start: null,
+  stop: null,
+  system_identifier: 0,
 });
 const windows = [window(100, 200), window(300, 400)];
 

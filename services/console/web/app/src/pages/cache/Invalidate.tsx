@@ -4,6 +4,7 @@ import { api, pathWith, useAction, useProject, useSession } from "@/api";
 import { Button, Confirm, Segments, TextField } from "@/ui";
 import { useWhyNot } from "../parts";
 import { errorsOf, NEW_DRAFT, type SubjectKind } from "./policy";
+import type { InvalidateResponse } from "./types";
 
 const TARGETS = [
   { value: "relation", title: "A table" },
@@ -16,10 +17,6 @@ const bodyOf = (kind: SubjectKind, name: string) => {
   if (kind === "fingerprint") return { fingerprint: name };
   return { project_results: true };
 };
-
-interface InvalidateResponse {
-  receipts: { upstream: string; database: string }[];
-}
 
 export function Invalidate() {
   const project = useProject();

@@ -1,9 +1,9 @@
 // The rules that decide what is cached: listed, added, changed, deleted. Rules of the file are shown and left alone.
 import { useState } from "react";
-import { api, pathWith, useAction, useApi, useProject } from "@/api";
+import { api, pathWith, useAction, usePages, useProject } from "@/api";
 import { words } from "@/format";
 import { Link } from "@/router";
-import { Badge, Button, type Column, Confirm, Empty, IconButton, Panel, Table } from "@/ui";
+import { Badge, Button, type Column, Confirm, Empty, IconButton, More, Panel, Table } from "@/ui";
 import { Guarded, useWhyNot } from "../parts";
 import styles from "./Cache.module.css";
 import { type Draft, draftOf, limitsOf, NEW_DRAFT, subjectOf } from "./policy";
@@ -89,7 +89,10 @@ export function Rules({ onDraft }: { onDraft: (draft: Draft, isNew: boolean) => 
   const project = useProject();
   const [doomed, setDoomed] = useState<Policy | null>(null);
   const whyNot = useWhyNot();
-  const state = useApi<PoliciesResponse>("/database/cache/policies?limit=1000", { scoped: true, every: 10 });
+  const pages = usePages<PoliciesResponse, Policy>(
+    pathWith("/database/cache/policies", { project, limit: 200 }),
+    { rowsOf: (answer) => answer.policies, keyOf: (row) => row.id, ranked: true, every: 10 },
+  );
   const remove = useAction(
     (id: string) => api.delete(pathWith(`/database/cache/policies/${encodeURIComponent(id)}`, { project })),
     { done: "The rule is gone.", refreshes: ["/database/cache"], onDone: () => setDoomed(null) },
@@ -114,18 +117,19 @@ export function Rules({ onDraft }: { onDraft: (draft: Draft, isNew: boolean) => 
       }
     >
       <Guarded
-        state={state}
+        state={pages.state}
         what="Rules"
         height={200}
         refused="The rules of the cache are told to operators."
       >
-        {(data) => (
+        {(policies) => (
           <Table
             label="Rules of the cache"
             columns={columns(steps)}
-            rows={data.policies}
+            rows={policies}
             rowKey={(row) => row.id}
             sortName="rules"
+            end={<More pages={pages} shown={policies.length} what="more" />}
             empty={
               <Empty title="No rule" icon="cache">
                 Without rules, measurements decide: what pays is cached.

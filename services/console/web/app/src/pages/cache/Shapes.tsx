@@ -1,8 +1,20 @@
 // Shapes of statements, the most valuable first: what caching each costs and brings, and what is done about it.
-import { type CacheShape, type CacheShapesResponse, pathWith, useApi, useProject } from "@/api";
+import { type CacheShape, type CacheShapesResponse, pathWith, usePages, useProject } from "@/api";
 import { bytes, count, duration, ratio, words } from "@/format";
 import { Link, useQueryState } from "@/router";
-import { Badge, Button, type Column, Empty, Filters, Panel, SearchField, Sql, Table, type Tone } from "@/ui";
+import {
+  Badge,
+  Button,
+  type Column,
+  Empty,
+  Filters,
+  More,
+  Panel,
+  SearchField,
+  Sql,
+  Table,
+  type Tone,
+} from "@/ui";
 import { Guarded, useWhyNot } from "../parts";
 import styles from "./Cache.module.css";
 
@@ -100,15 +112,15 @@ const columns = (rule: (row: CacheShape) => void, whyNot: string | undefined): C
   },
 ];
 
+const keyOf = (row: CacheShape): string => `${row.project}/${row.database}/${row.fingerprint}`;
+
 export function Shapes({ onRule }: { onRule: (row: CacheShape) => void }) {
   const [search, setSearch] = useQueryState("find");
   const project = useProject();
   const whyNot = useWhyNot();
-  const state = useApi<CacheShapesResponse>(
+  const pages = usePages<CacheShapesResponse, CacheShape>(
     pathWith("/database/cache/shapes", { search, limit: 200, project }),
-    {
-      every: 2,
-    },
+    { rowsOf: (answer) => answer.shapes, keyOf, ranked: true, keep: true, every: 2 },
   );
   return (
     <Panel
@@ -126,17 +138,23 @@ export function Shapes({ onRule }: { onRule: (row: CacheShape) => void }) {
         </Filters>
       }
     >
-      <Guarded state={state} what="Shapes" height={320} refused="What the cache holds is told to operators.">
-        {(data) => (
+      <Guarded
+        state={pages.state}
+        what="Shapes"
+        height={320}
+        refused="What the cache holds is told to operators."
+      >
+        {(shapes) => (
           <Table
             label="Shapes of statements"
             columns={columns(onRule, whyNot)}
-            rows={data.shapes}
-            rowKey={(row) => `${row.project}/${row.database}/${row.fingerprint}`}
+            rows={shapes}
+            rowKey={keyOf}
             initialSort="-saved"
             sortName="shapes"
             rowHeight={60}
             cardHeight={220}
+            end={<More pages={pages} shown={shapes.length} what="more" />}
             empty={
               <Empty
                 title={search === "" ? "Nothing was looked up yet" : "No statement has this in it"}

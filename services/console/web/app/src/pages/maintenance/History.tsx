@@ -1,7 +1,7 @@
 // What was done, piece by piece, with the proof: what was expected, what came of it, and what users noticed.
-import { useApi } from "@/api";
+import { pathWith, useApi, usePages, useProject } from "@/api";
 import { bytes, dayClock, duration, plural, ratio, words } from "@/format";
-import { Badge, type Column, Empty, Panel, Table, type Tone } from "@/ui";
+import { Badge, type Column, Empty, More, Panel, Table, type Tone } from "@/ui";
 import { Guarded, TURNS } from "../parts";
 import styles from "./Maintenance.module.css";
 import { Range } from "./Range";
@@ -99,11 +99,11 @@ const COLUMNS: Column<Piece>[] = [
 ];
 
 export function History() {
-  const pieces = useApi<PiecesResponse>("/database/maintenance/pieces?limit=200", {
-    scoped: true,
-    every: 10,
-    on: TURNS,
-  });
+  const project = useProject();
+  const pieces = usePages<PiecesResponse, Piece>(
+    pathWith("/database/maintenance/pieces", { project, limit: 200 }),
+    { rowsOf: (answer) => answer.pieces, keyOf: (piece) => piece.id, every: 10, on: TURNS },
+  );
   const calibration = useApi<CalibrationResponse>("/database/maintenance/calibration", {
     scoped: true,
     on: TURNS,
@@ -116,16 +116,17 @@ export function History() {
         </Guarded>
       </Panel>
       <Panel title="Pieces of work" note="the latest first" flush>
-        <Guarded state={pieces} what="History" refused={REFUSED} height={320}>
-          {(data) => (
+        <Guarded state={pieces.state} what="History" refused={REFUSED} height={320}>
+          {(rows) => (
             <Table
               label="Pieces of work with their proof"
               columns={COLUMNS}
-              rows={data.pieces}
+              rows={rows}
               rowKey={(row) => row.id}
               initialSort="-started"
               sortName="pieces"
               cardHeight={240}
+              end={<More pages={pieces} shown={rows.length} />}
               empty={
                 <Empty title="Nothing was done yet" icon="maintenance">
                   The first window does what is due. What was expected and what came of it stands here

@@ -1,5 +1,5 @@
 // The figures of this second, each with its last quarter of an hour.
-import type { Figures, PoolFigures } from "@/api";
+import type { Figures, PoolSums } from "@/api";
 import {
   countFigure,
   durationFigure,
@@ -68,7 +68,7 @@ function errorsNote(figures: Figures | null) {
   return <b style={{ color: "var(--bad)" }}>{rate(errors)} errors</b>;
 }
 
-function PoolStat({ pool, trend }: { pool: PoolFigures | null; trend: readonly (number | null)[] }) {
+function PoolStat({ pool, trend }: { pool: PoolSums | null; trend: readonly (number | null)[] }) {
   // Connections belong to the whole server.
   if (!pool) return <Stat label="Pool" figure={NONE} note="for operators" trend={trend} />;
   return (

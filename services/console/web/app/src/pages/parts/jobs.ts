@@ -1,26 +1,9 @@
 // Jobs as they proceed: what the console lists, with the progress that events tell in between.
 import { useMemo, useState } from "react";
-import { type BusEvent, type JobState, type Progress, useLive } from "@/api";
+import { type BusEvent, type Progress, type Told, useLive } from "@/api";
 
 /** A job, whoever does it. */
-export interface Work {
-  id: string;
-  operation: string;
-  project: string;
-  state: JobState;
-  requested_unix_ms: number;
-  started_unix_ms: number;
-  ended_unix_ms: number;
-  progress: (Progress & { bytes_per_second: number | null; remaining_ms: number | null }) | null;
-  attempt: number;
-  error: { slug: string; text: string } | null;
-  parameters: unknown;
-  effect: unknown;
-  requested_by: string;
-  dry_run: boolean;
-  window_ends_unix_ms: number;
-  outside_window: boolean;
-}
+export type Work = Told<"console.Job">;
 
 interface JobProgressed {
   job_id: string;

@@ -1,6 +1,6 @@
 // Who is connected: clients of the gateway, and its own connections to the servers; found, sorted, ended.
 import { type ReactNode, useState } from "react";
-import { api, useAction } from "@/api";
+import { api, type Pages, useAction } from "@/api";
 import { duration, words } from "@/format";
 import { useQueryState } from "@/router";
 import {
@@ -10,6 +10,7 @@ import {
   Confirm,
   Empty,
   Filters,
+  More,
   SearchField,
   Segments,
   SelectField,
@@ -164,7 +165,19 @@ const SERVER_COLUMNS: Column<ServerConnection>[] = [
   },
 ];
 
-export function Connections({ clients, servers, clients_total, servers_total }: ConnectionsResponse) {
+interface ConnectionsProps {
+  clients: readonly Client[];
+  pages: Pages<Client, ConnectionsResponse>;
+}
+
+const NONE: Omit<ConnectionsResponse, "clients" | "next"> = {
+  servers: [],
+  clients_total: 0,
+  servers_total: 0,
+};
+
+export function Connections({ clients, pages }: ConnectionsProps) {
+  const { servers, clients_total, servers_total } = pages.answer ?? NONE;
   const [side, setSide] = useQueryState("side", "clients");
   const [search, setSearch] = useQueryState("find");
   const [state, setState] = useQueryState("state");
@@ -214,6 +227,11 @@ export function Connections({ clients, servers, clients_total, servers_total }: 
           The first {clients.length} of {clients_total} clients are here; the filters look at these.
         </p>
       )}
+      {side === "servers" && servers.length < servers_total && (
+        <p className={styles.cut}>
+          The first {servers.length} of {servers_total} connections are here, which is as many as are told.
+        </p>
+      )}
       {side === "servers" ? (
         <Table
           label="Connections to servers"
@@ -225,13 +243,21 @@ export function Connections({ clients, servers, clients_total, servers_total }: 
           empty={none}
         />
       ) : (
-        <Clients rows={wanted(clients)} none={none} />
+        <Clients rows={wanted(clients)} pages={pages} read={clients.length} none={none} />
       )}
     </>
   );
 }
 
-function Clients({ rows, none }: { rows: readonly Client[]; none: ReactNode }) {
+interface ClientsProps {
+  rows: readonly Client[];
+  pages: Pages<Client, ConnectionsResponse>;
+  /** How many were read, before the filters. */
+  read: number;
+  none: ReactNode;
+}
+
+function Clients({ rows, pages, read, none }: ClientsProps) {
   const [doomed, setDoomed] = useState<Client | null>(null);
   const whyNot = useWhyNot(true);
   const kill = useAction((id: number) => api.delete(`/database/connections/${id}`), {
@@ -250,6 +276,7 @@ function Clients({ rows, none }: { rows: readonly Client[]; none: ReactNode }) {
         sortName="clients"
         cardHeight={188}
         empty={none}
+        end={<More pages={pages} shown={read} what="more" />}
       />
       <Confirm
         title={`End client #${doomed?.id ?? ""}?`}

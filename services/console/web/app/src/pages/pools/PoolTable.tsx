@@ -2,9 +2,9 @@
 import { count, duration, words } from "@/format";
 import { Badge, type Column, Empty, Gauge, State, Table } from "@/ui";
 import styles from "./Pools.module.css";
-import type { PoolFigures, PoolNow } from "./types";
+import type { PoolNow, PoolUse } from "./types";
 
-type Row = PoolNow & { figures: PoolFigures | undefined };
+type Row = PoolNow & { figures: PoolUse | undefined };
 
 const keyOf = ({ pool }: PoolNow) => `${pool.upstream}/${pool.database}/${pool.role}`;
 const used = ({ pool }: PoolNow) => pool.active / Math.max(1, pool.max);
@@ -114,7 +114,7 @@ const COLUMNS: Column<Row>[] = [
   },
 ];
 
-export function PoolTable({ pools, figures }: { pools: PoolNow[]; figures: PoolFigures[] }) {
+export function PoolTable({ pools, figures }: { pools: PoolNow[]; figures: PoolUse[] }) {
   const rows = pools.map((row) => ({
     ...row,
     figures: figures.find((one) => one.database === row.pool.database && one.role === row.pool.role),

@@ -1,6 +1,6 @@
 // Pools and connections: how full pools are, who is connected, which breaker is open, and who holds others up.
 import { useMemo } from "react";
-import { useFigures, useSession } from "@/api";
+import { useFigures, usePages, useSession } from "@/api";
 import { countFigure, ratioFigure } from "@/format";
 import { PageHead, Panel, Stat, Stats, Tabs } from "@/ui";
 import { Guarded, useServerApi, useTrail } from "../parts";
@@ -11,6 +11,7 @@ import { Steering } from "./Steering";
 import type {
   ActivityResponse,
   BlockingResponse,
+  Client,
   ConnectionsResponse,
   MetricsResponse,
   PoolsResponse,
@@ -110,14 +111,22 @@ function PoolsTab({ pools }: { pools: ReturnType<typeof useServerApi<PoolsRespon
 }
 
 function ConnectionsTab() {
-  const connections = useServerApi<ConnectionsResponse>("/database/connections?limit=1000", {
-    every: 1,
-    on: ["pool"],
-  });
+  const { isOperator } = useSession();
+  // Clients come and go: whatever is shown of them is read anew.
+  const clients = usePages<ConnectionsResponse, Client>(
+    isOperator ? "/database/connections?limit=1000" : null,
+    {
+      rowsOf: (answer) => answer.clients,
+      keyOf: (client) => String(client.id),
+      ranked: true,
+      every: 1,
+      on: ["pool"],
+    },
+  );
   return (
     <Panel title="Connections" flush>
-      <Guarded state={connections} what="Connections" refused={REFUSED} serverOnly height={320}>
-        {(data) => <Connections {...data} />}
+      <Guarded state={clients.state} what="Connections" refused={REFUSED} serverOnly height={320}>
+        {(read) => <Connections clients={read} pages={clients} />}
       </Guarded>
     </Panel>
   );

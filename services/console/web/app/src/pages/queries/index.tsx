@@ -1,6 +1,13 @@
 // All statements of a project by shape: searched, filtered, sorted, each with the way to its own page.
 import { useEffect, useState } from "react";
-import { type ApiState, pathWith, type QueriesResponse, useApi } from "@/api";
+import {
+  type Pages,
+  pathWith,
+  type QueriesResponse,
+  type QueryStatistics,
+  usePages,
+  useProject,
+} from "@/api";
 import { plural } from "@/format";
 import { useQueryState } from "@/router";
 import {
@@ -8,6 +15,7 @@ import {
   Empty,
   Filters,
   Loaded,
+  More,
   PageHead,
   Panel,
   SearchField,
@@ -20,8 +28,13 @@ import { useColumns } from "./columns";
 import { KINDS, keptBy, SERVER_SORTS } from "./filter";
 import styles from "./Queries.module.css";
 
-const MOST = 1000;
+const QUERIES = "/database/monitoring/queries";
+const PAGE = 1000;
 const TYPING_MS = 250;
+
+type Queries = Pages<QueryStatistics, QueriesResponse>;
+
+const keyOf = (row: QueryStatistics): string => `${row.fingerprint}/${row.database}`;
 
 export default function QueriesPage() {
   const span = useSpan();
@@ -30,17 +43,29 @@ export default function QueriesPage() {
   const [search] = useQueryState("search");
   const [sort] = useQueryState("sort", "-total_ms");
   const [isPartial, setPartial] = useState(false);
-  const path = pathWith("/database/monitoring/queries", {
-    limit: MOST,
-    since: span.sinceUnixMs,
+  const project = useProject();
+  const asked = {
+    project,
+    limit: PAGE,
     search,
     database,
     kind,
     // All that there are can be sorted here; of more than that the console has to choose.
     sort: isPartial ? SERVER_SORTS[sort.replace("-", "")] : undefined,
-  });
-  const queries = useApi<QueriesResponse>(path, { every: 10, scoped: true, keep: true });
-  const next = queries.data?.next;
+  };
+  const queries = usePages<QueriesResponse, QueryStatistics>(
+    pathWith(QUERIES, { ...asked, since: span.sinceUnixMs }),
+    {
+      rowsOf: (answer) => answer.queries,
+      keyOf,
+      every: 10,
+      keep: true,
+      ranked: true,
+      // The span moves on by the minute; what was read of the list stays.
+      listKey: pathWith(QUERIES, { ...asked, span: span.value }),
+    },
+  );
+  const next = queries.answer?.next;
   useEffect(() => {
     if (next !== undefined) setPartial(next !== null);
   }, [next]);
@@ -61,10 +86,11 @@ export default function QueriesPage() {
             <Count queries={queries} />
           </Filters>
         </div>
-        <Loaded state={queries} what="The list of queries" height={520}>
-          {(data) => (
+        <Loaded state={queries.state} what="The list of queries" height={520}>
+          {(read) => (
             <List
-              data={data}
+              read={read}
+              pages={queries}
               kind={kind}
               database={database}
               isFiltered={Boolean(search || kind || database)}
@@ -96,7 +122,7 @@ function Search() {
 }
 
 interface DatabaseFilterProps {
-  queries: ApiState<QueriesResponse>;
+  queries: Queries;
   value: string;
   onChange: (value: string) => void;
 }
@@ -104,7 +130,7 @@ interface DatabaseFilterProps {
 /** The databases that have been seen so far; the chosen one stays among them. */
 function DatabaseFilter({ queries, value, onChange }: DatabaseFilterProps) {
   const [known, setKnown] = useState<readonly string[]>([]);
-  const rows = queries.data?.queries;
+  const rows = queries.state.data;
   useEffect(() => {
     if (rows) setKnown((before) => [...new Set([...before, ...rows.map((row) => row.database)])].sort());
   }, [rows]);
@@ -116,30 +142,31 @@ function DatabaseFilter({ queries, value, onChange }: DatabaseFilterProps) {
   return <SelectField hideLabel label="Database" value={value} onChange={onChange} choices={choices} />;
 }
 
-function Count({ queries: { data, isLoading } }: { queries: ApiState<QueriesResponse> }) {
-  if (!data) return null;
-  const text = plural(data.queries.length, "shape");
+function Count({ queries: { state, answer, hasMore } }: { queries: Queries }) {
+  if (!state.data) return null;
+  const text = plural(state.data.length, "shape");
   return (
-    <span className="row muted" style={{ marginLeft: "auto" }} aria-live="polite" aria-busy={isLoading}>
-      {data.missing && (
-        <Badge tone="warn" title={data.missing}>
+    <span className="row muted" style={{ marginLeft: "auto" }} aria-live="polite" aria-busy={state.isLoading}>
+      {answer?.missing && (
+        <Badge tone="warn" title={answer.missing}>
           incomplete
         </Badge>
       )}
-      {data.next ? `the first ${text}` : text}
+      {hasMore ? `the first ${text}` : text}
     </span>
   );
 }
 
 interface ListProps {
-  data: QueriesResponse;
+  read: readonly QueryStatistics[];
+  pages: Queries;
   kind: string;
   database: string;
   isFiltered: boolean;
 }
 
-function List({ data, kind, database, isFiltered }: ListProps) {
-  const rows = keptBy(data.queries, kind, database);
+function List({ read, pages, kind, database, isFiltered }: ListProps) {
+  const rows = keptBy(read, kind, database);
   const total = rows.reduce((sum, row) => sum + row.total_ms, 0);
   const most = rows.reduce((high, row) => Math.max(high, row.total_ms), 0);
   const columns = useColumns(total, most);
@@ -148,11 +175,12 @@ function List({ data, kind, database, isFiltered }: ListProps) {
       label="Queries"
       columns={columns}
       rows={rows}
-      rowKey={(row) => `${row.fingerprint}/${row.database}`}
+      rowKey={keyOf}
       initialSort="-total_ms"
       rowHeight={52}
       cardHeight={196}
       maxHeight="calc(100dvh - 248px)"
+      end={<More pages={pages} shown={read.length} what="more" />}
       empty={
         isFiltered ? (
           <Empty title="Nothing fits" icon="search">

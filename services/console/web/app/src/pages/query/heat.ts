@@ -21,7 +21,7 @@ export interface Heat {
 
 /** Leaves out the classes above and below all that happened, so that the picture fills its frame. */
 export function heatOf(
-  { spans, bounds_ms }: HeatmapResponse,
+  { spans, bounds_ms }: Pick<HeatmapResponse, "spans" | "bounds_ms">,
   sinceUnixMs: number,
   untilUnixMs: number,
 ): Heat {

@@ -28,7 +28,7 @@ export const SPANS = [
 ];
 
 const HOUR_MS = 3_600_000;
-const SPANS_MS: Record<string, number> = {
+export const SPANS_MS: Record<string, number> = {
   "1h": HOUR_MS,
   "1d": 24 * HOUR_MS,
   "7d": 7 * 24 * HOUR_MS,

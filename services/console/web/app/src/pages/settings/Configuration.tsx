@@ -4,12 +4,22 @@ import { plural } from "@/format";
 import { useQueryState } from "@/router";
 import { Allowed, Badge, Button, Empty, Filters, Panel, SearchField, Segments, SelectField } from "@/ui";
 import styles from "./Settings.module.css";
-import { type Filter, isSaid, nameIn, originOf, type Section, sectionOf, sectionsOf } from "./sections";
+import {
+  type Filter,
+  isSaid,
+  nameIn,
+  originOf,
+  remarksOf,
+  type Section,
+  sectionOf,
+  sectionsOf,
+} from "./sections";
 import { CONFIGURATION, type ConfigurationResponse, type Setting } from "./types";
 
 const SHOWN = [
   { value: "", title: "All" },
   { value: "changed", title: "Only changed" },
+  { value: "odd", title: "Waiting or differing" },
 ];
 
 export function Configuration() {
@@ -109,7 +119,11 @@ function SettingItem({ setting }: { setting: Setting }) {
         ) : (
           <span className="muted">{setting.value === null ? "not set" : "empty"}</span>
         )}
-        {setting.changeable && <p className={styles.doc}>can be changed while it runs</p>}
+        {remarksOf(setting).map((remark) => (
+          <p key={remark} className={styles.doc}>
+            {remark}
+          </p>
+        ))}
       </div>
       <div className={styles.origin}>
         <Badge tone={isSaid(setting) ? "info" : "plain"}>{word}</Badge>

@@ -35,7 +35,7 @@ export function Services() {
 
 interface PartsProps {
   state: ApiState<HealthResponse>;
-  of: keyof HealthResponse;
+  of: "services" | "dependencies";
   title: string;
 }
 

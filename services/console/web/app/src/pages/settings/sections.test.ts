@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { nameIn, originOf, sectionOf, sectionsOf } from "./sections";
+import { nameIn, originOf, remarksOf, sectionOf, sectionsOf } from "./sections";
 import type { Setting } from "./types";
 
 const setting = (key: string, more: Partial<Setting> = {}): Setting => ({
@@ -8,6 +8,10 @@ const setting = (key: string, more: Partial<Setting> = {}): Setting => ({
   origin: "default",
   meaning: "Longest wait.",
   changeable: null,
+  service: "console",
+  reloads: false,
+  waiting: null,
+  elsewhere: [],
   ...more,
 });
 const ALL = [
@@ -35,6 +39,20 @@ describe("settings", () => {
 
   it("are changed where somebody said so", () => {
     expect(keys({ shown: "changed" })).toEqual(["gateway.pool_max", "monitor.keep"]);
+  });
+
+  it("are odd where they wait for a restart or differ between services", () => {
+    const waits = setting("bus.url", { waiting: { value: null, origin: "default" } });
+    const differs = setting("bus.name", {
+      elsewhere: [{ service: "cache", value: "other", origin: "file" }],
+    });
+    const odd = sectionsOf([...ALL, waits, differs], { ...NONE, shown: "odd" });
+    expect(odd.flatMap((section) => section.settings)).toEqual([waits, differs]);
+    expect(remarksOf(waits)).toEqual(["after a restart: not set"]);
+    expect(remarksOf(differs)).toEqual(["cache has it otherwise: other"]);
+    expect(remarksOf(setting("gateway.pool_max", { changeable: true }))).toEqual([
+      "can be changed while it runs",
+    ]);
   });
 
   it("say where they came from", () => {

@@ -1,4 +1,5 @@
 // The reports there are, the newest first.
+import type { ReactNode } from "react";
 import { duration, rate } from "@/format";
 import { type Column, Panel, State, Table, Time } from "@/ui";
 import styles from "./Testing.module.css";
@@ -9,9 +10,11 @@ interface ReportListProps {
   reports: readonly ReportSummary[];
   shown: string;
   choose: (id: string) => void;
+  /** How the list goes on. */
+  end: ReactNode;
 }
 
-export function ReportList({ reports, shown, choose }: ReportListProps) {
+export function ReportList({ reports, shown, choose, end }: ReportListProps) {
   return (
     <Panel title="Reports" flush>
       <Table
@@ -22,6 +25,7 @@ export function ReportList({ reports, shown, choose }: ReportListProps) {
         isMarked={(report) => report.id === shown}
         sortName="reports"
         initialSort="-started_unix_ms"
+        end={end}
       />
     </Panel>
   );

@@ -1,6 +1,6 @@
 // What a report says in figures: bars on one scale, how ways compare, checks in words. Pure.
 import { duration, exact, ratio } from "@/format";
-import type { Check, Mode, Report, Unit } from "./types";
+import type { Check, Mode, Report } from "./types";
 
 export interface BarOf {
   label: string;
@@ -37,7 +37,7 @@ export function gainOf(mode: Mode, modes: readonly Mode[]): string {
   return `${times >= 10 ? Math.round(times) : times.toFixed(1)} × connecting each time`;
 }
 
-export function inUnit(value: number | null, unit: Unit): string {
+export function inUnit(value: number | null, unit: string): string {
   if (value === null) return "–";
   if (unit === "ms") return duration(value);
   return unit === "ratio" ? ratio(value) : exact(value);

@@ -1,13 +1,13 @@
 // Testing: the built-in verification and benchmark, run from here, and its reports.
-import { pathWith, useApi, useSession } from "@/api";
+import { pathWith, usePages, useSession } from "@/api";
 import { useQueryState } from "@/router";
-import { Allowed, Empty, Forbidden, PageHead, Panel } from "@/ui";
+import { Allowed, Empty, Forbidden, More, PageHead, Panel } from "@/ui";
 import { isRunning } from "./figures";
 import { ReportList } from "./ReportList";
 import { ReportView } from "./ReportView";
 import { RunButtons } from "./RunButtons";
 import styles from "./Testing.module.css";
-import { REPORTS, type ReportsResponse } from "./types";
+import { REPORTS, type ReportSummary, type ReportsResponse } from "./types";
 
 const LEAD =
   "A reproducible run on a schema of its own: connecting for each request, direct, pooled, pooled with the cache. What it finds is measured against what Weir promises.";
@@ -29,8 +29,13 @@ export default function TestingPage() {
 function Testing() {
   const { mayChange } = useSession();
   const [chosen, choose] = useQueryState("report");
-  const state = useApi<ReportsResponse>(pathWith(REPORTS, { limit: 50 }), { every: 5, on: ["job"] });
-  const reports = state.data?.reports ?? [];
+  const pages = usePages<ReportsResponse, ReportSummary>(pathWith(REPORTS, { limit: 50 }), {
+    rowsOf: (answer) => answer.reports,
+    keyOf: (report) => report.id,
+    every: 5,
+    on: ["job"],
+  });
+  const reports = pages.state.data ?? [];
   const shown = chosen || reports[0]?.id || "";
   const running = reports.find(isRunning);
   return (
@@ -40,7 +45,7 @@ function Testing() {
         lead={LEAD}
         actions={mayChange && <RunButtons isRunning={running !== undefined} onStarted={choose} />}
       />
-      <Allowed state={state} what="Reports" height={480}>
+      <Allowed state={pages.state} what="Reports" height={480}>
         {() =>
           shown === "" ? (
             <Panel>
@@ -53,7 +58,12 @@ function Testing() {
           ) : (
             <div className={styles.page}>
               <ReportView key={shown} id={shown} />
-              <ReportList reports={reports} shown={shown} choose={choose} />
+              <ReportList
+                reports={reports}
+                shown={shown}
+                choose={choose}
+                end={<More pages={pages} shown={reports.length} />}
+              />
             </div>
           )
         }
