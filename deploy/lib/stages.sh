@@ -2,7 +2,7 @@
 # The stages of deploy/test. Each is a function `stage_NAME` that fails when what it checks is not so; each cargo
 # command runs as a job, so that Ctrl-C ends it with all that it started.
 
-stages=(packages fmt lint apart build test doctest doc web shell)
+stages=(packages fmt lint apart build test doctest doc web browser shell)
 tests_passed=0
 tests_failed=0
 
@@ -45,6 +45,7 @@ stage_packages() {
     # Which package it is, the server tells; there may have been none before.
     need_pg_repack
     install_missing
+    install_chromium
     choose_linker
     local component
     for component in fmt clippy; do
@@ -201,13 +202,43 @@ same_dashboard() {
     }
 }
 
+# The dashboard in a real browser and the API under a fuzzer, both before one Weir that runs for them alone: a short form
+# of what `just browser` and `just soak-api` do.
+stage_browser() {
+    local options=(--short --out "$target/deploy-test/browser")
+    if ! has_node || ! find_chromium; then
+        say "a browser, or Node and npm, are not here: the dashboard is not walked"
+        options+=(--no-browser)
+    fi
+    if [[ -x $test_tools/bin/schemathesis ]]; then
+        options+=(--also "$(printf %q "$root/tests/fuzz/api")")
+    else
+        say "schemathesis is not here: the API is not fuzzed"
+    fi
+    [[ " ${options[*]} " != *" --no-browser "* || " ${options[*]} " == *" --also "* ]] || return 0
+    # Nothing is left to do where an earlier stage built it.
+    cargo_job build --workspace --bins --locked || return
+    browser_tests "${options[@]}"
+}
+
+# browser_tests OPTION…: shows the output and adds what it says of passed and failed tests, the browser's and the fuzzer's.
+browser_tests() {
+    local code=0 log="$target/deploy-test/browser.log"
+    # shellcheck disable=SC2016 # the inner shell expands them
+    NO_COLOR=1 WEIR_BIN="$target/debug/weir" CHROMIUM=${browser:-} run_job "the browser tests" - bash -o pipefail -c \
+        '"$2" "${@:3}" 2>&1 | tee "$1"' bash "$log" "$root/services/console/web/tests/run" "$@" || code=$?
+    count_vitest "$log"
+    count_results "$log"
+    return "$code"
+}
+
 stage_shell() {
-    local script
-    for script in "$here/run" "$here/test" "$here"/lib/*.sh "$root/.ci/run" "$root/tests/fuzz/run"; do
+    local script scripts=("$here/run" "$here/test" "$root/.ci/run" "$root/tests/fuzz/run" "$root/tests/fuzz/api" "$root/services/console/web/tests/run")
+    for script in "${scripts[@]}" "$here"/lib/*.sh; do
         bash -n "$script" || return
     done
     if has shellcheck; then
-        shellcheck --external-sources --check-sourced "$here/run" "$here/test" "$root/.ci/run" "$root/tests/fuzz/run" || return
+        shellcheck --external-sources --check-sourced "${scripts[@]}" || return
         shellcheck --external-sources "$here/lib/selftest.sh" || return
     fi
     counted_job selftest bash "$here/lib/selftest.sh"
