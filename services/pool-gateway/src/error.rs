@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use weir_model::{Coded, ErrorClass, Project};
 
-use crate::guard::Blocked;
+use crate::firewall::Blocked;
 use crate::rules::NotItsProject;
 
 /// What one whose statement was refused may do about it.

@@ -6,7 +6,7 @@ mod budget;
 mod cache;
 mod client;
 mod error;
-mod guard;
+mod firewall;
 mod handover;
 mod metrics;
 mod mirror;
@@ -35,7 +35,7 @@ use weir_upstream::{Resolve, Target};
 
 use cache::Cache;
 use client::{Admin, Door, DoorParts, Flight, Sessions, Writes, look, serve_callers, tls};
-use guard::Guard;
+use firewall::Guard;
 use handover::Handover;
 use metrics::Metrics;
 use mirror::Mirror;
@@ -108,8 +108,8 @@ async fn launch(
     let pools = Pools::new(common.ok_or("there is no server to stand before")?);
     let instance = uuid::Uuid::now_v7().to_string();
     let (guard, violations) = Guard::new(metrics.clone(), ground.clock.clone());
-    guard::tell(&ground, bus.clone(), metrics.clone(), violations);
-    guard::keep(&ground, &guard, settings.firewall_store)?;
+    firewall::tell(&ground, bus.clone(), metrics.clone(), violations);
+    firewall::keep(&ground, &guard, settings.firewall_store)?;
     show_guard(&ground, &guard);
     let tap = open_tap(
         &ground,

@@ -14,7 +14,7 @@ use super::session::{Argument, Ask, Sessions};
 use super::transaction::Scope;
 use super::types;
 use crate::error::Error;
-use crate::guard::Stranger;
+use crate::firewall::Stranger;
 use crate::pool::Lsn;
 use crate::rules::Caller;
 use crate::settings::Consistency;

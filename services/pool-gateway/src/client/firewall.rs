@@ -12,7 +12,7 @@ use weir_proto::status::status;
 use super::refusal::refusal;
 use super::wire::Door;
 use crate::error::Error;
-use crate::guard::{Guard, ModeSet, Scope, ScopeKey, Shape, Standing, Which, Whom};
+use crate::firewall::{Guard, ModeSet, Scope, ScopeKey, Shape, Standing, Which, Whom};
 use crate::settings::FirewallMode;
 
 /// Shapes that one call may name.
@@ -96,7 +96,7 @@ impl<'d> Firewall<'d> {
     }
 
     /// What the settings say for a scope of which nobody was here.
-    fn terms(&self, key: &ScopeKey) -> crate::guard::Terms {
+    fn terms(&self, key: &ScopeKey) -> crate::firewall::Terms {
         let settings = self.door.pools.common().live();
         settings.firewall(&crate::rules::Caller {
             database: &key.database,

@@ -17,7 +17,7 @@ use super::wire::{Account, Totals};
 use crate::budget::{Cost, Purse};
 use crate::cache::Asker;
 use crate::error::Error;
-use crate::guard::{End, Guarded, Terms as Firewall};
+use crate::firewall::{End, Guarded, Terms as Firewall};
 use crate::tap::{Origin, Outcome, Record, Tap};
 
 /// The state of a statement that PostgreSQL never answered, because its caller went away.

@@ -19,7 +19,7 @@ use super::repeats::Repeats;
 use super::wire::Witness;
 use crate::cache::Cache;
 use crate::error::Error;
-use crate::guard::{Guard, Guarded, ScopeKey};
+use crate::firewall::{Guard, Guarded, ScopeKey};
 use crate::pool::{Lease, Lsn, Owner, Pool, Pools};
 use crate::profile::{Profile, Profiles, Setting};
 use crate::rules::{Caller, Policy};

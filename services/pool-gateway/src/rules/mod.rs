@@ -13,7 +13,7 @@ use weir_config::{Setting, Texts};
 use weir_model::Project;
 
 use crate::budget::Rates;
-use crate::guard::Terms as Firewall;
+use crate::firewall::Terms as Firewall;
 use crate::settings::{Bounds, FirewallMode, GatewaySettings, PoolMode, Strictness};
 use pattern::Pattern;
 

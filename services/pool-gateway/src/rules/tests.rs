@@ -175,6 +175,6 @@ fn the_firewall_is_the_rules_unless_none_says_anything() {
     let other = of(caller("blog", "app", ""));
     assert_eq!((other.mode, other.threshold), (FirewallMode::Monitor, 50));
     for terms in [shop, etl, dba, other] {
-        assert_eq!(crate::guard::Terms::unpacked(terms.packed()), terms);
+        assert_eq!(crate::firewall::Terms::unpacked(terms.packed()), terms);
     }
 }

@@ -33,7 +33,7 @@ use super::welcome::{self, client_settings};
 use crate::client::login::{self, AUTH_QUERY, Found, Login, LookupError, Method, Random, Step, random};
 use crate::client::tls::client_name;
 use crate::error::Error;
-use crate::guard::{Guarded, ScopeKey, Stranger};
+use crate::firewall::{Guarded, ScopeKey, Stranger};
 use crate::pool::Pool;
 use crate::profile::Setting;
 use crate::rules::{Caller, Policy};

@@ -23,7 +23,7 @@ use super::statements::Names;
 use super::stream::ClientStream;
 use super::trace;
 use crate::budget::Purse;
-use crate::guard::{End, Guarded};
+use crate::firewall::{End, Guarded};
 use crate::pool::{Pool, Server};
 use crate::profile::{DATE_STYLE, IDENTITY, Profile, Setting};
 use crate::settings::PoolMode;

@@ -19,7 +19,7 @@ use super::refusal::Refusal;
 use super::requests::{Fatal, Incoming, incoming};
 use super::trace;
 use crate::error::Error;
-use crate::guard::{call_text, function_call};
+use crate::firewall::{call_text, function_call};
 use crate::tap::Outcome;
 
 /// What fails at every server, as soon as it is parsed, and leaves nothing behind.

@@ -66,7 +66,7 @@ use super::accepting::next_caller;
 use super::login::{Strangers, Verifiers};
 use super::tls::Tls;
 use crate::cache::Cache;
-use crate::guard::{Guard, Stranger};
+use crate::firewall::{Guard, Stranger};
 use crate::handover::Kin;
 use crate::metrics::Metrics;
 use crate::mirror::Mirror;

@@ -7,7 +7,7 @@ use super::client_side::{ClientSide, Pending};
 use super::link::Link;
 use super::seat::{REVIEW, Seat};
 use super::session::Session;
-use crate::guard::Terms;
+use crate::firewall::Terms;
 use crate::rules::Policy;
 use crate::settings::{GatewaySettings, PoolMode};
 

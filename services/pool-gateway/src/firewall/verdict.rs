@@ -3,7 +3,7 @@
 //! | | looks harmless | suspicious | dangerous |
 //! | --- | --- | --- | --- |
 //! | known | passes | passes, noted | passes only where a person approved it at that score |
-//! | unknown, `monitor` | passes, noted in the list | told | told |
+//! | unknown, `monitor` | passes, noted in the list | told, where there is a list | told |
 //! | unknown, `enforce`, balanced | passes, noted in the list | refused | refused |
 //! | unknown, `enforce`, strict | refused | refused | refused |
 //!
@@ -212,6 +212,10 @@ impl<'s> Judged<'s> {
         if self.score < self.terms.suspicious() || self.terms.mode == FirewallMode::Learn {
             return None;
         }
+        // Where nobody has said what is usual, what is merely suspicious is no news: it would be told of for ever.
+        if !self.facts.list_counts {
+            return None;
+        }
         let severity = if self.facts.known == Known::No {
             Severity::Warning
         } else {
@@ -242,5 +246,104 @@ const fn of(action: Action, sign: &Sign, severity: Severity) -> Verdict {
         words: sign.words,
         severity,
         is_for_the_list: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NONE: Known = Known::No;
+    const TERMS: Terms = Terms {
+        mode: FirewallMode::Enforce,
+        threshold: 50,
+        strictness: Strictness::Balanced,
+        forbidden: true,
+    };
+
+    fn risk(score: u16, forbidden: bool) -> Risk {
+        let sign = Sign {
+            rule: "tautology",
+            weight: score,
+            words: "",
+            forbidden,
+        };
+        Risk {
+            score,
+            signs: vec![sign],
+        }
+    }
+
+    fn action(mode: FirewallMode, strictness: Strictness, known: Known, score: u16) -> Action {
+        let risk = risk(score, false);
+        let facts = Facts {
+            risk: (score > 0).then_some(&risk),
+            is_readable: true,
+            known,
+            list_counts: true,
+            is_exempt: false,
+        };
+        let terms = Terms {
+            mode,
+            strictness,
+            ..TERMS
+        };
+        judge(terms, facts).action
+    }
+
+    #[test]
+    fn each_cell_of_the_table_holds() {
+        use Action::{Block, Pass, Report};
+        use FirewallMode::{Enforce, Learn, Monitor, Off};
+        use Strictness::{Balanced, Strict};
+        let rows = [
+            (Off, Balanced, NONE, [Pass, Pass, Pass]),
+            (Learn, Balanced, NONE, [Pass, Pass, Report]),
+            (Monitor, Balanced, NONE, [Pass, Report, Report]),
+            (Monitor, Balanced, Known::Learned, [Pass, Report, Report]),
+            (Enforce, Balanced, NONE, [Pass, Block, Block]),
+            (Enforce, Strict, NONE, [Block, Block, Block]),
+            (Enforce, Strict, Known::Learned, [Pass, Report, Block]),
+            (Enforce, Strict, Known::Approved(49), [Pass, Pass, Block]),
+            (Enforce, Strict, Known::Approved(90), [Pass, Pass, Pass]),
+        ];
+        for (mode, strictness, known, expected) in rows {
+            let found = [0, 40, 60].map(|score| action(mode, strictness, known, score));
+            assert_eq!(found, expected, "{mode:?} {strictness:?} {known:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_forbidden_is_so_whoever_approved_it_but_not_to_a_superuser() {
+        let risk = risk(60, true);
+        let facts = |is_exempt| Facts {
+            risk: Some(&risk),
+            is_readable: true,
+            known: Known::Approved(100),
+            list_counts: true,
+            is_exempt,
+        };
+        assert_eq!(judge(TERMS, facts(false)).action, Action::Block);
+        assert_eq!(judge(TERMS, facts(true)).action, Action::Pass);
+    }
+
+    #[test]
+    fn without_a_list_only_what_is_dangerous_is_told() {
+        let told = |score| {
+            let risk = risk(score, false);
+            let facts = Facts {
+                risk: Some(&risk),
+                is_readable: true,
+                known: NONE,
+                list_counts: false,
+                is_exempt: false,
+            };
+            let terms = Terms {
+                mode: FirewallMode::Monitor,
+                ..TERMS
+            };
+            judge(terms, facts).action
+        };
+        assert_eq!([told(40), told(50)], [Action::Pass, Action::Report]);
     }
 }
