@@ -2,12 +2,14 @@
 # The stages of deploy/test. Each is a function `stage_NAME` that fails when what it checks is not so; each cargo
 # command runs as a job, so that Ctrl-C ends it with all that it started.
 
-stages=(packages fmt lint apart build test doctest doc web browser shell)
+stages=(packages fmt lint apart build test doctest doc web shell)
+# What takes too long for every run, and is run when it is asked for.
+stages_on_demand=(browser)
 tests_passed=0
 tests_failed=0
 
 is_stage() {
-    [[ -n $1 && " ${stages[*]} " == *" $1 "* ]]
+    [[ -n $1 && " ${stages[*]} ${stages_on_demand[*]} " == *" $1 "* ]]
 }
 
 choose_stages() {
@@ -45,7 +47,6 @@ stage_packages() {
     # Which package it is, the server tells; there may have been none before.
     need_pg_repack
     install_missing
-    install_chromium
     choose_linker
     local component
     for component in fmt clippy; do
@@ -206,6 +207,7 @@ same_dashboard() {
 # of what `just browser` and `just soak-api` do.
 stage_browser() {
     local options=(--short --out "$target/deploy-test/browser")
+    install_chromium
     if ! has_node || ! find_chromium; then
         say "a browser, or Node and npm, are not here: the dashboard is not walked"
         options+=(--no-browser)

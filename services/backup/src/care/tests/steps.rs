@@ -394,13 +394,11 @@ async fn a_loss_of_power_at_a_step_takes_nothing_that_was_acknowledged() {
 }
 
 #[tokio::test]
-#[ignore = "takes long: just soak-faults"]
 async fn what_could_not_be_written_through_is_never_taken_for_written() {
     loses_power_after(EVERY, Before::Failure).await;
 }
 
 #[tokio::test]
-#[ignore = "takes long: just soak-faults"]
 async fn what_another_left_is_written_through_before_it_is_built_on() {
     loses_power_after(EVERY, Before::Kill).await;
 }
