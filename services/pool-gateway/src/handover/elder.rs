@@ -45,6 +45,8 @@ pub(super) struct Elder {
 /// One who has asked.
 struct Heir {
     channel: Channel,
+    /// For requests that come here and are for sessions that it already has.
+    link: Link,
     process_id: u32,
     version: String,
     patience: Duration,
@@ -60,9 +62,9 @@ enum Ending {
 
 impl Elder {
     /// From the moment on that the doors serve, to the end of the process.
-    pub(super) async fn live(self, before: Option<Channel>, stop: CancellationToken) -> TaskResult {
+    pub(super) async fn live(self, before: Option<(Channel, Link)>, stop: CancellationToken) -> TaskResult {
         let ending = match before {
-            Some(channel) => self.take_leave_of(channel).await?,
+            Some((channel, link)) => self.take_leave_of(channel, link).await?,
             None => None,
         };
         match self.until_over(ending).await {
@@ -92,7 +94,7 @@ impl Elder {
     }
 
     /// Tells the process before that it may go, and keeps in touch with it while it has callers.
-    async fn take_leave_of(&self, channel: Channel) -> Result<Option<Ending>, TaskError> {
+    async fn take_leave_of(&self, channel: Channel, link: Link) -> Result<Option<Ending>, TaskError> {
         let parting = tokio::select! {
             parting = part(channel) => parting,
             // The other one goes on, with the same sockets.
@@ -101,7 +103,7 @@ impl Elder {
         match parting {
             Parting::Released(channel) => {
                 tracing::info!("took over; the process before serves those whom it has");
-                self.keep_in_touch(channel, Side::Elder);
+                self.keep_in_touch(channel, link);
             }
             Parting::Gone => {
                 tracing::warn!("took over from a process that has ended");
@@ -112,13 +114,13 @@ impl Elder {
         Ok(None)
     }
 
-    fn keep_in_touch(&self, channel: Channel, side: Side) {
-        let link = Link::new(channel, side, self.door.clone());
+    fn keep_in_touch(&self, channel: Channel, link: Link) {
+        let door = self.door.clone();
         let tasks = &self.ground.tasks;
         let stop = tasks.stop_token(Stage::Flow);
         tasks.spawn_short(Stage::Flow, "handover link", async move {
             tokio::select! {
-                () = link.keep() => {}
+                () = link.keep(channel, &door) => {}
                 () = stop.cancelled() => {}
             }
         });
@@ -179,8 +181,9 @@ impl Elder {
             refuse(&channel, "the request was not understood").await;
             return None;
         };
+        let link = Link::new(Side::Heir, &self.door.kin);
         match self.offer(&channel).await {
-            Ok(()) => Some(Heir::new(channel, ask)),
+            Ok(()) => Some(Heir::new(channel, link, ask)),
             Err(error) => {
                 tracing::warn!(error = %error, "the sockets could not be handed over");
                 refuse(&channel, "the sockets could not be handed over; its log says why").await;
@@ -215,7 +218,7 @@ impl Elder {
         if let Err(error) = said {
             tracing::warn!(error = %error, "the process that took over could not be told so");
         }
-        self.keep_in_touch(heir.channel, Side::Heir);
+        self.keep_in_touch(heir.channel, heir.link);
         let Self {
             ground,
             door,
@@ -245,10 +248,11 @@ impl Elder {
 }
 
 impl Heir {
-    fn new(channel: Channel, ask: HandoverAsk) -> Self {
+    fn new(channel: Channel, link: Link, ask: HandoverAsk) -> Self {
         let own = Duration::from_millis(ask.ready_within_ms).min(PATIENCE_MAX);
         Self {
             channel,
+            link,
             process_id: ask.process_id,
             version: ask.version,
             // It gives up by itself before.

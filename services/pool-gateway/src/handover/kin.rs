@@ -111,48 +111,46 @@ impl Kin {
     }
 }
 
-/// The way to a process on one side, from the moment on that it is made: requests are kept for it until
-/// [`Link::keep`] runs.
+/// The way to a process on one side, for as long as this lives. It is made before that process serves, or before this one
+/// does, so that no request comes too early: until [`Link::keep`] runs they wait.
+#[derive(Debug)]
 pub(super) struct Link {
-    channel: Channel,
     side: Side,
-    door: Arc<Door>,
+    kin: Arc<Kin>,
     waiting: mpsc::Receiver<Message>,
 }
 
 impl Link {
-    pub(super) fn new(channel: Channel, side: Side, door: Arc<Door>) -> Self {
+    pub(super) fn new(side: Side, kin: &Arc<Kin>) -> Self {
         let (line, waiting) = mpsc::channel(WAITING_MAX);
-        door.kin.set(side, Some(line));
+        kin.set(side, Some(line));
         Self {
-            channel,
             side,
-            door,
+            kin: kin.clone(),
             waiting,
         }
     }
 
     /// Carries messages both ways until the other process has ended.
-    pub(super) async fn keep(self) {
-        let Self {
-            channel,
-            side,
-            door,
-            waiting,
-        } = self;
+    pub(super) async fn keep(mut self, channel: Channel, door: &Door) {
         let voice = channel.voice();
         tokio::select! {
-            () = tell(voice, waiting) => {}
-            () = listen(channel, side, &door) => {}
+            () = tell(voice, &mut self.waiting) => {}
+            () = listen(channel, self.side, door) => {}
         }
-        door.kin.set(side, None);
-        if side == Side::Elder {
-            door.kin.end_calls_of_elder(door.pools.common().members.now());
+        if self.side == Side::Elder {
+            self.kin.end_calls_of_elder(door.pools.common().members.now());
         }
     }
 }
 
-async fn tell(voice: Voice, mut waiting: mpsc::Receiver<Message>) {
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.kin.set(self.side, None);
+    }
+}
+
+async fn tell(voice: Voice, waiting: &mut mpsc::Receiver<Message>) {
     while let Some(message) = waiting.recv().await {
         if voice.say(message).await.is_err() {
             return;
@@ -182,5 +180,25 @@ async fn listen(mut channel: Channel, side: Side, door: &Door) {
                 return;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_asked_before_the_other_process_listens_waits_for_it() {
+        let kin = Arc::new(Kin::default());
+        assert!(!kin.cancel(7, b"key").await, "nobody else could have it");
+        let mut link = Link::new(Side::Elder, &kin);
+        assert!(kin.cancel(7, b"key").await);
+        let waits = link.waiting.try_recv().unwrap();
+        assert!(
+            matches!(&waits, Message::Cancel(cancel) if cancel.process_id == 7 && *cancel.key == *b"key"),
+            "{waits:?}"
+        );
+        drop(link);
+        assert!(!kin.cancel(7, b"key").await, "it will not come any more");
     }
 }

@@ -25,6 +25,7 @@ use channel::Channel;
 use elder::Elder;
 use heir::Inheritance;
 pub(crate) use kin::Kin;
+use kin::{Link, Side};
 
 /// The setting, and the name of its socket among those that are handed over.
 const SETTING: &str = "gateway.handover";
@@ -60,6 +61,8 @@ pub(crate) struct Handover {
     path: PathBuf,
     release: Release,
     inheritance: Option<Inheritance>,
+    /// The way to the process before.
+    link: Option<Link>,
     /// What the next process is offered, by name.
     offers: Vec<(&'static str, OwnedFd)>,
     socket: Option<UnixListener>,
@@ -72,6 +75,7 @@ impl Handover {
             path: path.to_owned(),
             release: Release::default(),
             inheritance: heir::ask(path, settings.handover_timeout).await?,
+            link: None,
             offers: Vec::new(),
             socket: None,
         })
@@ -117,7 +121,9 @@ impl Handover {
         };
         inheritance.until_ready(ground).await?;
         door.kin.begin_calls_of_elder();
-        if !inheritance.has_channel() {
+        if inheritance.has_channel() {
+            self.link = Some(Link::new(Side::Elder, &door.kin));
+        } else {
             door.kin.end_calls_of_elder(door.pools.common().members.now());
         }
         Ok(())
@@ -135,10 +141,10 @@ impl Handover {
             door: door.clone(),
             transactions,
         };
-        let channel = self.inheritance.and_then(Inheritance::into_channel);
+        let before = self.inheritance.and_then(Inheritance::into_channel).zip(self.link);
         ground
             .tasks
-            .spawn(Stage::Flow, "handover", |stop| elder.live(channel, stop));
+            .spawn(Stage::Flow, "handover", |stop| elder.live(before, stop));
     }
 }
 

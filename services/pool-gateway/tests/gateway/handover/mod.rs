@@ -82,9 +82,15 @@ impl Site {
         .await;
     }
 
-    /// Starts the next process, and waits until new clients are its own: `stays` is the name of one of the present one's.
-    async fn next(&self, settings: &[(&str, &str)], stays: &str) -> Process {
+    /// Starts the process after another one, and waits until that one has let go and new clients are its own: `stays` is
+    /// the name of one that is not.
+    async fn next(&self, before: &Process, settings: &[(&str, &str)], stays: &str) -> Process {
         let process = self.begin(settings);
+        eventually("the process before hands over", PATIENCE, async || {
+            assert_eq!(process.exit_status(), None, "{}", process.output());
+            before.output().contains("handed over; serving").then_some(())
+        })
+        .await;
         eventually("the next process serves", PATIENCE, async || {
             assert_eq!(process.exit_status(), None, "{}", process.output());
             let mut console = self.console().await;

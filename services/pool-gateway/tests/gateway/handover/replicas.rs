@@ -50,7 +50,7 @@ async fn what_a_call_of_the_old_process_writes_is_found_through_the_new_one() {
     .await;
 
     let stays = site.client("stays").await;
-    let second = site.next(&settings, "stays").await;
+    let second = site.next(&first, &settings, "stays").await;
     let name = site.database.name();
     standby.psql(name, "select pg_wal_replay_pause()").await;
     gate.open().await;

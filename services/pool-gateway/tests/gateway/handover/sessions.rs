@@ -39,10 +39,10 @@ async fn sessions_end_where_they_began_and_a_cancel_finds_them_there() {
     early.simple_query("begin; insert into kept values (1)").await.unwrap();
     let mut busy = site.client("busy").await;
 
-    let second = site.next(&[], "early").await;
+    let second = site.next(&first, &[], "early").await;
     is_cancelled(&site, &mut busy, "one further").await;
     let late = site.client("late").await;
-    let third = site.next(&[], "late").await;
+    let third = site.next(&second, &[], "late").await;
     is_cancelled(&site, &mut busy, "two further").await;
     busy.close().await;
     late.close().await;
@@ -68,7 +68,7 @@ async fn who_has_not_gone_in_time_is_told_and_a_transaction_is_finished_first() 
     let mut idle = site.client("idle").await;
     let mut open = site.client("open").await;
     open.simple_query("begin; select 1").await.unwrap();
-    let _second = site.next(&[], "open").await;
+    let _second = site.next(&first, &[], "open").await;
     idle.simple_query("select 1").await.unwrap();
     let told = tokio::time::timeout(PATIENCE, async {
         loop {
@@ -122,7 +122,7 @@ async fn a_transaction_that_spans_calls_goes_on_where_it_was_begun() {
         1
     );
     let stays = site.client("stays").await;
-    let second = site.next(&[], "stays").await;
+    let second = site.next(&first, &[], "stays").await;
     assert_eq!(
         caller.execute_update(insert.clone(), Some(id.clone())).await.unwrap(),
         1
