@@ -123,7 +123,7 @@ pub(crate) async fn note_failure(connection: &mut PgConnection, ending: &Ending,
     .map(drop)
 }
 
-/// Counts a broken rule, once.
+/// Counts a broken rule as often as its event says, and the event once.
 pub(crate) async fn note_violation(
     connection: &mut PgConnection,
     violation: &Violation,
@@ -133,9 +133,9 @@ pub(crate) async fn note_violation(
         "with new as (
             insert into work_violations_seen (event_id, seen_unix_ms) values ($1, $2) on conflict do nothing returning 1)
          insert into work_violations (project, rule, action, from_unix_ms, count, summary, traceparent)
-         select $3, $4, $5, $6, 1, $7, $8 from new
+         select $3, $4, $5, $6, $9, $7, $8 from new
          on conflict (project, rule, action, from_unix_ms) do update set
-            count = work_violations.count + 1, summary = excluded.summary, traceparent = excluded.traceparent",
+            count = work_violations.count + excluded.count, summary = excluded.summary, traceparent = excluded.traceparent",
     )
     .bind(&violation.event_id)
     .bind(now_unix_ms)
@@ -145,6 +145,7 @@ pub(crate) async fn note_violation(
     .bind(now_unix_ms.div_euclid(SPAN_MS).saturating_mul(SPAN_MS))
     .bind(&violation.summary)
     .bind(&violation.traceparent)
+    .bind(violation.count)
     .execute(connection)
     .await
     .map(drop)

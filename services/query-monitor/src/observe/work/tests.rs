@@ -137,11 +137,17 @@ fn succeeded(job_id: &str, operation: &str, ended_unix_ms: i64) -> Event {
 }
 
 fn violation(rule: &str) -> Event {
+    violations(rule, 0)
+}
+
+/// One event of so many.
+fn violations(rule: &str, count: u32) -> Event {
     let violation = SecurityViolation {
         rule: rule.to_owned(),
         action: ViolationAction::Blocked.into(),
         summary: "two statements where one was expected".to_owned(),
         at_unix_ms: NOON,
+        count,
         traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned(),
         ..SecurityViolation::default()
     };
@@ -225,14 +231,17 @@ async fn broken_rules_count_for_five_minutes_and_none_twice() {
     assert!(found.traceparent.starts_with("00-0af7"), "{found:?}");
     clock.advance(Duration::from_secs(4 * 60));
     tell(&bus, &stacked).await;
-    tell(&bus, &violation("stacked-statements")).await;
+    // What is repeated is told of once a minute, with how often.
+    let repeated = violations("stacked-statements", 41);
+    tell(&bus, &repeated).await;
+    tell(&bus, &repeated).await;
     let expected = [
-        read(metric::SECURITY_VIOLATIONS, "blocked stacked-statements", 3.0),
+        read(metric::SECURITY_VIOLATIONS, "blocked stacked-statements", 43.0),
         expected[1].clone(),
     ];
-    monitor.until("one more", &expected).await;
+    monitor.until("all of them", &expected).await;
     clock.advance(Duration::from_secs(70));
-    let expected = [read(metric::SECURITY_VIOLATIONS, "blocked stacked-statements", 1.0)];
+    let expected = [read(metric::SECURITY_VIOLATIONS, "blocked stacked-statements", 41.0)];
     monitor.until("the latest only", &expected).await;
     clock.advance(Duration::from_secs(5 * 60));
     monitor.until("nothing any more", &[]).await;

@@ -42,6 +42,8 @@ pub(crate) struct Violation {
     pub(crate) project: Project,
     pub(crate) rule: String,
     pub(crate) action: &'static str,
+    /// How often since the last event of it.
+    pub(crate) count: i64,
     pub(crate) summary: String,
     pub(crate) traceparent: String,
 }
@@ -132,6 +134,7 @@ fn violated(message: &Message, project: Project, violation: &SecurityViolation, 
         project,
         rule: name(&violation.rule),
         action,
+        count: i64::from(violation.count.max(1)),
         summary: text(&violation.summary, SENTENCE_CHARACTERS_MAX),
         traceparent: name(&violation.traceparent),
     })
