@@ -2,9 +2,9 @@
 # The stages of deploy/test. Each is a function `stage_NAME` that fails when what it checks is not so; each cargo
 # command runs as a job, so that Ctrl-C ends it with all that it started.
 
-stages=(packages fmt lint apart build test doctest doc web shell)
-# What takes too long for every run, and is run when it is asked for.
-stages_on_demand=(browser)
+stages=(packages fmt build test apart doctest doc web shell)
+# What takes too long for every run, or is part of another stage, and is run when it is asked for.
+stages_on_demand=(lint browser)
 tests_passed=0
 tests_failed=0
 
@@ -34,6 +34,12 @@ cargo_job() {
     run_job "cargo $1" - cargo "$@"
 }
 
+# clippy is the compiler with more to say: as the compiler of our own crates it reads them once instead of twice. Whatever
+# is built and run has to name the same compiler, for cargo would build all of it again.
+linting_job() {
+    RUSTC_WORKSPACE_WRAPPER=clippy-driver CLIPPY_ARGS=-D__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__ "$@"
+}
+
 stage_packages() {
     need_build_tools
     need_postgres_server
@@ -48,11 +54,6 @@ stage_packages() {
     need_pg_repack
     install_missing
     choose_linker
-    local component
-    for component in fmt clippy; do
-        cargo "$component" --version >/dev/null 2>&1 ||
-            die "cargo $component is missing: run 'rustup component add rustfmt clippy'"
-    done
 }
 
 stage_fmt() {
@@ -84,8 +85,9 @@ proto_features() {
 }
 
 # Tests that start the services need their programs; built together with the tests, they share every dependency.
+# Benchmarks are built to be linted.
 stage_build() {
-    cargo_job build --workspace --bins --tests --locked
+    linting_job cargo_job build --workspace --all-targets --locked
 }
 
 stage_test() {
@@ -100,7 +102,7 @@ stage_test() {
 test_with_nextest() {
     local code=0 report="$target/nextest/ci/junit.xml"
     rm -f "$report"
-    cargo_job nextest run --workspace --locked --profile ci --no-input-handler || code=$?
+    linting_job cargo_job nextest run --workspace --locked --profile ci --no-input-handler || code=$?
     count_report "$report"
     return "$code"
 }
@@ -120,12 +122,12 @@ attribute() {
 
 # Without nextest a test that hangs is not ended alone, so the whole run has its time.
 test_with_cargo() {
-    counted_job tests timeout --kill-after=10 1200 \
+    linting_job counted_job tests timeout --kill-after=10 1200 \
         cargo test --workspace --lib --bins --tests --locked --no-fail-fast
 }
 
 stage_doctest() {
-    counted_job doctest cargo test --workspace --doc --locked --no-fail-fast
+    linting_job counted_job doctest cargo test --workspace --doc --locked --no-fail-fast
 }
 
 # counted_job NAME COMMAND…: shows the output and adds the sums of its "test result:" lines.
@@ -219,7 +221,7 @@ stage_browser() {
     fi
     [[ " ${options[*]} " != *" --no-browser "* || " ${options[*]} " == *" --also "* ]] || return 0
     # Nothing is left to do where an earlier stage built it.
-    cargo_job build --workspace --bins --locked || return
+    linting_job cargo_job build --workspace --bins --locked || return
     browser_tests "${options[@]}"
 }
 

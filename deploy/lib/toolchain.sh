@@ -14,6 +14,12 @@ find_cargo() {
     newer_or_same "$found" "$wanted" || die "cargo is $found, but Rust $wanted or newer is needed: run 'rustup update stable'"
 }
 
+# The names are there without the components where rustup put them.
+find_fmt_and_clippy() {
+    { cargo fmt --version && clippy-driver --version; } >/dev/null 2>&1 ||
+        die "cargo fmt or clippy is missing: run 'rustup component add rustfmt clippy'"
+}
+
 sudo_hint() {
     [[ -z ${SUDO_USER:-} ]] || printf '; or start it without sudo, it asks for sudo itself'
 }
