@@ -72,6 +72,17 @@ impl Api {
         (answer.status().as_u16(), tag.unwrap_or_default())
     }
 
+    /// What is sent to a browser that takes it compressed, its headers and its bytes as they come.
+    async fn compressed(&self, path: &str) -> (reqwest::header::HeaderMap, Vec<u8>) {
+        let request = self.client.get(format!("{}{path}", self.base));
+        let request = request
+            .header("accept", "text/html, */*")
+            .header("accept-encoding", "gzip, br");
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), 200, "{path}");
+        (answer.headers().clone(), answer.bytes().await.unwrap().to_vec())
+    }
+
     pub(crate) async fn token(&self, project: Option<&str>, role: &str) -> (String, String) {
         let new = json!({ "name": format!("{role} of {project:?}"), "project": project, "role": role });
         let (status, made) = self.ask("POST", "/database/tokens", Some(new)).await;
@@ -153,6 +164,50 @@ async fn statements_are_listed_as_they_ran_and_tokens_bound_what_is_seen() {
 }
 
 /// Pages of an origin that the settings name may call, and no others.
+/// Bytes of the first load of a page, at most.
+const FIRST_LOAD_BYTES_MAX: usize = 300_000;
+
+#[tokio::test]
+async fn what_browsers_load_comes_compressed_and_is_the_same() {
+    let world = World::new().up().await;
+    let api = Api::of(&world);
+    let (_, page) = api.compressed("/").await;
+    let text = inflated(&page);
+    let files: Vec<&str> = text.split('"').filter(|part| part.starts_with("/assets/")).collect();
+    assert!(files.len() >= 2, "{text}");
+    let (mut sent, mut whole) = (page.len(), text.len());
+    for file in files {
+        let (headers, bytes) = api.compressed(file).await;
+        assert_eq!(headers["content-encoding"], "gzip", "{file}");
+        let (status, plain) = api.ask("GET", file, None).await;
+        assert_eq!((status, plain), (200, Json::String(inflated(&bytes))), "{file}");
+        sent += bytes.len();
+        whole += inflated(&bytes).len();
+    }
+    assert!(
+        sent <= FIRST_LOAD_BYTES_MAX && 2 * sent < whole,
+        "{sent} of {whole} bytes"
+    );
+
+    // An answer has one tag, compressed or not.
+    let (headers, bytes) = api.compressed("/openapi.json").await;
+    assert_eq!(
+        (&headers["content-encoding"], &bytes[..2]),
+        (&"gzip".parse().unwrap(), &[0x1f, 0x8b][..])
+    );
+    let path = "/database/projects";
+    let (headers, bytes) = api.compressed(path).await;
+    let answer: Json = serde_json::from_str(&inflated(&bytes)).unwrap();
+    assert_eq!(answer, api.get(path).await);
+    let tag = headers["etag"].to_str().unwrap();
+    assert_eq!(api.tagged(path, Some(tag)).await, (304, tag.to_owned()));
+    assert_eq!(api.tagged(path, Some(tag.trim_start_matches("W/"))).await.0, 304);
+}
+
+fn inflated(bytes: &[u8]) -> String {
+    std::io::read_to_string(flate2::read::GzDecoder::new(bytes)).unwrap()
+}
+
 async fn other_origins(world: &World, token: &str) {
     let client = reqwest::Client::new();
     let url = format!("http://127.0.0.1:{}/session", world.ops("console"));

@@ -9,6 +9,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use http::header;
 use tokio::time::Instant;
+use tower_http::compression::CompressionLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -66,6 +67,8 @@ pub(crate) fn app(console: Console, settings: Router) -> Router {
         .fallback(dashboard_files::serve)
         .layer(from_fn_with_state(console.clone(), cors::share))
         .layer(from_fn_with_state(console.clone(), count))
+        // The live stream is left as it is, and what is smaller than a packet's head.
+        .layer(CompressionLayer::new().gzip(true))
         .with_state(console.clone())
         .merge(weir_runtime::health_routes(console.readiness.clone()))
         .merge(settings)

@@ -30,7 +30,8 @@ async fn tagged(response: Response, known: Option<&HeaderValue>) -> Response {
     let Ok(bytes) = to_bytes(body, BYTES_MAX).await else {
         return Problem::new(StatusCode::BAD_GATEWAY, "service-failed", "the answer is too large").into_response();
     };
-    let tag = format!("\"{}\"", blake3::hash(&bytes).to_hex().get(..32).unwrap_or_default());
+    // Weak, for the same answer may be sent compressed or not.
+    let tag = format!("W/\"{}\"", blake3::hash(&bytes).to_hex().get(..32).unwrap_or_default());
     set(&mut parts.headers, &tag);
     if known.is_some_and(|known| names(known, &tag)) {
         let mut response = StatusCode::NOT_MODIFIED.into_response();
@@ -49,10 +50,14 @@ fn set(headers: &mut HeaderMap, tag: &str) {
     headers.insert(header::VARY, HeaderValue::from_static("authorization, origin"));
 }
 
-/// `*`, or a list that names it; a weak tag names the same bytes here.
+/// `*`, or a list that names it, be it as a strong tag.
 fn names(known: &HeaderValue, tag: &str) -> bool {
     let list = known.to_str().unwrap_or_default();
     list.split(',')
         .map(str::trim)
-        .any(|one| one == "*" || one.trim_start_matches("W/") == tag)
+        .any(|one| one == "*" || opaque(one) == opaque(tag))
+}
+
+fn opaque(tag: &str) -> &str {
+    tag.trim_start_matches("W/")
 }
