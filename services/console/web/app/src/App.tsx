@@ -1,17 +1,31 @@
 // Who one is decides what there is: the login, or the dashboard.
-import { lazy, Suspense, useEffect } from "react";
+import { lazy, Suspense, useEffect, useState } from "react";
 import { SessionProvider, useSessionState } from "./api/session";
-import { navigate, usePlace } from "./router";
+import { missing, pages } from "./pages";
+import { navigate, preload, usePlace } from "./router";
 import { Shell } from "./shell/Shell";
 import { Failed, PageSkeleton } from "./ui/States";
 import { Toasts } from "./ui/Toast";
 
 const Login = lazy(() => import("./pages/login"));
 
+/** Begins before anything is shown, so that the first page comes beside the answer that says who one is. */
+const firstPage = preload(pages, location.pathname, missing);
+
+function useFirstPage(): boolean {
+  const [isThere, setThere] = useState(false);
+  useEffect(() => {
+    void firstPage.then(() => setThere(true));
+  }, []);
+  return isThere;
+}
+
 export function App() {
   const { state, ask, enter, leave } = useSessionState();
   const { path, search } = usePlace();
+  const isFirstThere = useFirstPage();
   const isRefused = state.step === "refused";
+  const isIn = state.step === "in" && path !== "/login";
 
   useEffect(() => {
     if (isRefused && path !== "/login")
@@ -20,7 +34,7 @@ export function App() {
 
   return (
     <>
-      {state.step === "asking" && <PageSkeleton />}
+      {(state.step === "asking" || (isIn && !isFirstThere)) && <PageSkeleton />}
       {state.step === "failed" && (
         <main>
           <h1 className="sr-only">Weir</h1>
@@ -32,7 +46,7 @@ export function App() {
           <Login enter={enter} />
         </Suspense>
       )}
-      {state.step === "in" && path !== "/login" && (
+      {isIn && isFirstThere && (
         <SessionProvider session={state.session} leave={leave}>
           <Shell />
         </SessionProvider>

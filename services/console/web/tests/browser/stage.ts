@@ -150,6 +150,19 @@ export async function throughWeir(statements: readonly string[], project = ""): 
   await run("psql", ["-XAtqw", "-v", "ON_ERROR_STOP=1", ...args, direct.href], { env, maxBuffer: 1 << 24 });
 }
 
+/** `aaa`, `aab`, …: names that differ in letters, for digits in a name do not make another shape. */
+const lettersOf = (index: number): string =>
+  [676, 26, 1].map((place) => String.fromCharCode(97 + (Math.floor(index / place) % 26))).join("");
+
+/** Runs so many statements that are no two of one shape: `with shape_aaa as …`. */
+export async function manyShapes(shapes: number, project: string): Promise<void> {
+  const statements = Array.from({ length: shapes }, (_, index) => {
+    const name = `shape_${lettersOf(index)}`;
+    return `with ${name} as (select ${index} as number) select number from ${name}`;
+  });
+  await throughWeir(statements, project);
+}
+
 /** A token of a project, with which the page shows that project and nothing else. */
 export async function tokenOf(project: string, name: string): Promise<{ secret: string; id: string }> {
   const made = await answerOf<{ secret: string; token: { id: string } }>("/database/tokens", {

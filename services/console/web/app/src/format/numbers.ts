@@ -75,9 +75,12 @@ export function countFigure(value: number | null | undefined): Figure {
 /** 999, 1.2 k, 3.45 M. */
 export const count = (value: number | null | undefined): string => join(countFigure(value));
 
+/** Made once, for a table writes hundreds of numbers at a time. */
+const groups = new Intl.NumberFormat("en-GB", { maximumFractionDigits: 2 });
+
 /** Every digit, in groups of three: 12,345,678. */
 export const exact = (value: number | null | undefined): string =>
-  known(value) ? value.toLocaleString("en-GB", { maximumFractionDigits: 2 }) : NONE.value;
+  known(value) ? groups.format(value) : NONE.value;
 
 export function rateFigure(perSecond: number | null | undefined): Figure {
   if (!known(perSecond)) return NONE;

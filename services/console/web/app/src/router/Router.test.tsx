@@ -1,11 +1,12 @@
 // From page to page: loaded when wanted, named, with the focus on its heading.
 import { act } from "react";
+import { createRoot } from "react-dom/client";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { PageHead } from "@/ui/Panel";
 import { type Shown, show } from "@/ui/testing";
 import { navigate, startHistory, useQueryState } from "./history";
 import { Link } from "./Link";
-import { type Route, Router, useParams } from "./Router";
+import { preload, type Route, Router, useParams } from "./Router";
 
 function First() {
   const [kind, setKind] = useQueryState("kind", "all");
@@ -71,4 +72,26 @@ it("says so where there is no page", async () => {
   await act(async () => navigate("/nowhere"));
   await vi.waitUntil(() => heading()?.textContent === "Lost");
   expect(document.title).toBe("Not found · Weir");
+});
+
+it("shows a page that was loaded before at once, and loads anew what could not be", async () => {
+  await shown.remove();
+  const broken = vi
+    .fn<Route["load"]>()
+    .mockRejectedValueOnce(new Error("gone"))
+    .mockResolvedValue({ default: Lost });
+  const early: Route = { path: "/early", title: "Early", load: async () => ({ default: First }) };
+  const late: Route = { path: "/late", title: "Late", load: broken };
+  await preload([early, late], "/early", missing);
+  await preload([early, late], "/late", missing);
+  history.replaceState(null, "", "/early");
+  startHistory();
+  const box = document.createElement("main");
+  const root = createRoot(box);
+  act(() => root.render(<Router routes={[early, late]} missing={missing} />));
+  expect(box.querySelector("h1")?.textContent).toBe("First");
+  await act(async () => navigate("/late"));
+  await vi.waitUntil(() => box.querySelector("h1")?.textContent === "Lost");
+  expect(broken).toHaveBeenCalledTimes(2);
+  await act(async () => root.unmount());
 });

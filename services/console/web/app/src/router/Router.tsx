@@ -33,14 +33,28 @@ const HereContext = createContext<Params>({});
 /** The parameters of the present path. */
 export const useParams = (): Params => useContext(HereContext);
 
-const pages = new WeakMap<Route, LazyExoticComponent<ComponentType>>();
+const pages = new WeakMap<Route, ComponentType | LazyExoticComponent<ComponentType>>();
 
-function pageOf(route: Route): LazyExoticComponent<ComponentType> {
+function pageOf(route: Route): ComponentType | LazyExoticComponent<ComponentType> {
   const known = pages.get(route);
   if (known) return known;
   const made = lazy(route.load);
   pages.set(route, made);
   return made;
+}
+
+/**
+ * Loads the page of a path before it is shown; what cannot be loaded is told when it is shown. A page that is there is
+ * shown at once: for one that comes a moment later there is a placeholder, which React does not take away for 300 ms.
+ */
+export async function preload(routes: Route[], path: string, missing: Route): Promise<void> {
+  const { route } = findRoute(routes, path, missing);
+  try {
+    const { default: page } = await route.load();
+    if (!pages.has(route)) pages.set(route, page);
+  } catch {
+    // It is asked for again.
+  }
 }
 
 export function findRoute(routes: Route[], path: string, missing: Route): Here {

@@ -2,4 +2,4 @@
 export { navigate, setQuery, startHistory, usePlace, useQueryState } from "./history";
 export { Link } from "./Link";
 export { match, type Params, withQuery } from "./match";
-export { findRoute, type Route, Router, useParams } from "./Router";
+export { findRoute, preload, type Route, Router, useParams } from "./Router";

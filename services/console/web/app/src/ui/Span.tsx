@@ -1,7 +1,7 @@
 // Which span of time a page shows: chosen from a few, kept in the address, its beginning moved on by the minute.
 import { useQueryState } from "@/router";
 import { Segments } from "./Form";
-import { useNow } from "./useNow";
+import { useNowAs } from "./useNow";
 
 const MINUTE_MS = 60_000;
 
@@ -38,7 +38,7 @@ export function useSpan(initial: (typeof SPANS)[number]["value"] = "1h"): SpanSt
   };
 }
 
-const useMinute = (stepMs: number): number => Math.ceil(useNow() / stepMs) * stepMs;
+const useMinute = (stepMs: number): number => useNowAs((now) => Math.ceil(now / stepMs) * stepMs);
 
 export function SpanSwitch({ span }: { span: SpanState }) {
   return <Segments label="Span of time" value={span.value} onChange={span.choose} choices={SPANS} />;

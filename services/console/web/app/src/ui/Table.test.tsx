@@ -1,6 +1,6 @@
 // Tables as people use them: sorted by a click, thin in the page however many rows there are.
 import { act } from "react";
-import { afterEach, expect, it } from "vitest";
+import { afterEach, expect, it, vi } from "vitest";
 import { startHistory } from "@/router";
 import { type Column, Table } from "./Table";
 import { type Shown, show } from "./testing";
@@ -66,4 +66,15 @@ it("goes from row to row by arrow keys, a step a key, however fast they come", a
   expect(document.activeElement?.textContent).toBe("r12");
   await act(async () => press("Home"));
   expect(document.activeElement?.textContent).toBe("r0");
+});
+
+it("says that it moves while it is scrolled, and that it rests when it does", async () => {
+  shown = await show(table(rowsOf(1000)));
+  const list = shown.box.querySelector<HTMLElement>("[role=group]");
+  await act(async () => list?.dispatchEvent(new Event("scroll")));
+  expect(list?.dataset.moving).toBe("");
+  await vi.waitUntil(() => list?.dataset.moving === undefined);
+  await shown.show(table(rowsOf(3)));
+  list?.dispatchEvent(new Event("scroll"));
+  expect(list?.dataset.moving).toBeUndefined();
 });

@@ -81,6 +81,7 @@ export function Table<Row>(props: TableProps<Row>) {
   const isVirtual = rows.length > VIRTUAL_FROM;
   const rowHeight = isPhone ? (props.cardHeight ?? 148) : (props.rowHeight ?? 44);
   const slice = useSlice(scroller, isVirtual, rowHeight, sorted.length);
+  useMoving(scroller, isVirtual);
   if (rows.length === 0 && empty) {
     return (
       <>
@@ -181,6 +182,31 @@ function useSlice(
     };
   }, [scroller, isVirtual, rowHeight, length]);
   return isVirtual ? slice : { from: 0, to: length };
+}
+
+const STILL_MS = 120;
+
+/** Says in the page itself, past React, whether the list is being scrolled. */
+function useMoving(scroller: RefObject<HTMLDivElement | null>, isVirtual: boolean): void {
+  useLayoutEffect(() => {
+    const element = scroller.current;
+    if (!element || !isVirtual) return;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const rest = () => {
+      clearTimeout(timer);
+      delete element.dataset.moving;
+    };
+    const move = () => {
+      clearTimeout(timer);
+      timer = setTimeout(rest, STILL_MS);
+      element.dataset.moving = "";
+    };
+    element.addEventListener("scroll", move, { passive: true });
+    return () => {
+      element.removeEventListener("scroll", move);
+      rest();
+    };
+  }, [scroller, isVirtual]);
 }
 
 interface HeadProps<Row> {

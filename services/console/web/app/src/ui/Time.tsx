@@ -1,13 +1,11 @@
 // A moment: relative words that stay true, and the full date on hover and for those who hear the page.
+import { useMemo } from "react";
 import { full, relative } from "@/format";
-import { useNow } from "./useNow";
+import { useNowAs } from "./useNow";
 
 export function Time({ at }: { at: number }) {
-  const now = useNow();
+  const words = useNowAs((now) => relative(at, now));
+  const date = useMemo(() => ({ dateTime: new Date(at).toISOString(), title: full(at) }), [at]);
   if (at === 0) return <span className="muted">never</span>;
-  return (
-    <time dateTime={new Date(at).toISOString()} title={full(at)}>
-      {relative(at, now)}
-    </time>
-  );
+  return <time {...date}>{words}</time>;
 }

@@ -30,4 +30,4 @@ export { type Tab, Tabs } from "./Tabs";
 export { Time } from "./Time";
 export { toast } from "./Toast";
 export { useIsPhone } from "./useMedia";
-export { useNow } from "./useNow";
+export { useNow, useNowAs } from "./useNow";

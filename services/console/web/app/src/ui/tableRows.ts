@@ -24,9 +24,12 @@ export function sortRows<Row>(
     .map(({ row }) => row);
 }
 
+/** Made once: to compare two texts with the rules given anew each time takes a thousand rows half a second. */
+const texts = new Intl.Collator("en", { numeric: true });
+
 function compare(a: number | string, b: number | string): number {
   if (typeof a === "number" && typeof b === "number") return a - b;
-  return String(a).localeCompare(String(b), "en", { numeric: true });
+  return texts.compare(String(a), String(b));
 }
 
 export interface Slice {

@@ -19,10 +19,14 @@ function subscribe(listener: () => void): () => void {
   };
 }
 
-/** The present moment, by the second. */
-export function useNow(): number {
-  return useSyncExternalStore(subscribe, () => {
-    if (listeners.size === 0) now = Math.floor(Date.now() / 1000) * 1000;
-    return now;
-  });
+function present(): number {
+  if (listeners.size === 0) now = Math.floor(Date.now() / 1000) * 1000;
+  return now;
 }
+
+/** The present moment, by the second. */
+export const useNow = (): number => useSyncExternalStore(subscribe, present);
+
+/** What is made of the present moment. Only when that changes is its component rendered again. */
+export const useNowAs = <Value extends number | string>(of: (nowUnixMs: number) => Value): Value =>
+  useSyncExternalStore(subscribe, () => of(present()));

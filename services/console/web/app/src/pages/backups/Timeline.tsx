@@ -1,7 +1,7 @@
 // The time to which one can go back, repository by repository, with the backups as marks on it.
 import { type KeyboardEvent, useRef, useState } from "react";
 import { day, dayClock, duration, shortClock, words } from "@/format";
-import { Segments, useNow } from "@/ui";
+import { Segments, useNowAs } from "@/ui";
 import { cutTo, gapsOf, placeIn, reachOf, type Span, spansOf, ticksOf } from "./recovery";
 import styles from "./Timeline.module.css";
 import type { Backup, RecoveryWindow, Repository } from "./types";
@@ -24,7 +24,7 @@ interface TimelineProps {
 
 export function Timeline({ windows, backups, repositories, chosen, onChoose }: TimelineProps) {
   const [view, setView] = useState("30");
-  const minute = Math.ceil(useNow() / 60_000) * 60_000;
+  const minute = useNowAs((now) => Math.ceil(now / 60_000) * 60_000);
   const shown = spanOf(view, windows, backups, minute);
   return (
     <div className={styles.timeline}>

@@ -2,7 +2,7 @@
 import { useMemo } from "react";
 import { useApi } from "@/api";
 import { duration, relative, words } from "@/format";
-import { Chart, Empty, type Marker, Panel, type Series, useNow } from "@/ui";
+import { Chart, Empty, type Marker, Panel, type Series, useNowAs } from "@/ui";
 import { columnsOf } from "../overview/history";
 import { isUnderWay, JobCard, TURNS, useProgress, useTrail, type Work } from "../parts";
 import styles from "./Maintenance.module.css";
@@ -63,7 +63,7 @@ function Effect({ piece }: { piece: Piece | undefined }) {
 
 function Effects({ pieces }: { pieces: readonly Piece[] }) {
   const trail = useTrail();
-  const tick = Math.floor(useNow() / 5000) * 5000;
+  const tick = useNowAs((now) => Math.floor(now / 5000) * 5000);
   const data = useMemo(() => columnsOf(trail, ["p95_ms", "p50_ms"]), [trail]);
   const markers = useMemo(() => markersOf(pieces, tick), [pieces, tick]);
   if (trail.length === 0)

@@ -1,199 +1,35 @@
-// The audit and the tokens as the console tells them.
-import type { Paged } from "@/api";
+// What the pages of security are told: tokens, the audit, broken rules and the firewall; and where they ask.
+import type { Told } from "@/api";
 
 export const AUDIT = "/database/security/audit";
 export const TOKENS = "/database/tokens";
-
-export interface AuditEntry {
-  id: number;
-  at_unix_ms: number;
-  /** The name of the token. */
-  actor: string;
-  token: string | null;
-  /** null: the operator. */
-  project: string | null;
-  /** The method and the pattern of the path. */
-  action: string;
-  /** The path as it was. */
-  target: string;
-  remote: string;
-  /** What was answered; null: the process ended before it answered. */
-  status: number | null;
-}
-
-export interface AuditResponse extends Paged {
-  entries: AuditEntry[];
-}
-
-export type Role = "viewer" | "operator";
-
-export interface Token {
-  id: string;
-  name: string;
-  /** null: everything. */
-  project: string | null;
-  role: Role;
-  created_unix_ms: number;
-  created_by: string;
-  expires_unix_ms: number | null;
-  revoked_unix_ms: number | null;
-  last_used_unix_ms: number | null;
-}
-
-export interface TokensResponse {
-  tokens: Token[];
-}
-
-export interface MadeToken {
-  secret: string;
-  token: Token;
-}
-
 export const VIOLATIONS = "/database/security/violations";
 export const OVERVIEW = "/database/security/overview";
 export const FIREWALL = "/database/security/firewall";
 export const SHAPES = "/database/security/firewall/shapes";
 
-export type ViolationAction = "unspecified" | "reported" | "blocked";
+export type AuditEntry = Told<"console.AuditEntry">;
+export type AuditResponse = Told<"console.Audit">;
+export type Role = Told<"Role">;
+export type Token = Told<"console.Token">;
+export type TokensResponse = Told<"console.Tokens">;
+export type MadeToken = Told<"console.MadeToken">;
 
-/** What the live stream and the list have in common. */
-export interface SecurityViolation {
-  project: string;
-  rule: string;
-  action: ViolationAction;
-  severity: string;
-  database: string;
-  user: string;
-  application: string;
-  client: string;
-  summary: string;
-  /** Empty: it was not about a statement. */
-  fingerprint: string;
-  at_unix_ms: number;
-  /** 0 is taken for 1. */
-  count: number;
-  score: number;
-  rules: string[];
-}
+/** A broken rule. Its number is left out: what was just told has none yet. */
+export type Violation = Omit<Told<"console.Violation">, "id">;
+export type ViolationsResponse = Told<"console.Violations">;
+export type ViolationsOfRule = Told<"console.ViolationsOfRule">;
+export type ViolationsOfClient = Told<"console.ViolationsOfClient">;
 
-export interface Violation extends SecurityViolation {
-  event_id: string;
-}
+/** What `data:` of the event `security.violation` holds. */
+export type SecurityViolation = Omit<Violation, "event_id">;
 
-export interface ViolationsResponse extends Paged {
-  violations: Violation[];
-}
-
-export interface ViolationsOfRule {
-  rule: string;
-  action: ViolationAction;
-  count: number;
-  last_unix_ms: number;
-}
-
-export interface ViolationsOfClient {
-  client: string;
-  count: number;
-  blocked: number;
-  rules: string[];
-  last_unix_ms: number;
-}
-
-export interface FirewallAtAGlance {
-  off: number;
-  learn: number;
-  monitor: number;
-  enforce: number;
-  relaxed: number;
-  learned: number;
-  approved: number;
-  queued: number;
-  statements: number;
-  blocked: number;
-  would_block: number;
-  kept: boolean;
-  since_unix_ms: number;
-}
-
-export interface SecurityOverview {
-  since_unix_ms: number;
-  blocked: number;
-  reported: number;
-  rules: ViolationsOfRule[];
-  clients: ViolationsOfClient[];
-  /** null: the gateway does not answer. */
-  firewall: FirewallAtAGlance | null;
-  missing: string[];
-}
-
-export type FirewallMode = "unspecified" | "off" | "learn" | "monitor" | "enforce";
-export type ShapeState = "unspecified" | "queued" | "learned" | "approved";
-
-/** Whose statements; an empty part means all. */
-export interface FirewallScope {
-  project: string;
-  database: string;
-  user: string;
-}
-
-export interface FirewallScopeStatus {
-  scope: FirewallScope | null;
-  mode: FirewallMode;
-  /** The mode that holds. */
-  effective_mode: FirewallMode;
-  /** `settings` or `operator`. */
-  mode_from: string;
-  /** Why another mode holds than is set; empty: the same holds. */
-  reason: string;
-  threshold: number;
-  strictness: string;
-  forbidden: boolean;
-  learned: number;
-  approved: number;
-  queued: number;
-  overflowed: number;
-  statements: number;
-  reported: number;
-  blocked: number;
-  would_block: number;
-  reported_last_hour: number;
-  blocked_last_hour: number;
-  last_violation_unix_ms: number;
-  relaxed_unix_ms: number;
-}
-
-export interface FirewallModeSet {
-  scope: FirewallScope | null;
-  mode: FirewallMode;
-  by: string;
-  at_unix_ms: number;
-}
-
-export interface FirewallResponse extends Paged {
-  scopes: FirewallScopeStatus[];
-  modes: FirewallModeSet[];
-  /** Whether shapes are in the store at present. */
-  kept: boolean;
-  reason: string;
-  since_unix_ms: number;
-}
-
-export interface FirewallShape {
-  scope: FirewallScope | null;
-  id: string;
-  fingerprint: string;
-  state: ShapeState;
-  text: string;
-  score: number;
-  rules: string[];
-  count: number;
-  first_seen_unix_ms: number;
-  last_seen_unix_ms: number;
-  approved_by: string;
-  approved_unix_ms: number;
-  approved_score: number;
-}
-
-export interface FirewallShapesResponse extends Paged {
-  shapes: FirewallShape[];
-}
+export type SecurityOverview = Told<"console.SecurityOverview">;
+export type FirewallAtAGlance = Told<"console.FirewallAtAGlance">;
+export type FirewallMode = Told<"gateway.FirewallMode">;
+export type FirewallScope = Told<"gateway.FirewallScope">;
+export type FirewallScopeStatus = Told<"gateway.FirewallScopeStatus">;
+export type FirewallModeSet = Told<"gateway.FirewallModeSet">;
+export type FirewallResponse = Told<"console.Firewall">;
+export type FirewallShape = Told<"gateway.FirewallShape">;
+export type FirewallShapesResponse = Told<"console.FirewallShapes">;
