@@ -252,6 +252,8 @@ impl Inner {
         if let Some(above) = directory.parent() {
             self.outlast(above)?;
             if above.starts_with(&self.root) {
+                // Another process may have failed at it, and then it counts as written.
+                self.touch(above)?;
                 self.sync_dir(above)?;
             } else if let Err(error) = self.disk.sync_dir(above) {
                 // Nobody may have given us a right to it.

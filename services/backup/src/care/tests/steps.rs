@@ -320,6 +320,21 @@ enum Before {
     Failure,
     /// The process was gone at a step, and another went on.
     Kill,
+    /// A step failed, and another process went on, which does not know that.
+    FailureElsewhere,
+}
+
+impl Before {
+    const fn trouble(self) -> Trouble {
+        match self {
+            Self::Failure | Self::FailureElsewhere => Trouble::Fails(EIO),
+            Self::Nothing | Self::Kill => Trouble::Off,
+        }
+    }
+
+    const fn is_of_another(self) -> bool {
+        matches!(self, Self::Kill | Self::FailureElsewhere)
+    }
 }
 
 /// Afterwards what was acknowledged is there.
@@ -329,18 +344,12 @@ async fn loses_power_at(scene: &Scene, work: Work, step: u64, first: Before) -> 
     let said = format!("{work:?}, {first:?} at step {step}, and then no power");
     let repository = opened(&at, &disk).await.unwrap();
     let before = disk.taken();
-    let trouble = if first == Before::Failure {
-        Trouble::Fails(EIO)
-    } else {
-        Trouble::Off
-    };
-    disk.at(step, trouble);
+    disk.at(step, first.trouble());
     let mut acknowledged = done(&repository, work).await.is_ok();
     let taken = disk.taken() - before;
     disk.heal();
     if first != Before::Nothing {
-        let kills = first == Before::Kill;
-        let other = if kills {
+        let other = if first.is_of_another() {
             opened(&at, &disk).await.unwrap()
         } else {
             repository
@@ -406,13 +415,18 @@ async fn what_another_left_is_written_through_before_it_is_built_on() {
 }
 
 #[tokio::test]
+async fn what_another_could_not_write_through_is_not_taken_for_written_either() {
+    loses_power_after(&[Work::BackUp], 1, Before::FailureElsewhere).await;
+}
+
+#[tokio::test]
 #[ignore = "takes minutes: just soak-faults"]
 async fn everything_at_each_step() {
     killed_at_steps(1).await;
     for trouble in [Trouble::Fails(EIO), Trouble::Lost(EIO), Trouble::Short(ENOSPC)] {
         fails_at_steps(1, trouble).await;
     }
-    for first in [Before::Nothing, Before::Failure, Before::Kill] {
+    for first in [Before::Nothing, Before::Failure, Before::Kill, Before::FailureElsewhere] {
         loses_power_after(&ALL, 1, first).await;
     }
 }
