@@ -47,7 +47,10 @@ describe("a lost connection", () => {
     await eventually("the console is back", isUp, 120_000);
     await live(page);
     await banner.waitFor({ state: "detached" });
-    const rules = await answerOf<{ rules: unknown[] }>("/database/monitoring/rules");
+    // What stands behind the console may be on its way yet.
+    const rules = await eventually("the rules are told", () =>
+      answerOf<{ rules: unknown[] }>("/database/monitoring/rules"),
+    );
     expect(Number(await table.getAttribute("aria-rowcount")) - 1).toBe(rules.rules.length);
     await context.close();
   });
