@@ -163,7 +163,6 @@ async fn statements_are_listed_as_they_ran_and_tokens_bound_what_is_seen() {
     }
 }
 
-/// Pages of an origin that the settings name may call, and no others.
 /// Bytes of the first load of a page, at most.
 const FIRST_LOAD_BYTES_MAX: usize = 300_000;
 
@@ -208,6 +207,7 @@ fn inflated(bytes: &[u8]) -> String {
     std::io::read_to_string(flate2::read::GzDecoder::new(bytes)).unwrap()
 }
 
+/// Pages of an origin that the settings name may call, and no others.
 async fn other_origins(world: &World, token: &str) {
     let client = reqwest::Client::new();
     let url = format!("http://127.0.0.1:{}/session", world.ops("console"));

@@ -67,7 +67,7 @@ pub(crate) fn app(console: Console, settings: Router) -> Router {
         .fallback(dashboard_files::serve)
         .layer(from_fn_with_state(console.clone(), cors::share))
         .layer(from_fn_with_state(console.clone(), count))
-        // The live stream is left as it is, and what is smaller than a packet's head.
+        // The live stream is left as it is, and so is what is tiny.
         .layer(CompressionLayer::new().gzip(true))
         .with_state(console.clone())
         .merge(weir_runtime::health_routes(console.readiness.clone()))
