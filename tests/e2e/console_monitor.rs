@@ -205,7 +205,8 @@ async fn over_time(callers: &Callers, slow: &str) {
 
     let path = format!("{MONITORING}/queries?project=shop");
     let (status, tag) = home.tagged(&path, None).await;
-    assert_eq!((status, tag.len()), (200, 34));
+    // Weak, for the bytes of one state differ where they are compressed.
+    assert_eq!((status, tag.len(), tag.starts_with("W/\"")), (200, 36, true));
     assert_eq!(home.tagged(&path, Some(&tag)).await, (304, tag.clone()));
     assert_eq!(home.tagged(&path, Some("\"other\"")).await.0, 200);
 }

@@ -123,11 +123,14 @@ async fn accept(listener: TcpListener, server: SocketAddr, weather: watch::Sende
 }
 
 async fn connect(near: TcpStream, server: SocketAddr, weather: watch::Sender<Weather>) {
-    let mut number = 0;
+    let (mut number, mut is_late) = (0, false);
     weather.send_modify(|weather| {
-        number = weather.next;
+        (number, is_late) = (weather.next, weather.refuses);
         weather.next += 1;
     });
+    if is_late {
+        return;
+    }
     let Ok(far) = TcpStream::connect(server).await else {
         return;
     };
@@ -164,9 +167,10 @@ async fn carry(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, number: u64, mut
     }
 }
 
-/// Waits until bytes may pass; for ever, where the connection is dead.
+/// Waits until bytes may pass; for ever, where the connection is dead. Of one that was reset nothing passes any more,
+/// though its end may be a moment away.
 async fn flows(weather: &mut watch::Receiver<Weather>, number: u64) {
-    let open = |weather: &Weather| !weather.stalls && number >= weather.silent_below;
+    let open = |weather: &Weather| !weather.stalls && number >= weather.silent_below.max(weather.reset_below);
     if weather.wait_for(open).await.is_err() {
         std::future::pending::<()>().await;
     }
