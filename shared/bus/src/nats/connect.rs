@@ -2,7 +2,7 @@
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_nats::{Client, ConnectOptions, Event, ServerAddr};
@@ -29,7 +29,8 @@ pub(crate) struct Monitor {
     name: String,
     health: watch::Sender<Health>,
     counters: Arc<Counters>,
-    was_up: AtomicBool,
+    /// Connections so far.
+    connections: AtomicU64,
 }
 
 impl Monitor {
@@ -38,7 +39,7 @@ impl Monitor {
             name: name.to_owned(),
             health: watch::Sender::new(Health::down("not connected yet")),
             counters: Arc::default(),
-            was_up: AtomicBool::new(false),
+            connections: AtomicU64::new(0),
         }
     }
 
@@ -56,6 +57,11 @@ impl Monitor {
 
     pub(super) fn shared_counters(&self) -> Arc<Counters> {
         Arc::clone(&self.counters)
+    }
+
+    /// How many connections there were, this one included.
+    pub(super) fn connections(&self) -> u64 {
+        self.connections.load(Ordering::Relaxed)
     }
 
     /// Waits for the next loss of the connection.
@@ -91,7 +97,7 @@ impl Monitor {
     }
 
     fn is_up(&self) {
-        if self.was_up.swap(true, Ordering::Relaxed) {
+        if self.connections.fetch_add(1, Ordering::Relaxed) > 0 {
             self.counters.reconnected();
         }
         tracing::info!(bus.name = self.name, "the bus is connected");

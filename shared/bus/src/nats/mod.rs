@@ -11,7 +11,8 @@ mod intake;
 mod publish;
 mod stream;
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_nats::connection::State;
@@ -46,6 +47,8 @@ pub(crate) struct Nats {
     /// Bytes that may still be given to the client. Every message on its way holds its share.
     room: Arc<Semaphore>,
     monitor: Arc<Monitor>,
+    /// Streams that were looked for, each over which connection.
+    looked_for: Mutex<HashMap<String, u64>>,
 }
 
 impl Nats {
@@ -65,6 +68,7 @@ impl Nats {
             limits,
             room,
             monitor,
+            looked_for: Mutex::default(),
         })
     }
 
@@ -74,6 +78,17 @@ impl Nats {
 
     pub(crate) fn health(&self) -> watch::Receiver<Health> {
         self.monitor.health()
+    }
+
+    /// Whether a stream has not been looked for over this connection. From now on it has.
+    fn is_first_for(&self, stream: &str) -> bool {
+        let connection = self.monitor.connections();
+        let mut known = self.looked_for.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.get(stream) == Some(&connection) {
+            return false;
+        }
+        known.insert(stream.to_owned(), connection);
+        true
     }
 
     /// An error unless the connection stands.

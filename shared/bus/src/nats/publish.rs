@@ -16,6 +16,9 @@ use super::headers::{outgoing, outgoing_durable};
 use super::stream::said;
 use crate::{Error, Message, StreamSpec};
 
+/// How long a word of the stream is waited for before the message is sent again.
+const WORD_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// A payload that holds its share of the send buffer until the client has written it.
 struct Weighed {
     payload: Bytes,
@@ -94,29 +97,31 @@ impl Nats {
         self.counters().publication(outcome)
     }
 
+    /// The server says that there is no stream only where nobody at all listens to the subject. Where somebody does, a
+    /// message that finds no stream is gone without a word: so the stream is looked for before the first message over a connection,
+    /// and whenever a word does not come. The same id may be sent again.
     async fn store(&self, stream: &StreamSpec, id: &str, message: Message, waited: Duration) -> Result<(), Error> {
         self.check_connected()?;
-        let mut outcome = self.store_once(stream, id, &message, waited).await;
-        if outcome
-            .as_ref()
-            .is_err_and(|error| error.kind() == PublishErrorKind::StreamNotFound)
-        {
-            // The server lost the stream, or never had it. Boxed, because it is large and rare.
-            Box::pin(self.ensure_stream(stream)).await?;
-            outcome = self.store_once(stream, id, &message, waited).await;
+        if self.is_first_for(&stream.name) {
+            // Whether it may be looked at or made is another right than that to fill it. Boxed, because it is large and rare.
+            let _ = Box::pin(self.ensure_stream(stream)).await;
         }
-        outcome.map_err(|error| self.store_error(message.subject, waited, &error))
+        let mut was_missing = false;
+        loop {
+            let outcome = self.store_once(stream, id, &message).await;
+            match outcome.map_err(|error| (error.kind(), error)) {
+                Ok(()) => return Ok(()),
+                Err((PublishErrorKind::TimedOut, _)) => {}
+                Err((PublishErrorKind::StreamNotFound, _)) if !was_missing => was_missing = true,
+                Err((_, error)) => return Err(self.store_error(message.subject, waited, &error)),
+            }
+            Box::pin(self.ensure_stream(stream)).await?;
+        }
     }
 
-    async fn store_once(
-        &self,
-        stream: &StreamSpec,
-        id: &str,
-        message: &Message,
-        waited: Duration,
-    ) -> Result<(), PublishError> {
+    async fn store_once(&self, stream: &StreamSpec, id: &str, message: &Message) -> Result<(), PublishError> {
         let mut context = self.jetstream.clone();
-        context.set_timeout(waited);
+        context.set_timeout(WORD_TIMEOUT);
         let headers = outgoing_durable(&message.headers, &stream.name, id);
         let publish = PublishMessage::build()
             .payload(message.payload.clone())

@@ -429,3 +429,43 @@ async fn consumer_waits(operator: &async_nats::jetstream::Context) {
     })
     .await;
 }
+
+/// Where nobody listens, the server says that there is no stream. Where somebody does, it says nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_is_made_though_somebody_else_hears_the_message() {
+    let port = free_port();
+    let (first_dir, second_dir) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let first = serve(port, &first_dir, &[]);
+    let url = format!("nats://127.0.0.1:{port}");
+    let bus = connected(&url, Limits::default()).await;
+    let listens = connected(&url, Limits::default()).await;
+    let mut heard = listens.subscribe("weir.>", None).await.unwrap();
+    let tell = async |id: &'static str| {
+        let began = Instant::now();
+        store(&bus, REQUESTED, id).await;
+        began.elapsed()
+    };
+    let took = tell("first").await;
+    assert!(took < AT_ONCE, "{took:?}");
+    assert_eq!(text(&next(&mut heard).await), "first");
+
+    first.kill9();
+    first.wait_exit(DEADLINE).await;
+    is_down(&bus).await;
+    is_down(&listens).await;
+    let _second = serve(port, &second_dir, &[]);
+    is_up(&bus).await;
+    is_up(&listens).await;
+    hears(&bus, &mut heard, "weir.another").await;
+    let took = tell("after-its-data-was-lost").await;
+    assert!(took < AT_ONCE, "{took:?}");
+
+    let operator = async_nats::jetstream::new(async_nats::connect(url).await.unwrap());
+    operator.delete_stream("JOBS").await.unwrap();
+    tell("after-somebody-took-it-away").await;
+    let mut consumer = bus.consumer(&jobs(), "worker", &[], patient()).unwrap();
+    assert_eq!(
+        text(&deliver(&mut consumer).await.message),
+        "after-somebody-took-it-away"
+    );
+}
