@@ -66,9 +66,18 @@ struct Entry {
     statement: Arc<Statement>,
     recording: Recording,
     is_told: bool,
+    /// The firewall does not let it through. Where the others stand without it, they run.
+    refused: Option<Error>,
 }
 
 impl Entry {
+    /// It goes to PostgreSQL, if it does.
+    fn sent(&mut self) {
+        if self.refused.is_none() {
+            self.recording.sent();
+        }
+    }
+
     fn tell(&mut self, ended: Result<(), &Error>) {
         if std::mem::replace(&mut self.is_told, true) {
             return;
@@ -120,6 +129,7 @@ impl Sessions {
             together: batch.together,
             want_token: batch.want_token,
             key: batch.key.as_ref(),
+            first: 0,
         };
         let ended = self.governed(&project, &operation, allowed, run.run(answer)).await;
         let ended = ended.map_err(|failure| Failure { is_kept, ..failure });
@@ -140,6 +150,7 @@ impl Sessions {
             statement,
             recording,
             is_told: false,
+            refused: None,
         }
     }
 }
@@ -152,6 +163,8 @@ struct Run<'r, R> {
     together: Together,
     want_token: bool,
     key: Option<&'r Key>,
+    /// The place of the first that goes to PostgreSQL.
+    first: usize,
 }
 
 /// The name of a prepared statement for each entry that has one.
@@ -160,6 +173,9 @@ type Names = Vec<Option<Arc<Prepared>>>;
 impl<R: Rows> Run<'_, R> {
     async fn run(mut self, answer: impl Fn(&mut [R], &Outcomes) -> Vec<u8> + Send) -> Result<Batched, Failure> {
         self.check().await?;
+        if self.first == self.entries.len() {
+            return Ok(self.none_runs());
+        }
         let mut lease = match self.entries.first_mut() {
             Some(first) => {
                 let Ask { project, database, .. } = &first.ask;
@@ -180,7 +196,22 @@ impl<R: Rows> Run<'_, R> {
         Ok(ended)
     }
 
-    /// Reads the statements, and refuses those that cannot be run before any is.
+    /// Every one was refused: no server hears of them.
+    fn none_runs(&mut self) -> Batched {
+        let refused = self.entries.iter_mut().filter_map(|entry| entry.refused.take());
+        let outcomes: Outcomes = refused.map(Err).collect();
+        for (entry, outcome) in self.entries.iter_mut().zip(&outcomes) {
+            entry.tell(outcome.as_ref().map(|_| ()));
+        }
+        Batched::Ran {
+            outcomes,
+            token: None,
+            queue_wait_us: 0,
+        }
+    }
+
+    /// Reads the statements, and refuses those that cannot be run before any is. What the firewall refuses fails by
+    /// itself, unless all stand or fall together.
     async fn check(&mut self) -> Result<(), Failure> {
         for (index, entry) in self.entries.iter_mut().enumerate() {
             let flaw = self.sessions.flaw(&mut entry.ask);
@@ -189,10 +220,16 @@ impl<R: Rows> Run<'_, R> {
                 entry.recording.is_of(entry.statement.clone());
             }
             let flaw = flaw.or_else(|| entry.misfit());
-            if let Some(error) = flaw.or_else(|| entry.recording.may_run().err()) {
+            if let Some(error) = flaw {
                 return Err(at(index, error));
             }
+            match entry.recording.may_run() {
+                Err(error) if self.together == Together::All => return Err(at(index, error)),
+                ended => entry.refused = ended.err(),
+            }
         }
+        let runs = |entry: &Entry| entry.refused.is_none();
+        self.first = self.entries.iter().position(runs).unwrap_or(self.entries.len());
         Ok(())
     }
 
@@ -245,7 +282,7 @@ impl<R: Rows> Run<'_, R> {
             self.push_end(&mut pipeline, None)?;
         }
         if let Some(first) = self.entries.first_mut() {
-            first.recording.sent();
+            first.sent();
         }
         let outcomes = self.read(&mut pipeline, is_one_write).await?;
         if !is_one_write {
@@ -303,7 +340,12 @@ impl<R: Rows> Run<'_, R> {
             return Ok(names);
         }
         let mut places: HashMap<(&str, Vec<u32>), Vec<usize>> = HashMap::new();
-        for (index, entry) in self.entries.iter().enumerate() {
+        for (index, entry) in self
+            .entries
+            .iter()
+            .enumerate()
+            .filter(|(_, entry)| entry.refused.is_none())
+        {
             places
                 .entry((&entry.ask.sql, entry.ask.types()))
                 .or_default()
@@ -331,6 +373,9 @@ impl<R: Rows> Run<'_, R> {
             pipeline.control("begin").map_err(Error::from)?;
         }
         for (index, (entry, name)) in self.entries.iter().zip(names).enumerate() {
+            if entry.refused.is_some() {
+                continue;
+            }
             self.push_one(pipeline, index, entry, name.as_deref())
                 .map_err(|error| at(index, error.into()))?;
         }
@@ -348,7 +393,7 @@ impl<R: Rows> Run<'_, R> {
         name: Option<&Prepared>,
     ) -> Result<(), weir_upstream::Error> {
         if self.together == Together::Savepoints {
-            pipeline.control(if index == 0 {
+            pipeline.control(if index == self.first {
                 "savepoint weir_batch"
             } else {
                 "rollback to savepoint weir_batch"
@@ -416,7 +461,7 @@ impl<R: Rows> Run<'_, R> {
                 outcomes.push(outcome);
             }
             if let Some(next) = self.entries.get_mut(index + 1) {
-                next.recording.sent();
+                next.sent();
             }
         }
         if self.together == Together::All && !is_one_write {
@@ -442,9 +487,13 @@ impl<R: Rows> Run<'_, R> {
         let (Some(entry), Some(rows)) = (self.entries.get_mut(index), self.sinks.get_mut(index)) else {
             return Err(Error::Request("a batch has one sink for each statement".to_owned()));
         };
-        let before = match (self.together, index) {
+        if let Some(error) = entry.refused.take() {
+            entry.tell(Err(&error));
+            return Ok(Err(error));
+        }
+        let before = match (self.together, index == self.first) {
             (Together::Each, _) => 0,
-            (Together::All, 0) | (Together::Savepoints, 0) if self.key.is_none() => {
+            (Together::All | Together::Savepoints, true) if self.key.is_none() => {
                 1 + usize::from(self.together == Together::Savepoints)
             }
             (Together::All, _) => 0,
