@@ -83,6 +83,7 @@ fn each_kind_of_change_is_read() {
         insert,
         Change {
             relation: 1,
+            is_update: false,
             old: None,
             new: Some(_)
         }
@@ -90,6 +91,7 @@ fn each_kind_of_change_is_read() {
     let expected = [Value::Null, Value::Unchanged, Value::Text(b"ab")];
     assert_eq!(values(&insert.new.unwrap()), expected);
     let update = parse(b"U\0\0\0\x01K\0\x01t\0\0\0\x01aN\0\x01b\0\0\0\x01b");
+    assert!(update.is_update);
     let Some(Old::Key(old)) = update.old else {
         panic!("it was read as something else")
     };

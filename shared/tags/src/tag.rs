@@ -21,9 +21,26 @@ impl Tag {
         Self::of("rows", &[&relation.to_be_bytes()])
     }
 
-    /// The rows of a table that have this value in this column.
+    /// The rows of a table that have this value in this column: raised where one comes or goes, or changes in a way that
+    /// is not told cell by cell.
     pub fn row(relation: u32, column: &str, value: &Canonical) -> Self {
         Self::of("row", &[&relation.to_be_bytes(), column.as_bytes(), value.bytes()])
+    }
+
+    /// The same rows, where nothing changed but cells that are told one by one: raised with each of those.
+    pub fn cells(relation: u32, column: &str, value: &Canonical) -> Self {
+        Self::of("cells", &[&relation.to_be_bytes(), column.as_bytes(), value.bytes()])
+    }
+
+    /// One cell of the same rows: that in the column `cell`.
+    pub fn cell(relation: u32, column: &str, value: &Canonical, cell: &str) -> Self {
+        let parts = [
+            &relation.to_be_bytes(),
+            column.as_bytes(),
+            value.bytes(),
+            cell.as_bytes(),
+        ];
+        Self::of("cell", &parts)
     }
 
     /// Every result of one shape of statement: raised by hand only.
@@ -81,6 +98,10 @@ mod tests {
             Tag::row(1, "b", &value("7")),
             Tag::row(1, "a", &value("8")),
             Tag::row(2, "a", &value("7")),
+            Tag::cells(1, "a", &value("7")),
+            Tag::cell(1, "a", &value("7"), "a"),
+            Tag::cell(1, "a", &value("7"), "b"),
+            Tag::cell(1, "b", &value("7"), "a"),
             Tag::project(&Project::default()),
         ];
         let unique: std::collections::HashSet<_> = tags.iter().collect();

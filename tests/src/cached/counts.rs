@@ -53,6 +53,11 @@ impl Counts {
         self.sum(|outcome| outcome.starts_with(HIT))
     }
 
+    /// Requests that were not answered from memory for this reason.
+    pub fn of_reason(&self, reason: &str) -> f64 {
+        self.reasons.get(reason).copied().unwrap_or_default()
+    }
+
     /// Requests for which the cache was asked at all.
     pub fn all(&self) -> f64 {
         self.sum(|_| true)

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use weir_pgwire::replication::{Change, Identity, Old, Pgoutput, Relation, Tuple, Value};
 use weir_tags::{Canonical, Family, Tag};
 
+use super::rows::{Changed, Comparison, Rows};
 use super::tables::Catalogue;
 
 /// Who a message in the log is for: definitions changed.
@@ -50,6 +51,9 @@ pub(crate) struct Decoder {
     catalogue: Arc<Catalogue>,
     relations: HashMap<u32, Plan>,
     open: Option<Committed>,
+    rows: Rows,
+    /// Descriptions of tables so far.
+    descriptions: u32,
     tags_max: usize,
 }
 
@@ -77,6 +81,8 @@ struct PlannedColumn {
 struct Described {
     identity: Identity,
     columns: Vec<(Arc<str>, bool)>,
+    /// How its rows are compared with what they were, if they can be.
+    comparison: Option<Comparison>,
 }
 
 impl Decoder {
@@ -86,12 +92,16 @@ impl Decoder {
             catalogue,
             relations: HashMap::new(),
             open: None,
+            rows: Rows::new(),
+            descriptions: 0,
             tags_max,
         }
     }
 
     /// The catalogue has changed.
     pub(crate) fn set_catalogue(&mut self, catalogue: Arc<Catalogue>) {
+        // A table that was not published for a while was changed unseen.
+        self.rows.forget_all();
         for (oid, plan) in &mut self.relations {
             let described = std::mem::replace(&mut plan.described, Described::none());
             *plan = Plan::of(*oid, described, &catalogue);
@@ -144,7 +154,8 @@ impl Decoder {
     }
 
     fn describe(&mut self, relation: &Relation<'_>) {
-        let described = Described::of(relation);
+        self.descriptions = self.descriptions.wrapping_add(1);
+        let described = Described::of(relation, self.descriptions);
         let plan = Plan::of(relation.oid, described, &self.catalogue);
         self.relations.insert(relation.oid, plan);
     }
@@ -168,8 +179,11 @@ impl Decoder {
         let Some(plan) = self.relations.get(&change.relation) else {
             return self.all_rows(change.relation);
         };
+        // Always, for what a row was is what was seen of it last.
+        let comparison = plan.described.comparison.as_ref();
+        let changed = comparison.map_or(Changed::Row, |comparison| self.rows.take(comparison, change));
         let mut open = self.open.take().unwrap_or_default();
-        if open.touch(change.relation, plan) && !plan.tell(change, &mut open) {
+        if open.touch(change.relation, plan) && !plan.tell(change, &changed, &mut open) {
             open.touch_all_rows(plan);
         }
         open.collapse_beyond(self.tags_max, &self.catalogue);
@@ -252,15 +266,17 @@ impl Described {
         Self {
             identity: Identity::Nothing,
             columns: Vec::new(),
+            comparison: None,
         }
     }
 
-    fn of(relation: &Relation<'_>) -> Self {
+    fn of(relation: &Relation<'_>, number: u32) -> Self {
         let columns = relation.columns.iter();
         let named = columns.map(|column| (String::from_utf8_lossy(column.name).into(), column.is_key));
         Self {
             identity: relation.identity,
             columns: named.collect(),
+            comparison: Comparison::of(relation, number),
         }
     }
 
@@ -297,12 +313,18 @@ impl Plan {
     }
 
     /// Tells old and new values of each column. False: one of them is not known.
-    fn tell(&self, change: &Change<'_>, open: &mut Committed) -> bool {
-        let is_told = |column: &PlannedColumn| self.tell_column(column, change, open);
+    fn tell(&self, change: &Change<'_>, changed: &Changed, open: &mut Committed) -> bool {
+        let is_told = |column: &PlannedColumn| self.tell_column(column, change, changed, open);
         !self.is_unsure && self.columns.iter().all(is_told)
     }
 
-    fn tell_column(&self, column: &PlannedColumn, change: &Change<'_>, open: &mut Committed) -> bool {
+    fn tell_column(
+        &self,
+        column: &PlannedColumn,
+        change: &Change<'_>,
+        changed: &Changed,
+        open: &mut Committed,
+    ) -> bool {
         let old = change.old.map(|old| value(&tuple_of(old), column.at));
         let new = change.new.map(|new| value(&new, column.at));
         let new = match (new, old) {
@@ -314,17 +336,23 @@ impl Plan {
         states
             .into_iter()
             .flatten()
-            .all(|value| self.tell_value(column, value, open))
+            .all(|value| self.tell_value(column, value, changed, open))
     }
 
-    fn tell_value(&self, column: &PlannedColumn, value: Option<Value<'_>>, open: &mut Committed) -> bool {
+    fn tell_value(
+        &self,
+        column: &PlannedColumn,
+        value: Option<Value<'_>>,
+        changed: &Changed,
+        open: &mut Committed,
+    ) -> bool {
         match value {
             // No result depends on a column being equal to NULL.
             Some(Value::Null) => true,
             Some(Value::Text(text)) => {
                 let canonical = column.family.from_text(text);
                 canonical.is_some_and(|canonical| {
-                    self.add_row(column, &canonical, open);
+                    self.add_row(column, &canonical, changed, open);
                     true
                 })
             }
@@ -332,9 +360,16 @@ impl Plan {
         }
     }
 
-    fn add_row(&self, column: &PlannedColumn, value: &Canonical, open: &mut Committed) {
+    fn add_row(&self, column: &PlannedColumn, value: &Canonical, changed: &Changed, open: &mut Committed) {
+        let mut add = |tag: Tag| open.add(tag, &self.name, Some(&column.name));
         for table in &self.tables {
-            open.add(Tag::row(*table, &column.name, value), &self.name, Some(&column.name));
+            let Changed::Cells(cells) = changed else {
+                add(Tag::row(*table, &column.name, value));
+                continue;
+            };
+            add(Tag::cells(*table, &column.name, value));
+            let names = cells.iter().filter_map(|at| self.described.columns.get(*at));
+            names.for_each(|(cell, _)| add(Tag::cell(*table, &column.name, value, cell)));
         }
     }
 }

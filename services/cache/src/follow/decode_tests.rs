@@ -122,6 +122,45 @@ fn what_is_not_told_touches_all_rows() {
 }
 
 #[test]
+fn a_row_that_was_seen_is_told_by_its_cells_until_the_catalogue_changes() {
+    let seven = Family::Integer.from_text(b"7").unwrap();
+    let row = change(b"", NEW_7);
+    let row = Pgoutput::parse(&row).unwrap();
+    let mut decoder = decoder();
+    let told = |decoder: &mut Decoder, message: &Pgoutput<'_>| {
+        let all = [&BEGIN, message, &COMMIT];
+        let ended = all.into_iter().filter_map(|message| decoder.take(message)).last();
+        ended
+            .unwrap()
+            .tags
+            .keys()
+            .map(|tag| tag.number())
+            .collect::<HashSet<u64>>()
+    };
+    let whole = [
+        Tag::table(1),
+        Tag::table(9),
+        Tag::row(1, "id", &seven),
+        Tag::row(9, "id", &seven),
+    ];
+    let cells = [
+        Tag::table(1),
+        Tag::table(9),
+        Tag::cells(1, "id", &seven),
+        Tag::cells(9, "id", &seven),
+    ];
+    decoder.take(&relation(Identity::Default, b"id", true));
+    assert_eq!(told(&mut decoder, &row), expected(&whole));
+    assert_eq!(told(&mut decoder, &row), expected(&cells), "written as it was");
+    decoder.take(&relation(Identity::Default, b"id", true));
+    assert_eq!(told(&mut decoder, &row), expected(&whole), "described anew");
+    assert_eq!(told(&mut decoder, &row), expected(&cells));
+    let catalogue = decoder.catalogue().clone();
+    decoder.set_catalogue(catalogue);
+    assert_eq!(told(&mut decoder, &row), expected(&whole));
+}
+
+#[test]
 fn what_did_not_change_is_what_it_was() {
     let six = Family::Integer.from_text(b"6").unwrap();
     let row = change(KEY_6, UNCHANGED);

@@ -16,6 +16,7 @@ mod managing;
 mod news;
 mod opening;
 mod orders;
+mod rows;
 mod server;
 mod state;
 mod tables;

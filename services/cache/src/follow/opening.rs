@@ -18,10 +18,15 @@ use super::visible::{Snapshot, committed_before};
 /// PostgreSQL itself cannot make a longer row.
 const ROW_BYTES_MAX: usize = 1 << 30;
 /// What no setting of a role may change in our sessions.
-const SESSION: [(&str, &str); 6] = [
+const SESSION: [(&str, &str); 10] = [
     // What we change waits for nobody's standby.
     ("synchronous_commit", "local"),
     ("bytea_output", "hex"),
+    // Values that differ are told in texts that differ.
+    ("extra_float_digits", "1"),
+    ("DateStyle", "ISO"),
+    ("IntervalStyle", "postgres"),
+    ("TimeZone", "UTC"),
     ("statement_timeout", "0"),
     ("idle_in_transaction_session_timeout", "0"),
     ("default_transaction_read_only", "off"),

@@ -47,9 +47,15 @@ fn dependency(known: &Dependency, literals: bool) -> api::Dependency {
     };
     match &known.on {
         On::Table(_) => whole,
-        On::Row { column, type_oid, term } => api::Dependency {
+        On::Row {
+            column,
+            type_oid,
+            term,
+            cells,
+        } => api::Dependency {
             column: column.clone(),
             type_oid: *type_oid,
+            cells: cells.clone().map(|columns| api::Cells { columns }),
             value: Some(match term {
                 Term::Parameter(number) if literals => Value::Literal(number.saturating_sub(1)),
                 Term::Parameter(number) => Value::Parameter(*number),

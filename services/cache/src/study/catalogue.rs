@@ -27,6 +27,8 @@ pub(super) struct Relation {
     /// `pg_class.relpersistence`.
     pub(super) persistence: String,
     pub(super) of_system: bool,
+    /// Policies read of its rows what they want.
+    pub(super) has_policies: bool,
     /// Tables that its rows can be in, besides itself.
     pub(super) descendants: Vec<u32>,
 }
@@ -153,6 +155,7 @@ const RELATIONS: &str = "
     select 'relation' as what, c.oid, format('%s.%s', n.nspname, c.relname) as name, c.relkind as kind,
         c.relpersistence as persistence,
         c.oid < 16384 or n.nspname in ('pg_catalog', 'pg_toast', 'information_schema') as system,
+        c.relrowsecurity as policies,
         (select r.ev_action::text from pg_rewrite r
           where c.relkind = 'v' and r.ev_class = c.oid and r.ev_type = '1' limit 1) as tree
       from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid in ($oids);
@@ -160,7 +163,7 @@ const RELATIONS: &str = "
         select inhparent, inhrelid from pg_inherits where inhparent in ($oids)
         union select below.ancestor, inhrelid from pg_inherits join below on inhparent = below.oid)
     select 'descendant' as what, below.ancestor, c.oid, format('%s.%s', n.nspname, c.relname) as name,
-        c.relkind as kind, c.relpersistence as persistence, false as system
+        c.relkind as kind, c.relpersistence as persistence, false as system, c.relrowsecurity as policies
       from below join pg_class c on c.oid = below.oid join pg_namespace n on n.oid = c.relnamespace;
     select 'tree' as what, format('policy %s of %s.%s', p.polname, n.nspname, c.relname) as name, p.polqual::text as tree
       from pg_policy p join pg_class c on c.oid = p.polrelid join pg_namespace n on n.oid = c.relnamespace
@@ -311,7 +314,7 @@ impl Known {
     }
 }
 
-/// The columns of these tables that can be chosen by, with how well they choose.
+/// These columns, with how well rows are chosen by them.
 pub(super) async fn columns(connection: &mut Connection, wanted: &BTreeSet<(u32, i16)>) -> Result<Columns, Error> {
     if wanted.is_empty() {
         return Ok(Columns::new());
@@ -328,6 +331,7 @@ pub(super) async fn columns(connection: &mut Connection, wanted: &BTreeSet<(u32,
             name: row.text("name")?.to_owned(),
             type_oid: row.parse("type")?,
             unique: row.flag("unique")?,
+            computed: row.flag("computed")?,
             share: row.parse("share")?,
         };
         Ok(((row.parse("relation")?, row.parse("number")?), column))
@@ -337,7 +341,7 @@ pub(super) async fn columns(connection: &mut Connection, wanted: &BTreeSet<(u32,
 
 /// Statistics of a column say how many values it has: negative for a share of the rows.
 const COLUMNS: &str = "
-    select a.attrelid as relation, a.attnum as number, a.attname as name, a.atttypid as type,
+    select a.attrelid as relation, a.attnum as number, a.attname as name, a.atttypid as type, a.attgenerated <> '' as computed,
         exists (select 1 from pg_index i where i.indrelid = a.attrelid and i.indisunique and i.indisvalid
             and i.indpred is null and i.indnkeyatts = 1 and i.indkey[0] = a.attnum) as unique,
         coalesce((select case when s.n_distinct > 0 then 1 / s.n_distinct::float8
@@ -354,6 +358,7 @@ fn relation(row: &Row) -> Result<Relation, Error> {
         kind: row.text("kind")?.to_owned(),
         persistence: row.text("persistence")?.to_owned(),
         of_system: row.flag("system")?,
+        has_policies: row.flag("policies")?,
         descendants: Vec::new(),
     })
 }

@@ -80,7 +80,9 @@ fn tag(known: &Dependency, literals: &[Literal<'_>]) -> api::Tag {
             imprecise_reason: (*reason).to_owned(),
             ..whole
         },
-        On::Row { column, type_oid, term } => api::Tag {
+        On::Row {
+            column, type_oid, term, ..
+        } => api::Tag {
             columns: vec![column.clone()],
             values: value(*type_oid, term, literals).into_iter().collect(),
             ..whole

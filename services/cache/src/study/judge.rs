@@ -24,9 +24,17 @@ pub(super) struct Column {
     pub(super) type_oid: u32,
     /// One row at most has a value.
     pub(super) unique: bool,
+    /// From other columns; the log does not have it.
+    pub(super) computed: bool,
     /// How many rows have a value, on average: the smaller, the better. Unknown: 1 of 1.
     pub(super) share: f64,
 }
+
+/// A statement that reads more columns of a row depends on all of it.
+pub(super) const CELLS_MAX: usize = 12;
+
+/// The columns that are read, by entry of FROM.
+pub(super) type Reads = BTreeMap<usize, BTreeSet<i16>>;
 
 /// Columns of tables, by table and number.
 pub(super) type Columns = BTreeMap<(u32, i16), Column>;
@@ -45,7 +53,13 @@ pub(super) enum On {
     /// All of them; the word says why not fewer.
     Table(&'static str),
     /// Those with this value.
-    Row { column: String, type_oid: u32, term: Term },
+    Row {
+        column: String,
+        type_oid: u32,
+        term: Term,
+        /// It is one row at most, and nothing of it matters but these columns.
+        cells: Option<Vec<String>>,
+    },
 }
 
 /// Which parameters are read as dates or times.
@@ -284,6 +298,7 @@ pub(super) fn dependencies(
     fixed: &Fixed,
     columns: &Columns,
 ) -> Vec<Dependency> {
+    let reads = &survey.reads;
     let mut places: BTreeMap<u32, Vec<Place>> = BTreeMap::new();
     for (oid, place) in &survey.relations {
         places.entry(*oid).or_default().push(*place);
@@ -292,7 +307,7 @@ pub(super) fn dependencies(
         .into_iter()
         .filter_map(|(oid, places)| Some((oid, known.relations.get(&oid)?, places)))
         .filter(|(_, relation, _)| relation.kind != "v")
-        .flat_map(|(oid, relation, places)| of_table(oid, relation, &places, followed, fixed, columns))
+        .flat_map(|(oid, relation, places)| of_table(oid, relation, &places, followed, fixed, (columns, reads)))
         .collect()
 }
 
@@ -302,12 +317,13 @@ fn of_table(
     places: &[Place],
     followed: &Followed<'_>,
     fixed: &Fixed,
-    columns: &Columns,
+    (columns, reads): (&Columns, &Reads),
 ) -> Vec<Dependency> {
     let told = followed.tables.get(&relation).map_or(&[][..], |told| &told.columns);
     let mut rows: Vec<On> = Vec::new();
     for place in places {
-        match rows_of(relation, *place, told, fixed, columns) {
+        let cells = cells(relation, known, *place, reads, columns);
+        match rows_of(relation, *place, told, fixed, columns, cells) {
             Ok(found) => rows.extend(found),
             Err(reason) => {
                 rows = vec![On::Table(reason)];
@@ -332,6 +348,20 @@ fn of_table(
         .collect()
 }
 
+/// The columns of a table that matter in one place, if not all may. A child may compute what its parent stores.
+fn cells(relation: u32, known: &Relation, place: Place, reads: &Reads, columns: &Columns) -> Option<Vec<String>> {
+    let Place::Entry(entry) = place else { return None };
+    if known.has_policies || !known.descendants.is_empty() {
+        return None;
+    }
+    let read = reads.get(&entry).filter(|read| read.len() <= CELLS_MAX)?;
+    let name = |number: &i16| {
+        let column = columns.get(&(relation, *number))?;
+        (!column.computed).then(|| column.name.clone())
+    };
+    read.iter().map(name).collect()
+}
+
 /// The rows that matter of a table in one place; or why all do.
 fn rows_of(
     relation: u32,
@@ -339,6 +369,7 @@ fn rows_of(
     told: &[String],
     fixed: &Fixed,
     columns: &Columns,
+    cells: Option<Vec<String>>,
 ) -> Result<Vec<On>, &'static str> {
     let entry = match place {
         Place::Entry(entry) => entry,
@@ -354,10 +385,13 @@ fn rows_of(
     let told = candidates.into_iter().filter(|(column, _)| told.contains(&column.name));
     let best = told.min_by(|one, other| rank(one).partial_cmp(&rank(other)).unwrap_or(std::cmp::Ordering::Equal));
     let (column, terms) = best.ok_or("replica_identity")?;
+    // The order of several rows may change with any of them, wherever it was written to.
+    let cells = cells.filter(|_| column.unique && terms.len() == 1);
     let row = |term: &Term| On::Row {
         column: column.name.clone(),
         type_oid: column.type_oid,
         term: term.clone(),
+        cells: cells.clone(),
     };
     Ok(terms.iter().map(row).collect())
 }

@@ -176,7 +176,7 @@ async fn judged(
     })
 }
 
-/// The columns that are fixed, by the numbers of their tables.
+/// The columns that are fixed, and those that are read of the same tables, by the numbers of their tables.
 fn wanted(survey: &Survey, fixed: &fixed::Fixed) -> BTreeSet<(u32, i16)> {
     let entry = |relation: &(u32, super::survey::Place)| match relation.1 {
         super::survey::Place::Entry(entry) => Some((relation.0, entry)),
@@ -189,9 +189,14 @@ fn wanted(survey: &Survey, fixed: &fixed::Fixed) -> BTreeSet<(u32, i16)> {
             .filter(move |(_, entry)| *entry == at)
             .map(|(oid, _)| *oid)
     };
-    fixed
-        .keys()
-        .flat_map(|(entry, column)| of(*entry).map(|oid| (oid, *column)))
+    let is_fixed = |entry: &usize| fixed.keys().any(|(of, _)| of == entry);
+    let read = survey
+        .reads
+        .iter()
+        .filter(|(entry, read)| is_fixed(entry) && read.len() <= judge::CELLS_MAX);
+    let read = read.flat_map(|(entry, read)| read.iter().map(|column| (*entry, *column)));
+    let all = fixed.keys().copied().chain(read);
+    all.flat_map(|(entry, column)| of(entry).map(move |oid| (oid, column)))
         .collect()
 }
 

@@ -7,11 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use weir_proto::cache::v1::Refusal;
 
+use super::judge::Reads;
 use super::reviewed::{NODES, TYPE_FIELDS};
 use super::tree::{Node, Value};
 
 /// `current_setting(text)`, `current_setting(text, boolean)`.
 const CURRENT_SETTING: [u32; 2] = [2077, 3294];
+/// What PostgreSQL adds to a column's number in a set of columns, so that system columns have one as well.
+const FIRST_COLUMN: i64 = 7;
 /// Oid of `tableoid` among the system columns: the only one that is the same on every server with the same data.
 const TABLEOID: i64 = -6;
 
@@ -53,6 +56,8 @@ pub(super) enum Source {
 pub(super) struct Survey {
     /// Tables, views and their like. The place says which entry of the statement's own FROM it is, if it is one.
     pub(super) relations: Vec<(u32, Place)>,
+    /// For entries of the statement's own FROM the columns that it names of them.
+    pub(super) reads: Reads,
     pub(super) functions: BTreeSet<u32>,
     pub(super) operators: BTreeSet<u32>,
     pub(super) types: BTreeSet<u32>,
@@ -217,6 +222,11 @@ impl Walk<'_> {
                 Origin::View(_) => Place::Inside("view"),
                 Origin::Brought(_) => Place::Inside("policy"),
             };
+            if let Place::Entry(number) = place
+                && let Some(columns) = read_columns(query, entry)
+            {
+                self.survey.reads.insert(number, columns);
+            }
             self.entry(entry, place);
         }
     }
@@ -334,6 +344,32 @@ impl Walk<'_> {
         let found = single.chain(node.get("opnos").numbers()).filter(|oid| *oid > 0);
         self.survey.operators.extend(found);
     }
+}
+
+/// The columns of an entry by which PostgreSQL itself decides whether its reader has the right to read them: every one that
+/// the statement names anywhere. None where it takes the row as a whole, or says nothing that is understood.
+fn read_columns(query: &Node, entry: &Node) -> Option<BTreeSet<i16>> {
+    let rights = match entry.number("perminfoindex") {
+        // In 16 and newer they stand apart.
+        Some(index) => {
+            let all = query.get("rteperminfos").nodes();
+            all.get(usize::try_from(index).ok()?.checked_sub(1)?).copied()?
+        }
+        None => entry,
+    };
+    let Value::List(set) = rights.get("selectedCols") else {
+        return None;
+    };
+    let (kind, columns) = set.split_first()?;
+    if *kind != Value::Atom("b".into()) {
+        return None;
+    }
+    let column = |value: &Value| match value {
+        Value::Atom(text) => i16::try_from(text.parse::<i64>().ok()? - FIRST_COLUMN).ok(),
+        _ => None,
+    };
+    let columns: BTreeSet<i16> = columns.iter().map(column).collect::<Option<_>>()?;
+    columns.iter().all(|column| *column > 0).then_some(columns)
 }
 
 /// What a cast at run time reads.

@@ -13,7 +13,7 @@ use weir_proto::cache::v1 as api;
 use weir_proto::cache::v1::cache_service_client::CacheServiceClient;
 use weir_proto::events::v1::CacheInvalidated;
 use weir_runtime::{Ground, Outcome, Tasks};
-use weir_tags::{Family, Tag};
+use weir_tags::{Canonical, Family, Tag};
 use weir_testkit::{Database, Postgres, eventually, free_port};
 
 pub(crate) const SOON: Duration = Duration::from_secs(30);
@@ -253,4 +253,17 @@ pub(crate) fn number(relation: u32, column: &str, value: i64) -> Tag {
 
 pub(crate) fn text(relation: u32, column: &str, value: &str) -> Tag {
     Tag::row(relation, column, &Family::Text.from_text(value.as_bytes()).unwrap())
+}
+
+/// What is told of a row where nothing but this cell changed.
+pub(crate) fn cell(relation: u32, column: &str, value: &Canonical, cell: &str) -> [Tag; 2] {
+    [
+        Tag::cells(relation, column, value),
+        Tag::cell(relation, column, value, cell),
+    ]
+}
+
+/// A text as tags have it.
+pub(crate) fn canonical(text: &str) -> Canonical {
+    Family::Text.from_text(text.as_bytes()).unwrap()
 }

@@ -1,7 +1,7 @@
 //! Every kind of write raises exactly the tags that it must, on a real PostgreSQL.
 
-use crate::harness::{Cache, Touched, logical, number, oid, text};
-use weir_tags::Tag;
+use crate::harness::{Cache, Touched, canonical, cell, logical, number, oid, text};
+use weir_tags::{Family, Tag};
 
 #[tokio::test]
 async fn rows_are_told_by_their_keys_old_and_new() {
@@ -98,13 +98,17 @@ async fn an_identity_of_several_columns_an_index_and_whole_rows_are_told_by_each
     let id = weir_tags::Family::Uuid
         .from_text(b"00000000-0000-0000-0000-000000000001")
         .unwrap();
-    let expected = [
-        Tag::table(wide),
-        text(wide, "b", "p"),
-        text(wide, "b", "q"),
-        Tag::row(wide, "c", &id),
+    let cells = [
+        cell(wide, "b", &canonical("p"), "b"),
+        cell(wide, "b", &canonical("q"), "b"),
+        cell(wide, "c", &id, "b"),
     ];
-    assert_eq!(touched, Touched::only(expected));
+    let expected = cells.into_iter().flatten().chain([Tag::table(wide)]);
+    assert_eq!(
+        touched,
+        Touched::only(expected),
+        "both states are told, so that cells are"
+    );
     cache.stop().await;
 }
 
@@ -163,6 +167,10 @@ async fn writes_behind_a_write_are_told() {
         .await;
     assert_eq!(touched, Touched::only([]), "it is not committed");
     let touched = cache.touched(&postgres, &database, "commit prepared 'two'").await;
+    let expected = [
+        Tag::table(child),
+        Tag::cells(child, "id", &Family::Integer.from_text(b"11").unwrap()),
+    ];
     assert_eq!(touched, Touched::only(expected), "a transaction in two phases");
     let touched = cache
         .touched(
@@ -287,11 +295,13 @@ async fn values_that_are_stored_apart_or_null_or_of_no_family_are_told_with_care
         .touched(&postgres, &database, "update wide set big = big || 'y' where id = 2")
         .await;
     let long = "k".repeat(2500);
-    assert_eq!(touched, Touched::only([Tag::table(wide), text(wide, "key", &long)]));
+    let big = cell(wide, "key", &canonical(&long), "big");
+    assert_eq!(touched, Touched::only(big.into_iter().chain([Tag::table(wide)])));
     let touched = cache
         .touched(&postgres, &database, "update wide set id = 9 where id = 1")
         .await;
-    assert_eq!(touched, Touched::only([Tag::table(wide), text(wide, "key", "a")]));
+    let id = cell(wide, "key", &canonical("a"), "id");
+    assert_eq!(touched, Touched::only(id.into_iter().chain([Tag::table(wide)])));
     let touched = cache
         .touched(&postgres, &database, "update wide set big = 'z' where id = 3")
         .await;
@@ -302,5 +312,42 @@ async fn values_that_are_stored_apart_or_null_or_of_no_family_are_told_with_care
         Touched::only([Tag::table(blind)]),
         "equal is more than the same bytes"
     );
+    cache.stop().await;
+}
+
+#[tokio::test]
+async fn a_row_that_was_seen_is_told_by_the_cells_that_change() {
+    let postgres = logical(&[]).await;
+    let database = postgres.database().await;
+    database
+        .psql(
+            "create table person (id int primary key, name text, seen timestamptz, mood text);
+             alter table person alter mood set storage external;
+             insert into person values (1, 'a', '2026-01-01', repeat('m', 9000)), (2, 'b', null, '')",
+        )
+        .await;
+    let mut cache = Cache::of(&database).await;
+    let person = oid(&database, "person").await;
+    let one = Family::Integer.from_text(b"1").unwrap();
+    let mut told = async |sql: &str| cache.touched(&postgres, &database, sql).await;
+    let whole = || Touched::only([Tag::table(person), number(person, "id", 1)]);
+    let cells = |names: &[&str]| {
+        let cells = names.iter().flat_map(|name| cell(person, "id", &one, name));
+        Touched::only(cells.chain([Tag::table(person)]))
+    };
+    let seen = "update person set seen = seen + '1 s' where id = 1";
+    assert_eq!(told(seen).await, whole(), "nothing is known of it yet");
+    assert_eq!(told(seen).await, cells(&["seen"]));
+    let both = "update person set seen = null, name = 'c' where id = 1";
+    assert_eq!(told(both).await, cells(&["seen", "name"]));
+    // One commit, two updates of which each changes something else, and one that is undone.
+    let twice =
+        "begin; update person set name = 'd' where id = 1; savepoint s; update person set mood = '' where id = 1;
+        rollback to s; update person set seen = '2026-02-02' where id = 1; commit";
+    assert_eq!(told(twice).await, cells(&["seen", "name"]));
+    let away = "begin; delete from person where id = 1; insert into person values (1, 'd', '2026-02-02'); commit";
+    assert_eq!(told(away).await, whole());
+    assert_eq!(told(seen).await, whole(), "it is another row");
+    assert_eq!(told(seen).await, cells(&["seen"]));
     cache.stop().await;
 }

@@ -307,7 +307,7 @@ impl Terms {
         if has_word {
             return None;
         }
-        let mut buckets: Vec<u32> = Vec::with_capacity(self.dependencies.len() * 2 + also.len());
+        let mut buckets: Vec<u32> = Vec::with_capacity(self.dependencies.len() * 3 + also.len());
         let mut add = |tag: Tag| {
             // There are fewer buckets than that.
             buckets.push(u32::try_from(tag.bucket()).unwrap_or_default());
@@ -315,8 +315,16 @@ impl Terms {
         for dependency in &self.dependencies {
             match row_of(dependency, values) {
                 Some(value) => {
-                    add(Tag::row(dependency.relation_oid, &dependency.column, &value));
-                    add(Tag::all_rows(dependency.relation_oid));
+                    let (table, column) = (dependency.relation_oid, &dependency.column);
+                    add(Tag::row(table, column, &value));
+                    add(Tag::all_rows(table));
+                    match &dependency.cells {
+                        Some(cells) => {
+                            let tags = cells.columns.iter().map(|cell| Tag::cell(table, column, &value, cell));
+                            tags.for_each(&mut add);
+                        }
+                        None => add(Tag::cells(table, column, &value)),
+                    }
                 }
                 None => add(Tag::table(dependency.relation_oid)),
             }
@@ -455,6 +463,7 @@ mod tests {
             column: "id".to_owned(),
             type_oid: 23,
             value,
+            cells: None,
         };
         let terms = Terms {
             dependencies: vec![row(Some(Value::Parameter(1)))],
@@ -467,9 +476,31 @@ mod tests {
         let seven = Family::Integer.from_text(b"7").unwrap();
         assert_eq!(
             buckets("7", "2026-01-01").unwrap()[..],
-            [bucket(Tag::row(7, "id", &seven)), bucket(Tag::all_rows(7))]
+            [
+                bucket(Tag::row(7, "id", &seven)),
+                bucket(Tag::all_rows(7)),
+                bucket(Tag::cells(7, "id", &seven))
+            ]
         );
         assert_eq!(buckets(" 7", "2026-01-01").unwrap()[..], [bucket(Tag::table(7))]);
         assert_eq!(buckets("7", "Tomorrow 10:00"), None);
+        let cells = Terms {
+            dependencies: vec![api::Dependency {
+                cells: Some(api::Cells {
+                    columns: vec!["id".to_owned(), "name".to_owned()],
+                }),
+                ..row(Some(Value::Parameter(1)))
+            }],
+            ..Terms::of(api::StudyResponse::default())
+        };
+        assert_eq!(
+            cells.buckets(&Values::Texts(&[Some(b"7")]), &[]).unwrap()[..],
+            [
+                bucket(Tag::row(7, "id", &seven)),
+                bucket(Tag::all_rows(7)),
+                bucket(Tag::cell(7, "id", &seven, "id")),
+                bucket(Tag::cell(7, "id", &seven, "name"))
+            ]
+        );
     }
 }

@@ -10,7 +10,7 @@ use super::key::Asker;
 use crate::profile::{Profile, Setting};
 
 /// The form in which results are written down. Another one is another name, so that two versions never meet.
-const FORM: u8 = 1;
+const FORM: u8 = 2;
 /// More buckets than any result has.
 const BUCKETS_MAX: usize = 65_536;
 

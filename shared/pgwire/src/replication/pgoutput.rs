@@ -94,6 +94,8 @@ pub enum Old<'a> {
 pub struct Change<'a> {
     /// The number of its table.
     pub relation: u32,
+    /// It was there before and is there now. Otherwise it came or went.
+    pub is_update: bool,
     /// Its state before. Not there for an insertion, and where what identifies it did not change.
     pub old: Option<Old<'a>>,
     /// Its state now. Not there for a deletion.
@@ -196,7 +198,7 @@ impl<'a> Pgoutput<'a> {
             b'B' => begin(&mut reader)?,
             b'C' => commit(&mut reader)?,
             b'R' => Self::Relation(relation(&mut reader)?),
-            b'I' | b'U' | b'D' => Self::Change(change(&mut reader)?),
+            kind @ (b'I' | b'U' | b'D') => Self::Change(change(&mut reader, kind == b'U')?),
             b'T' => Self::Truncate(truncate(&mut reader)?),
             b'M' => Self::Message(marker(&mut reader)?),
             // Nobody asks for more of these than that they were there.
@@ -249,10 +251,11 @@ fn column<'a>(reader: &mut Reader<'a>) -> Result<Column<'a>, WireError> {
     })
 }
 
-fn change<'a>(reader: &mut Reader<'a>) -> Result<Change<'a>, WireError> {
+fn change<'a>(reader: &mut Reader<'a>, is_update: bool) -> Result<Change<'a>, WireError> {
     let relation = reader.u32()?;
     let mut change = Change {
         relation,
+        is_update,
         old: None,
         new: None,
     };

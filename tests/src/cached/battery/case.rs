@@ -17,6 +17,8 @@ pub enum Step {
     Copy(&'static str, &'static str),
     /// The question of the case is asked at both, and the answers have to be the same.
     Ask,
+    /// The same, and what was in memory is still good: nothing that happened made it void.
+    Spared,
     /// Values come back in binary from here on.
     Binary,
 }

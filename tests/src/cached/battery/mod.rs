@@ -5,6 +5,7 @@
 //! Where the gateway can be asked what it counts, each case proves first that its answer really came from memory.
 
 mod case;
+mod cells;
 mod definitions;
 mod rights;
 mod run;
@@ -23,6 +24,7 @@ pub fn cases() -> Vec<Case> {
         rights::CASES,
         sessions::CASES,
         values::CASES,
+        cells::CASES,
     ];
     all.concat()
 }

@@ -116,6 +116,8 @@ struct Running<'a> {
     direct: Asker,
     others: Asker,
     held: Asker,
+    /// What is true now came from memory.
+    is_there: bool,
 }
 
 impl<'a> Running<'a> {
@@ -139,6 +141,7 @@ impl<'a> Running<'a> {
             direct: Asker::open(&as_asked(&doors.direct)).await?,
             others: Asker::open(&doors.direct).await?,
             held: Asker::open(&doors.direct).await?,
+            is_there: false,
         };
         if !case.begin.is_empty() {
             running.step(&Step::Both(case.begin)).await?;
@@ -243,6 +246,24 @@ impl<'a> Running<'a> {
         Ok(answer.without_parse())
     }
 
+    /// Asks until what is true now comes from memory. Only what happened before the first time may have made it void.
+    async fn spared(&mut self) -> Result<(), Wrong> {
+        let Some(ops) = self.ops else {
+            return self.compare().await;
+        };
+        let void = |counts: &Counts| counts.of_reason("invalidated");
+        let before = Counts::read(ops).await;
+        self.compare().await?;
+        wrong_unless(self.prove().await? == Some(true), || {
+            "it never came from memory again".to_owned()
+        })?;
+        let now = Counts::read(ops).await;
+        let was_there = std::mem::replace(&mut self.is_there, true);
+        wrong_unless(!was_there || void(&now) <= void(&before), || {
+            format!("what it does not depend on made it void: {}", now.since(&before))
+        })
+    }
+
     async fn step(&mut self, step: &Step) -> Result<(), Wrong> {
         let text = |sql: &str| sql.replace("{s}", &self.schema);
         match step {
@@ -259,6 +280,7 @@ impl<'a> Running<'a> {
                 wrong_unless(answer.error().is_none(), || format!("{sql}: {}", answer.shown()))
             }
             Step::Ask => self.compare().await,
+            Step::Spared => self.spared().await,
             Step::Binary => {
                 (self.door.binary, self.direct.binary) = (true, true);
                 Ok(())
@@ -312,7 +334,7 @@ impl Running<'_> {
     async fn alone(&mut self, step: &Step) -> Result<(), Wrong> {
         match step {
             Step::Both(sql) => Box::pin(self.step(&Step::Door(sql))).await,
-            Step::Ask => Ok(()),
+            Step::Ask | Step::Spared => Ok(()),
             step => Box::pin(self.step(step)).await,
         }
     }
