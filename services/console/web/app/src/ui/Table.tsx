@@ -186,7 +186,7 @@ function useSlice(
 
 const STILL_MS = 120;
 
-/** Says in the page itself, past React, whether the list is being scrolled. */
+/** Says in the page itself, past React, whether the list is being scrolled; nobody who presses it misses for that. */
 function useMoving(scroller: RefObject<HTMLDivElement | null>, isVirtual: boolean): void {
   useLayoutEffect(() => {
     const element = scroller.current;
@@ -201,12 +201,33 @@ function useMoving(scroller: RefObject<HTMLDivElement | null>, isVirtual: boolea
       timer = setTimeout(rest, STILL_MS);
       element.dataset.moving = "";
     };
+    let wasPressed = false;
+    const press = () => {
+      wasPressed = element.dataset.moving !== undefined;
+      rest();
+    };
+    const click = (event: MouseEvent) => {
+      if (wasPressed) pressWhatIsThere(element, event);
+      wasPressed = false;
+    };
     element.addEventListener("scroll", move, { passive: true });
+    element.addEventListener("pointerdown", press);
+    element.addEventListener("click", click);
     return () => {
       element.removeEventListener("scroll", move);
+      element.removeEventListener("pointerdown", press);
+      element.removeEventListener("click", click);
       rest();
     };
   }, [scroller, isVirtual]);
+}
+
+/** What was pressed while the rows did not listen went to the list: it was meant for what is under the pointer. */
+function pressWhatIsThere(element: HTMLElement, event: MouseEvent): void {
+  const there = document.elementFromPoint(event.clientX, event.clientY);
+  const meant = there?.closest("a, button, input");
+  if (!meant || !element.contains(meant) || meant.contains(event.target as Node)) return;
+  meant.dispatchEvent(new MouseEvent("click", event));
 }
 
 interface HeadProps<Row> {
