@@ -1,7 +1,7 @@
 //! Pure. Which cells of a row an update changed.
 //!
 //! The log has a row as it is now, and as it was only where the table's replica identity is FULL. So rows that were
-//! updated before are remembered, each cell as a number: the log has every change of a row, one behind the other, and what
+//! seen before are remembered, each cell as a number: the log has every change of a row, one behind the other, and what
 //! was told of it last is what it was before the next. What is not remembered changed everywhere.
 
 use std::collections::hash_map::RandomState;
@@ -44,7 +44,7 @@ type Key = (u32, Box<[u8]>);
 /// Its cells, as numbers; none where one is not known.
 type Cells = Box<[Option<u64>]>;
 
-/// Rows that were updated lately.
+/// Rows that were seen lately.
 #[derive(Debug)]
 pub(super) struct Rows {
     known: LruCache<Key, Cells>,
@@ -118,6 +118,7 @@ impl Rows {
         match (change.is_update, change.old, &change.new) {
             (true, Some(Old::Whole(old)), Some(new)) if by.identity == Identity::Full => compared(by, &old, new),
             (true, None, Some(new)) if by.identity != Identity::Full => self.updated(by, new),
+            (false, None, Some(new)) if by.identity != Identity::Full => self.came(by, new),
             _ => {
                 let states = [change.old.map(tuple_of), change.new];
                 let keys = states.iter().flatten().filter_map(|state| by.key_of(state));
@@ -125,6 +126,18 @@ impl Rows {
                 Changed::Row
             }
         }
+    }
+
+    /// A new row is remembered where there is room: a table that is filled must not drive out what is updated all the time.
+    fn came(&mut self, by: &Comparison, new: &Tuple<'_>) -> Changed {
+        if let Some(key) = by.key_of(new) {
+            self.forget(&key);
+            let cells: Cells = new.values().map(|value| self.number(value)).collect();
+            if self.bytes + weight(&key, &cells) <= self.bytes_max {
+                self.remember(key, cells);
+            }
+        }
+        Changed::Row
     }
 
     fn updated(&mut self, by: &Comparison, new: &Tuple<'_>) -> Changed {

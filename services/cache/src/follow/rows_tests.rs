@@ -78,7 +78,6 @@ fn the_second_update_of_a_row_is_told_by_cells() {
     let second = [Some("1"), Some("y"), Some("long"), None];
     let third = [Some("1"), Some("y"), Some("short"), None];
     let mut tell = |old: Option<&Row>, new: Option<&Row>| taken(&mut rows, &by, &message(identity, old, new, true));
-    assert_eq!(tell(None, Some(&FIRST)), Changed::Row);
     assert_eq!(
         tell(Some(&FIRST), Some(&second)),
         Changed::Row,
@@ -98,8 +97,18 @@ fn the_second_update_of_a_row_is_told_by_cells() {
     assert_eq!(tell(Some(&third), Some(&third)), Changed::Cells(vec![3]));
     // One that went and came is another one.
     assert_eq!(tell(Some(&third), None), Changed::Row);
+    assert_eq!(
+        tell(Some(&third), Some(&third)),
+        Changed::Row,
+        "nothing is kept of what went"
+    );
+    assert_eq!(tell(Some(&third), None), Changed::Row);
     assert_eq!(tell(None, Some(&FIRST)), Changed::Row);
-    assert_eq!(tell(Some(&FIRST), Some(&second)), Changed::Row);
+    assert_eq!(
+        tell(Some(&FIRST), Some(&second)),
+        Changed::Cells(vec![1, 3]),
+        "it was seen when it came"
+    );
     // And so is one under another name.
     let renamed = [Some("2"), Some("y"), Some("long"), None];
     assert_eq!(tell(Some(&second), Some(&renamed)), Changed::Row);
@@ -129,6 +138,13 @@ fn what_is_remembered_is_bounded() {
         assert!(rows.bytes <= 1_000 && rows.bytes == weights);
     }
     assert!((2..9).contains(&rows.known.len()), "{}", rows.known.len());
+    // What comes drives out nothing.
+    let before: Vec<Key> = rows.known.iter().map(|(key, _)| key.clone()).collect();
+    for id in ["10", "11", "12"] {
+        let row = [Some(id), None, None, None];
+        taken(&mut rows, &by, &message(Identity::Default, None, Some(&row), false));
+    }
+    assert!(before.iter().all(|key| rows.known.contains(key)));
 }
 
 #[test]

@@ -24,6 +24,9 @@ fn patient() -> ConsumerOptions {
     }
 }
 
+/// A durable message that was lost is sent again after two seconds.
+const ONE_TRY: Duration = Duration::from_millis(1_500);
+
 /// Publishes until the subscription hears it: core messages may be lost while a connection finds itself again.
 async fn hears(bus: &Bus, subscription: &mut Subscription, subject: &str) {
     let mut again = interval(Duration::from_millis(20));
@@ -446,7 +449,7 @@ async fn a_stream_is_made_though_somebody_else_hears_the_message() {
         began.elapsed()
     };
     let took = tell("first").await;
-    assert!(took < AT_ONCE, "{took:?}");
+    assert!(took < ONE_TRY, "{took:?}");
     assert_eq!(text(&next(&mut heard).await), "first");
 
     first.kill9();
@@ -458,7 +461,7 @@ async fn a_stream_is_made_though_somebody_else_hears_the_message() {
     is_up(&listens).await;
     hears(&bus, &mut heard, "weir.another").await;
     let took = tell("after-its-data-was-lost").await;
-    assert!(took < AT_ONCE, "{took:?}");
+    assert!(took < ONE_TRY, "{took:?}");
 
     let operator = async_nats::jetstream::new(async_nats::connect(url).await.unwrap());
     operator.delete_stream("JOBS").await.unwrap();
