@@ -79,8 +79,8 @@ describe("the list of queries", () => {
     const page = await context.newPage();
     await visit(page, "/queries?span=24h");
     const list = page.getByRole("group", { name: "Queries" });
-    await page.getByText(/000 shapes$/).waitFor();
-    const link = list.locator('[data-row="4"] a');
+    const link = list.locator('[data-row="4"] a').first();
+    await link.waitFor();
     const box = await link.boundingBox();
     if (!box) throw new Error("the row is not in sight");
     const meant = await link.getAttribute("href");
