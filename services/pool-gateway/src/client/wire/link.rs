@@ -127,6 +127,8 @@ pub(super) struct Link {
     pub(super) batch: u64,
     /// Cancels on their way; the connection is nobody else's until they have arrived.
     pub(super) cancels: Vec<oneshot::Receiver<()>>,
+    /// A cancel came while the server did something of the gateway's own for the statement, and waits until that is done.
+    pub(super) cancel_waits: bool,
     /// The present statement was cancelled because it ran too long.
     pub(super) overdue: bool,
     /// How long the present statement waited for the connection.
@@ -174,6 +176,7 @@ impl Link {
             replay: Replay::default(),
             batch: 1,
             cancels: Vec::new(),
+            cancel_waits: false,
             overdue: false,
             waited,
             has_foreign_names: false,

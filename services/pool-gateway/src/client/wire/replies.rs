@@ -366,6 +366,10 @@ impl Link {
         at: usize,
         editor: &mut Editor<'_>,
     ) -> Result<Fate, OutOfStep> {
+        if matches!(self.expected.front(), Some(Expected::HideQuery)) {
+            // A BEGIN that failed: what is sent behind it is committed by itself, whatever the client is told.
+            return Err(OutOfStep);
+        }
         self.failed = true;
         self.copies_in = false;
         if self.is_our_fault(body) {

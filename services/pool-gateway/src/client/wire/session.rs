@@ -188,7 +188,22 @@ impl Session {
             return;
         }
         link.overdue |= overdue;
-        let Some(connection) = link.lease.connection() else {
+        link.cancel_waits = true;
+        self.send_cancel();
+    }
+
+    /// Sends the server a cancel that waits, as soon as it meets the client's statement. Before that it would meet what
+    /// goes ahead of it: a transaction whose BEGIN was cancelled would never have begun, and its statement would be
+    /// committed by itself.
+    fn send_cancel(&mut self) {
+        let Some(link) = self.link.as_mut().filter(|link| link.cancel_waits) else {
+            return;
+        };
+        if link.expected.front().is_some_and(|front| front.is_hidden()) {
+            return;
+        }
+        link.cancel_waits = false;
+        let Some(connection) = link.lease.connection().filter(|_| !link.expected.is_empty()) else {
             return;
         };
         let (token, (done, arrived)) = (connection.cancel_token(), tokio::sync::oneshot::channel());
@@ -237,6 +252,7 @@ impl Session {
         }
         if self.link.is_some() {
             moved |= self.serve_server(cx, scratch)?;
+            self.send_cancel();
             if let Some(turn) = self.after_answers() {
                 return Ok(Poll::Ready(Some(turn)));
             }

@@ -2,7 +2,7 @@
 
 use rustix::process::Signal;
 use tokio::time::{Instant, timeout};
-use weir_pgwire::backend::tag;
+use weir_pgwire::backend::{TransactionStatus, tag};
 use weir_upstream::ConnectOptions;
 
 use super::super::{Stage, value};
@@ -143,4 +143,29 @@ async fn who_is_in_a_transaction_is_not_told_that_it_is_in_none() {
         ready.is_none(),
         "it may go on as if it had not begun anything: {said:?}"
     );
+}
+
+/// A cancel would meet the BEGIN that goes ahead of the statement, and the statement would be committed by itself.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancel_meets_the_first_statement_of_a_transaction_and_not_its_begin() {
+    let (_server, stage) = own_server(&[("pool_max", "1"), ("pool_min", "0"), ("idle_timeout", "1h")]).await;
+    let mut client = stage.client().await;
+    let pid = backend(&mut client).await;
+    client.simple_query("begin").await.unwrap();
+    signal(&pid, Signal::STOP);
+    let cancel = client.cancel_token();
+    let asked = async {
+        let busy = |pool: &weir_proto::common::v1::Pool| pool.active == 1;
+        stage.gateway.until_pool("a statement under way", busy).await;
+        cancel.cancel().await.unwrap();
+        // The gateway has heard it, so that whatever it sends at once is there before the server goes on.
+        stage.gateway.until_pool("a statement under way", busy).await;
+        signal(&pid, Signal::CONT);
+    };
+    let run = timeout(PATIENCE, outcome(&mut client, "select pg_sleep(600)"));
+    let (told, ()) = tokio::join!(run, asked);
+    assert_eq!(told.unwrap().as_deref(), Some("57014"));
+    assert_eq!(client.transaction_status(), TransactionStatus::Failed);
+    client.simple_query("rollback").await.unwrap();
+    assert_whole(&stage).await;
 }
