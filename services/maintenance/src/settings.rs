@@ -71,6 +71,10 @@ weir_config::section! {
         /// With fewer statements than so many in half a minute their time is not judged.
         guard_calls_min: u64 = "20",
         /// Longest wait of a client for a lock of maintenance's.
+        /// Less than that is not borne for long either: so many times what it was before the work began.
+        guard_lasting_factor: f64 = "1.25",
+        /// How long without a break; 0s: for as long as the work takes.
+        guard_lasting_for: Duration = "1m",
         guard_block_limit: Duration = "1s",
         /// Furthest that a replica may fall behind while work runs, in time; 0s: replicas are not looked at.
         guard_lag_max: Duration = "30s",
@@ -94,7 +98,7 @@ weir_config::section! {
 }
 
 /// Settings that are taken over while maintenance runs; a job goes on by them with its next piece of work.
-const RELOADED: [&str; 20] = [
+const RELOADED: [&str; 22] = [
     "maintenance.auto_vacuum",
     "maintenance.auto_analyze",
     "maintenance.auto_rewrite",
@@ -114,6 +118,8 @@ const RELOADED: [&str; 20] = [
     "maintenance.guard_calls_min",
     "maintenance.guard_block_limit",
     "maintenance.guard_lag_max",
+    "maintenance.guard_lasting_factor",
+    "maintenance.guard_lasting_for",
     "maintenance.guard_lag_bytes_max",
 ];
 
@@ -194,12 +200,13 @@ pub fn check(sources: &Sources) -> Result<(MaintenanceSettings, Target), Error> 
 
 fn check_guard(settings: &MaintenanceSettings) -> Result<(), Error> {
     let wrong = |key, reason: String| Err(Error::invalid(key, Origin::File, reason));
-    let factor = settings.guard_p95_factor;
-    if !(1.0..=1_000.0).contains(&factor) {
-        return wrong(
-            "maintenance.guard_p95_factor",
-            format!("{factor} is not between 1 and 1000"),
-        );
+    for (key, factor) in [
+        ("maintenance.guard_p95_factor", settings.guard_p95_factor),
+        ("maintenance.guard_lasting_factor", settings.guard_lasting_factor),
+    ] {
+        if !(1.0..=1_000.0).contains(&factor) {
+            return wrong(key, format!("{factor} is not between 1 and 1000"));
+        }
     }
     let ticks = settings.guard_p95_ticks;
     if !(1..=60).contains(&ticks) {
@@ -235,6 +242,8 @@ impl MaintenanceSettings {
         })
     }
 }
+            lasting_factor: self.guard_lasting_factor,
+            lasting_for: self.guard_lasting_for,
 
 /// What the settings say of the server's machine.
 pub(crate) fn machine(settings: &MaintenanceSettings) -> Machine {
@@ -272,6 +281,7 @@ mod tests {
             let variable = format!("WEIR_MAINTENANCE__{}", name.to_uppercase());
             let error = checked(&variable, value).unwrap_err();
             assert!(error.contains(&format!("maintenance.{name}")), "{error}");
+            ("guard_lasting_factor", "0.9"),
         }
         let rule = checked("WEIR_MAINTENANCE__GUARD_P95_TICKS", "4").unwrap().unwrap();
         assert_eq!((rule.ticks, rule.block_limit), (4, Duration::from_secs(1)));

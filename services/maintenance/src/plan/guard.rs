@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use weir_model::Sketch;
 
-use super::traffic::Users;
+use super::traffic::{Live, Users};
 
 /// The share of statements that must not take longer.
 const SHARE: f64 = 0.95;
@@ -24,6 +24,10 @@ pub(crate) struct GuardRule {
     pub margin: Duration,
     /// It has to be beyond that so many times in a row.
     pub ticks: u32,
+    /// Less than that counts as well where it lasts: the p95 may be so many times what is usual,
+    pub lasting_factor: f64,
+    /// for less than so long without a break; zero: for as long as it likes.
+    pub lasting_for: Duration,
     /// With fewer calls nothing is judged.
     pub calls_min: u64,
     /// Longest wait of a client for a lock of ours.
@@ -38,6 +42,16 @@ impl GuardRule {
     fn limit_us(&self, usual_us: f64) -> f64 {
         (usual_us * self.factor).max(usual_us + self.margin.as_secs_f64() * 1e6)
     }
+
+    fn lasting_limit_us(&self, usual_us: f64) -> f64 {
+        (usual_us * self.lasting_factor).min(self.limit_us(usual_us))
+    }
+
+    /// Whether users have suffered for long enough.
+    fn is_broken_by(&self, streak: Streak, step: Duration) -> bool {
+        let lasted = !self.lasting_for.is_zero() && step * streak.slower >= self.lasting_for;
+        streak.over >= self.ticks || lasted
+    }
 }
 
 /// One look at what statements take.
@@ -45,6 +59,8 @@ impl GuardRule {
 pub(crate) enum Finding {
     /// Longer than they may.
     Over(Figures),
+    /// Longer than they may for long.
+    Slower(Figures),
     /// No longer than they may.
     Within(Figures),
     /// Nobody called in the last step, so it says nothing new.
@@ -73,18 +89,23 @@ pub(crate) fn look(rule: &GuardRule, users: &Users) -> Finding {
     if live.newest.count() == 0 {
         return Finding::Quiet;
     }
-    let limit_us = rule.limit_us(at_most_us(&before.sketch));
+    let usual_us = at_most_us(&before.sketch);
     let figures = Figures {
         p95_us: live.span.quantile_us(SHARE),
         usual_us: before.sketch.quantile_us(SHARE),
     };
-    // What was slow half a minute ago is in the span still; it goes on only where something of the last step is slow.
-    let goes_on = live.newest.above(limit_us as u64) > 0;
-    if goes_on && at_least_us(&live.span) > limit_us {
+    if is_beyond(rule.limit_us(usual_us), live) {
         Finding::Over(figures)
+    } else if is_beyond(rule.lasting_limit_us(usual_us), live) {
+        Finding::Slower(figures)
     } else {
         Finding::Within(figures)
     }
+}
+
+/// What was slow half a minute ago is in the span still; it goes on only where something of the last step is slow.
+fn is_beyond(limit_us: f64, live: &Live) -> bool {
+    live.newest.above(limit_us as u64) > 0 && at_least_us(&live.span) > limit_us
 }
 
 /// The p95 is hardly less than this.
@@ -102,10 +123,19 @@ fn doubt(calls: u64) -> f64 {
     SURE * (SHARE * (1.0 - SHARE) / calls.max(1) as f64).sqrt()
 }
 
+/// How often in a row users were found to suffer.
+#[derive(Debug, Clone, Copy, Default)]
+struct Streak {
+    /// Beyond what they bear at all.
+    over: u32,
+    /// Beyond what they bear for long, or at all.
+    slower: u32,
+}
+
 /// How often users were found to suffer without a break.
 #[derive(Debug, Default)]
 pub(crate) struct Streaks {
-    by_project: BTreeMap<String, u32>,
+    by_project: BTreeMap<String, Streak>,
     /// Looks at everybody.
     pub looks: u64,
     /// Looks that could say something.
@@ -122,38 +152,33 @@ impl Streaks {
         self.by_project
             .retain(|project, _| everybody.iter().any(|users| users.project == *project));
         let found: Vec<_> = everybody.iter().map(|users| (users, look(rule, users))).collect();
-        let judged = |finding: &Finding| matches!(finding, Finding::Over(_) | Finding::Within(_));
+        let judged = |finding: &Finding| !matches!(finding, Finding::Quiet | Finding::Unknown);
         self.looks += 1;
         self.judged += u64::from(found.iter().any(|(_, finding)| judged(finding)));
         self.over += u64::from(found.iter().any(|(_, finding)| matches!(finding, Finding::Over(_))));
         let words = found.into_iter().filter_map(|(users, finding)| {
             let (streak, figures) = self.goes_on(&users.project, finding)?;
-            (streak >= rule.ticks).then(|| words(&users.project, figures, step * streak))
+            let lasting = step * streak.over.max(streak.slower);
+            rule.is_broken_by(streak, step)
+                .then(|| words(&users.project, figures, lasting))
         });
         words.reduce(|first, _| first)
     }
 
     /// How often it was too long by now, if it is.
-    fn goes_on(&mut self, project: &str, finding: Finding) -> Option<(u32, Figures)> {
+    fn goes_on(&mut self, project: &str, finding: Finding) -> Option<(Streak, Figures)> {
         let streak = self.by_project.entry(project.to_owned()).or_default();
-        match finding {
-            Finding::Over(figures) => {
-                *streak += 1;
-                let streak = *streak;
-                self.compare(figures);
-                Some((streak, figures))
-            }
-            Finding::Within(figures) => {
-                *streak = 0;
-                self.compare(figures);
-                None
-            }
-            Finding::Unknown => {
-                *streak = 0;
-                None
-            }
-            Finding::Quiet => None,
-        }
+        let (over, slower, figures) = match finding {
+            Finding::Over(figures) => (streak.over + 1, streak.slower + 1, Some(figures)),
+            Finding::Slower(figures) => (0, streak.slower + 1, Some(figures)),
+            Finding::Within(figures) => (0, 0, Some(figures)),
+            Finding::Unknown => (0, 0, None),
+            Finding::Quiet => return None,
+        };
+        *streak = Streak { over, slower };
+        let streak = *streak;
+        self.compare(figures?);
+        Some((streak, figures?)).filter(|(streak, _)| streak.slower > 0)
     }
 
     fn compare(&mut self, figures: Figures) {
@@ -246,7 +271,7 @@ impl Late {
 
 #[cfg(test)]
 mod tests {
-    use super::super::traffic::{Before, Live};
+    use super::super::traffic::Before;
     use super::*;
 
     const STEP: Duration = Duration::from_secs(5);
@@ -256,6 +281,8 @@ mod tests {
             factor: 1.5,
             margin: Duration::from_millis(20),
             ticks: 3,
+            lasting_factor: 1.25,
+            lasting_for: Duration::from_mins(1),
             calls_min: 20,
             block_limit: Duration::from_secs(1),
             lag_max: Duration::from_secs(30),
@@ -351,6 +378,37 @@ mod tests {
             [take(&gone), take(&slow), take(&slow), take(&slow)],
             [false, false, false, true]
         );
+    }
+
+    #[test]
+    fn a_quarter_more_is_borne_for_less_than_a_minute() {
+        let at = |ms: f64| [users(&[(1_000, 4.0)], &[(5_000, ms)])];
+        let (slower, fine, far_over) = (at(5.5), at(4.9), at(30.0));
+        let mut streaks = Streaks::default();
+        let mut borne = |everybody: &[Users], looks: u32| {
+            let mut words = (0..looks).map(|_| streaks.take(&rule(), everybody, STEP));
+            words.find_map(|words| words)
+        };
+        assert_eq!(borne(&slower, 11), None);
+        assert_eq!(
+            borne(&slower, 1).unwrap(),
+            "p95 5.5 ms for 60 s, before 4.0 ms (project shop)"
+        );
+        // One look that is fine begins anew.
+        assert_eq!((borne(&fine, 1), borne(&slower, 11)), (None, None));
+        // What is beyond all bounds is part of what lasts.
+        assert_eq!(
+            (borne(&fine, 1), borne(&slower, 10), borne(&far_over, 1)),
+            (None, None, None)
+        );
+        assert!(borne(&far_over, 1).is_some());
+        assert_eq!((streaks.judged, streaks.over), (37, 2));
+        let for_ever = GuardRule {
+            lasting_for: Duration::ZERO,
+            ..rule()
+        };
+        let mut streaks = Streaks::default();
+        assert!((0..100).all(|_| streaks.take(&for_ever, &slower, STEP).is_none()));
     }
 
     #[test]

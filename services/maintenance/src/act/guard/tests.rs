@@ -84,6 +84,8 @@ impl Scene {
             factor: 1.5,
             margin: Duration::from_millis(20),
             ticks: 3,
+            lasting_factor: 1.25,
+            lasting_for: Duration::ZERO,
             calls_min: 20,
             block_limit: Duration::from_secs(1),
             lag_max: Duration::from_secs(30),
