@@ -27,6 +27,7 @@ export_addresses() {
     done
     default_setting gateway__cache_url "http://$(reachable "$(address cache grpc)")"
     default_setting scheduler__monitor_url "http://$(reachable "$(address monitor grpc)")"
+    default_setting maintenance__monitor_url "http://$(reachable "$(address monitor grpc)")"
 }
 
 # default_setting KEY VALUE: exports WEIR_KEY unless the caller has set it.

@@ -8,10 +8,12 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 use weir_testkit::{World, eventually};
 
+use crate::ask::execute;
 use crate::console::Api;
 use hostile::{TEXTS, hostile};
 
 const SOON: Duration = Duration::from_secs(40);
+const COUNT: &str = "select count(*) from busy";
 /// A backup or its proof on a busy machine.
 const WITHIN: Duration = Duration::from_secs(120);
 
@@ -74,6 +76,12 @@ async fn maintenance_is_planned_done_awaited_followed_and_stopped() {
         .psql("create table busy (n int); insert into busy select generate_series(1, 1000)")
         .await;
 
+    for _ in 0..3 {
+        execute(&world, "default", COUNT).await;
+    }
+    execute(&world, "default", "select 1 as busy").await;
+    ten_seconds_end(&api).await;
+
     // A dry run is the plan, and changes nothing.
     let analyze = |more: Json| {
         let mut body = json!({ "operation": "analyze", "table": "public.busy" });
@@ -109,6 +117,7 @@ async fn maintenance_is_planned_done_awaited_followed_and_stopped() {
     let id = job["id"].as_str().unwrap();
     let pieces = api.get(&format!("/database/maintenance/pieces?job={id}")).await;
     assert_eq!(pieces["pieces"][0]["outcome"], "done", "{pieces}");
+    compared(&world, &api, pieces["pieces"][0]["id"].as_str().unwrap()).await;
     let status = api.get("/database/maintenance/status").await;
     assert!(
         ids(&json!({ "jobs": status["last"] })).contains(&id.to_owned()),
@@ -163,6 +172,41 @@ async fn maintenance_is_planned_done_awaited_followed_and_stopped() {
     assert_eq!(ids(&cancelled).len(), 1, "{cancelled}");
     let vacuums = api.get("/database/jobs?operation=vacuum&state=ended").await;
     assert_eq!(ids(&vacuums), [job["id"].as_str().unwrap()]);
+}
+
+/// Ten seconds are the least that the monitor tells apart.
+async fn ten_seconds_end(api: &Api) {
+    let tens = async || api.get("/database/windows").await["now_unix_ms"].as_i64().unwrap() / 10_000;
+    let begun = tens().await;
+    eventually("the next ten seconds", SOON, async || {
+        let now = tens().await;
+        (now > begun).then_some(()).ok_or(now)
+    })
+    .await;
+}
+
+/// The statements of the table that a piece was about, and no others, before it and after it.
+async fn compared(world: &World, api: &Api, piece: &str) {
+    ten_seconds_end(api).await;
+    execute(world, "default", COUNT).await;
+    eventually("what came after the piece", SOON, async || {
+        let effect = api.get(&format!("/database/maintenance/pieces/{piece}/effect")).await;
+        let calls = |line: &Json| (line["calls_before"].as_u64(), line["calls_after"].as_u64());
+        let found: Vec<_> = effect["statements"].as_array().unwrap().iter().map(calls).collect();
+        let whole = effect["statements"][0]["p95_after_ms"].is_number();
+        (found == [(Some(3), Some(1))] && whole).then_some(()).ok_or(effect)
+    })
+    .await;
+    let said = world.weir(&["maintenance", "effect", piece]).await;
+    assert!(said.succeeded && said.text.contains("count(*) from busy"), "{said:?}");
+    let (status, _) = refused(
+        api,
+        "GET",
+        "/database/maintenance/pieces/00000000-0000-0000-0000-000000000000/effect",
+        None,
+    )
+    .await;
+    assert_eq!(status, 404);
 }
 
 async fn stopped(world: &World, api: &Api) {

@@ -34,6 +34,9 @@ pub(crate) enum Error {
     /// No job of that id.
     #[error("there is no job {0}")]
     NoJob(String),
+    /// No piece of work of that id.
+    #[error("there is no piece of work {0}")]
+    NoPiece(String),
 }
 
 impl Coded for Error {
@@ -45,7 +48,7 @@ impl Coded for Error {
             Self::Field { .. } => ErrorClass::InvalidInput,
             Self::Busy | Self::BackedOff(_) => ErrorClass::Unavailable,
             Self::Corrupt(_) => ErrorClass::Internal,
-            Self::NoJob(_) => ErrorClass::NotFound,
+            Self::NoJob(_) | Self::NoPiece(_) => ErrorClass::NotFound,
         }
     }
 
@@ -59,6 +62,7 @@ impl Coded for Error {
             Self::BackedOff(_) => "maintenance-backed-off",
             Self::Corrupt(_) => "maintenance-corrupt",
             Self::NoJob(_) => "job-not-found",
+            Self::NoPiece(_) => "piece-not-found",
         }
     }
 }

@@ -30,6 +30,7 @@ pub(crate) struct Desk {
     pub(crate) jobs: Jobs,
     pub(crate) wraparound: crate::wraparound::Wraparound,
     pub(crate) adviser: Adviser,
+    pub(crate) effects: crate::effects::Effects,
 }
 
 type Answer<T> = Result<Response<T>, Status>;
@@ -83,6 +84,12 @@ impl MaintenanceService for Desk {
 
     async fn list_pieces(&self, request: Request<api::ListPiecesRequest>) -> Answer<api::ListPiecesResponse> {
         history::list(&self.team.pieces, request.into_inner())
+            .await
+            .map(Response::new)
+    }
+
+    async fn get_effect(&self, request: Request<api::GetEffectRequest>) -> Answer<api::GetEffectResponse> {
+        history::effect(&self.team.pieces, &self.effects, request.into_inner())
             .await
             .map(Response::new)
     }

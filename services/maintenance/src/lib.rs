@@ -5,6 +5,7 @@
 
 mod act;
 mod advise;
+mod effects;
 mod error;
 mod grpc;
 #[cfg(test)]
@@ -34,6 +35,7 @@ use weir_store::{Migrations, outbox};
 use weir_upstream::Target;
 
 use act::{Adviser, Limits, OPERATIONS, Operation, Shown, Switches, Team, Terms};
+use effects::{Effects, endpoint};
 use grpc::Desk;
 use latency::Latency;
 use metrics::Metrics;
@@ -76,7 +78,8 @@ pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
     let metrics = Arc::new(Metrics::register(&ground.registry));
     let tables = Tables::take(&ground, SCHEMA, migrations(), &bus)?;
     weir_footing::show_bus(&ground, &bus);
-    // They were read when the settings were checked.
+    // Both were read when the settings were checked.
+    let monitor = endpoint(&settings.monitor_url)?;
     let places = Places::read(&target, &settings.databases.0).unwrap_or_default();
     let terms = follow(&ground, &settings);
     let adviser = Adviser {
@@ -106,6 +109,7 @@ pub async fn start(ground: Ground, bus: Bus) -> Result<(), StartError> {
 
     serve_ops(&ground, ops);
     let desk = Desk {
+        effects: Effects::new(&monitor, ground.clock.clone()),
         team,
         jobs,
         adviser,

@@ -8,6 +8,7 @@ use weir_config::{DatabaseSettings, Error, Origin, Sources, Tables, unset};
 use weir_upstream::Target;
 
 use crate::advise::{Machine, Storage};
+use crate::effects::endpoint;
 use crate::places::{FilePlace, Places};
 use crate::plan::GuardRule;
 
@@ -28,6 +29,8 @@ weir_config::section! {
         grpc_listen: SocketAddr = "127.0.0.1:7005",
         /// Where health and metrics are served.
         ops_listen: SocketAddr = "127.0.0.1:8005",
+        /// Where the query monitor is; it is asked what statements took before and after a piece of work.
+        monitor_url: String = "http://127.0.0.1:7002",
         /// Whose tables are where: tables with database, and optionally project and schemas (patterns). Empty: the database that Weir stands in front of belongs to the project `default`.
         databases: Tables<FilePlace> = "[]",
         /// Whether tables are vacuumed and frozen when a schedule asks for it. An operator's own request is always carried out.
@@ -68,13 +71,13 @@ weir_config::section! {
         guard_p95_margin: Duration = "20ms",
         /// So many times in a row, five seconds each, it has to be beyond that.
         guard_p95_ticks: u32 = "3",
-        /// With fewer statements than so many in half a minute their time is not judged.
-        guard_calls_min: u64 = "20",
-        /// Longest wait of a client for a lock of maintenance's.
         /// Less than that is not borne for long either: so many times what it was before the work began.
         guard_lasting_factor: f64 = "1.25",
         /// How long without a break; 0s: for as long as the work takes.
         guard_lasting_for: Duration = "1m",
+        /// With fewer statements than so many in half a minute their time is not judged.
+        guard_calls_min: u64 = "20",
+        /// Longest wait of a client for a lock of maintenance's.
         guard_block_limit: Duration = "1s",
         /// Furthest that a replica may fall behind while work runs, in time; 0s: replicas are not looked at.
         guard_lag_max: Duration = "30s",
@@ -115,11 +118,11 @@ const RELOADED: [&str; 22] = [
     "maintenance.guard_p95_factor",
     "maintenance.guard_p95_margin",
     "maintenance.guard_p95_ticks",
+    "maintenance.guard_lasting_factor",
+    "maintenance.guard_lasting_for",
     "maintenance.guard_calls_min",
     "maintenance.guard_block_limit",
     "maintenance.guard_lag_max",
-    "maintenance.guard_lasting_factor",
-    "maintenance.guard_lasting_for",
     "maintenance.guard_lag_bytes_max",
 ];
 
@@ -165,6 +168,10 @@ pub fn check(sources: &Sources) -> Result<(MaintenanceSettings, Target), Error> 
             "maintenance.ages_every",
             format!("{:?} is less than 100 ms", settings.ages_every),
         );
+    }
+    if let Err(error) = endpoint(&settings.monitor_url) {
+        let reason = format!("{:?} is no address: {error}", settings.monitor_url);
+        return wrong("maintenance.monitor_url", reason);
     }
     if settings.concurrency == 0 {
         return wrong(
@@ -235,6 +242,8 @@ impl MaintenanceSettings {
             factor: self.guard_p95_factor,
             margin: self.guard_p95_margin,
             ticks: self.guard_p95_ticks,
+            lasting_factor: self.guard_lasting_factor,
+            lasting_for: self.guard_lasting_for,
             calls_min: self.guard_calls_min,
             block_limit: self.guard_block_limit,
             lag_max: self.guard_lag_max,
@@ -242,8 +251,6 @@ impl MaintenanceSettings {
         })
     }
 }
-            lasting_factor: self.guard_lasting_factor,
-            lasting_for: self.guard_lasting_for,
 
 /// What the settings say of the server's machine.
 pub(crate) fn machine(settings: &MaintenanceSettings) -> Machine {
@@ -274,6 +281,7 @@ mod tests {
         for (name, value) in [
             ("guard_p95_factor", "0.9"),
             ("guard_p95_factor", "NaN"),
+            ("guard_lasting_factor", "0.9"),
             ("guard_p95_ticks", "0"),
             ("guard_calls_min", "19"),
             ("guard_block_limit", "50ms"),
@@ -281,7 +289,6 @@ mod tests {
             let variable = format!("WEIR_MAINTENANCE__{}", name.to_uppercase());
             let error = checked(&variable, value).unwrap_err();
             assert!(error.contains(&format!("maintenance.{name}")), "{error}");
-            ("guard_lasting_factor", "0.9"),
         }
         let rule = checked("WEIR_MAINTENANCE__GUARD_P95_TICKS", "4").unwrap().unwrap();
         assert_eq!((rule.ticks, rule.block_limit), (4, Duration::from_secs(1)));

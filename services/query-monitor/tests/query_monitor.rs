@@ -339,6 +339,12 @@ async fn statements_are_searched_sorted_paged_and_limited_to_a_time() {
         ..shop()
     };
     assert_eq!(monitor.fingerprints(searched).await, [3]);
+    let of_table = |table: &str| api::ListQueriesRequest {
+        table: table.to_owned(),
+        ..shop()
+    };
+    assert_eq!(monitor.fingerprints(of_table("public.t4")).await, [4]);
+    assert_eq!(monitor.fingerprints(of_table("public.t")).await, [0_u64; 0]);
     let late = api::ListQueriesRequest {
         since_unix_ms: NOON + 4,
         ..shop()
@@ -378,8 +384,10 @@ async fn statements_are_searched_sorted_paged_and_limited_to_a_time() {
         project: "not a project".to_owned(),
         ..shop()
     };
-    let refused = client.list_queries(strange).await.unwrap_err();
-    assert_eq!(refused.code(), tonic::Code::InvalidArgument, "{refused}");
+    for strange in [strange, of_table("t4"), of_table(".t4")] {
+        let refused = client.list_queries(strange).await.unwrap_err();
+        assert_eq!(refused.code(), tonic::Code::InvalidArgument, "{refused}");
+    }
     monitor.stop().await;
 }
 

@@ -6,7 +6,7 @@ use pg_query::protobuf::{ExplainStmt, Node, ParseResult, SelectStmt, WithClause}
 /// A longer text is not turned into a tree: one can take eight hundred times its text's size.
 pub(crate) const TREE_BYTES_MAX: usize = 32 * 1024;
 
-fn parsed(sql: &str) -> Option<ParseResult> {
+pub(crate) fn parsed(sql: &str) -> Option<ParseResult> {
     if sql.len() > TREE_BYTES_MAX {
         None
     } else {

@@ -114,6 +114,10 @@ impl World {
         if let Some(port) = ports.get("cache grpc") {
             settings.insert("WEIR_GATEWAY__CACHE_URL".to_owned(), format!("http://127.0.0.1:{port}"));
         }
+        if let Some(port) = ports.get("query-monitor grpc") {
+            let place = format!("http://127.0.0.1:{port}");
+            settings.insert("WEIR_MAINTENANCE__MONITOR_URL".to_owned(), place);
+        }
         let port = free_port();
         settings.insert("WEIR_GATEWAY__WIRE_LISTEN".to_owned(), format!("127.0.0.1:{port}"));
         ports.insert("pool-gateway wire".to_owned(), port);

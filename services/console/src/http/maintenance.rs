@@ -11,11 +11,11 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 use weir_proto::maintenance::v1::{
-    Candidate, GetCalibrationRequest, GetCalibrationResponse, GetWraparoundRequest, GetWraparoundResponse,
-    ListPiecesRequest, Piece, PlanRequest,
+    Candidate, GetCalibrationRequest, GetCalibrationResponse, GetEffectRequest, GetEffectResponse,
+    GetWraparoundRequest, GetWraparoundResponse, ListPiecesRequest, Piece, PlanRequest,
 };
 
-use super::body::Query;
+use super::body::{Path, Query};
 use super::jobs::{Job, Order, answered, order};
 use super::{Body, Console, Page, Paged as _, Problem, Scoped};
 
@@ -28,6 +28,7 @@ pub(crate) fn calls() -> OpenApiRouter<Console> {
         .routes(routes!(status::show))
         .routes(routes!(plan))
         .routes(routes!(pieces))
+        .routes(routes!(effect))
         .routes(routes!(wraparound))
         .routes(routes!(calibration))
 }
@@ -235,6 +236,22 @@ pub(crate) async fn pieces(
         pieces: listed.pieces,
         next: listed.page.next(),
     }))
+}
+
+/// What a piece of work did to the statements of its table: what they took before and after.
+#[utoipa::path(get, path = "/database/maintenance/pieces/{id}/effect", tag = "maintenance", params(("id" = Uuid, Path, description = "the piece"), super::jobs::ProjectQuery), responses((status = 200, description = "the piece, and the statements that name its table", body = GetEffectResponse)))]
+pub(crate) async fn effect(
+    State(console): State<Console>,
+    scoped: Scoped,
+    Path(id): Path<Uuid>,
+) -> Result<Json<GetEffectResponse>, Problem> {
+    let asked = GetEffectRequest {
+        project: scoped.name(),
+        piece_id: id.to_string(),
+    };
+    let mut maintenance = console.services.maintenance();
+    let shown = maintenance.get_effect(console.services.ask(asked)).await?;
+    Ok(Json(shown.into_inner()))
 }
 
 /// Whose ages are wanted.

@@ -42,6 +42,9 @@ pub(crate) struct QueriesQuery {
     /// Only on this database.
     #[serde(default)]
     database: String,
+    /// Only statements that name this table, as `schema.name`.
+    #[serde(default)]
+    table: String,
     /// Only statements of this kind; all if nothing is said.
     #[param(inline)]
     kind: Option<Kind>,
@@ -156,6 +159,7 @@ pub(crate) async fn list(
         until_unix_ms: query.until,
         kind: query.kind.map(StatementKind::from).unwrap_or_default().into(),
         fingerprint: String::new(),
+        table: query.table,
     };
     let listed = listed(&console, asked).await?;
     Ok(Json(Queries {

@@ -7,6 +7,7 @@ use weir_proto::page::Page;
 use weir_proto::status::status;
 
 use super::{parsed, project_of};
+use crate::effects::{Effect, Effects};
 use crate::error::Error;
 use crate::store::{Calibration, PieceRow, Pieces};
 
@@ -26,6 +27,31 @@ pub(super) async fn list(pieces: &Pieces, request: api::ListPiecesRequest) -> Re
     Ok(api::ListPiecesResponse {
         pieces: rows.into_iter().map(piece).collect(),
         page,
+    })
+}
+
+/// What a piece did to the statements of its table.
+pub(super) async fn effect(
+    pieces: &Pieces,
+    effects: &Effects,
+    request: api::GetEffectRequest,
+) -> Result<api::GetEffectResponse, Status> {
+    let project = project_of(&request.project)?;
+    let found = pieces.get(project.as_str(), parsed(&request.piece_id)?).await;
+    let row = found
+        .map_err(Error::from)
+        .and_then(|found| found.ok_or(Error::NoPiece(request.piece_id)))
+        .map_err(|error| status(&error))?;
+    let Effect {
+        span_ms,
+        statements,
+        missing,
+    } = effects.of(project.as_str(), &row).await;
+    Ok(api::GetEffectResponse {
+        piece: Some(piece(row)),
+        span_ms,
+        statements,
+        missing,
     })
 }
 

@@ -45,7 +45,7 @@ pub(crate) struct After {
 }
 
 /// One piece as it is stored.
-#[derive(Debug, Clone, sqlx::FromRow)]
+#[derive(Debug, Clone, Default, sqlx::FromRow)]
 pub(crate) struct PieceRow {
     pub(crate) id: Uuid,
     pub(crate) job_id: Uuid,
@@ -218,6 +218,20 @@ impl Pieces {
         .bind(before.map(|(_, id)| id))
         .bind(i64::from(size))
         .fetch_all(self.0.pool())
+        .await
+        .map_err(|error| self.0.error(error))
+    }
+
+    /// A piece of a project.
+    pub(crate) async fn get(&self, project: &str, id: Uuid) -> Result<Option<PieceRow>, StoreError> {
+        sqlx::query_as(
+            "select *, (extract(epoch from started_at) * 1000)::bigint as started_unix_ms,
+                (extract(epoch from ended_at) * 1000)::bigint as ended_unix_ms
+             from pieces where project = $1 and id = $2",
+        )
+        .bind(project)
+        .bind(id)
+        .fetch_optional(self.0.pool())
         .await
         .map_err(|error| self.0.error(error))
     }

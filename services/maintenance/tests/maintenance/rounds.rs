@@ -185,7 +185,24 @@ async fn a_project_has_its_own_tables_jobs_and_history_and_no_other() {
             .pieces
             .is_empty()
     );
-    assert_eq!(pieces(&maintenance, &request.job_id).await.len(), 1);
+    let own = pieces(&maintenance, &request.job_id).await;
+    assert_eq!(own.len(), 1);
+    let effect = |project: &str| api::GetEffectRequest {
+        project: project.to_owned(),
+        piece_id: own[0].id.clone(),
+    };
+    // Nobody is there to be asked, once enough time has passed for a question.
+    eventually("the monitor to be missed", SOON, async || {
+        let mut client = maintenance.client.clone();
+        let told = client.get_effect(effect("shop")).await.unwrap().into_inner();
+        let missed = told.missing.contains("the query monitor does not answer") && told.statements.is_empty();
+        (missed && told.span_ms > 0).then_some(()).ok_or(told.missing)
+    })
+    .await;
+    assert_eq!(
+        client.get_effect(effect("blog")).await.unwrap_err().code(),
+        tonic::Code::NotFound
+    );
     maintenance.stop().await;
 }
 

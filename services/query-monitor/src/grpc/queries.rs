@@ -57,6 +57,16 @@ impl Desk {
             fingerprints = in_both(fingerprints, found.found);
             missing = found.missing;
         }
+        if !request.table.is_empty() {
+            let (schema, table) = table_of(&request.table).map_err(|error| status(&error))?;
+            let found = self.keeper.search(table).await;
+            let shapes = self.keeper.shapes(&found.found).await;
+            let named = shapes
+                .iter()
+                .filter(|(_, shape)| weir_sql::names_table(&shape.text, schema, table));
+            fingerprints = in_both(fingerprints, named.map(|(fingerprint, _)| *fingerprint).collect());
+            missing = first_of(missing, found.missing);
+        }
         if request.kind() != StatementKind::Unspecified {
             let found = self.keeper.of_kind(request.kind()).await;
             fingerprints = in_both(fingerprints, found.found);
@@ -115,6 +125,17 @@ pub(super) fn fingerprint_of(text: &str) -> Result<Fingerprint, Error> {
     number.map(Fingerprint::new).ok_or(Error::Field {
         field: "fingerprint",
         reason: "it is not 16 hexadecimal digits".to_owned(),
+    })
+}
+
+/// The schema and the name of a table.
+fn table_of(text: &str) -> Result<(&str, &str), Error> {
+    let parts = text
+        .split_once('.')
+        .filter(|(schema, table)| !schema.is_empty() && !table.is_empty());
+    parts.ok_or(Error::Field {
+        field: "table",
+        reason: "it is not of the form schema.name".to_owned(),
     })
 }
 

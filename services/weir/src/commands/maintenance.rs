@@ -1,5 +1,6 @@
 //! `weir maintenance`: what would be done and why, what was done, and how well it was foretold.
 
+mod effect;
 mod wraparound;
 
 use clap::{Args, Subcommand};
@@ -52,6 +53,11 @@ enum Action {
         #[arg(long, default_value_t = 50)]
         limit: u32,
     },
+    /// Show what a piece of work did to the statements of its table: what they took before and after.
+    Effect {
+        /// The piece, as `history` shows it.
+        piece: String,
+    },
     /// Show how well work was foretold, kind by kind.
     Calibration,
     /// Show how old the oldest rows are, when that matters, and what would be frozen.
@@ -77,6 +83,7 @@ pub(super) async fn run(arguments: Arguments, sources: Sources) -> Result<(), Fa
             plan(&mut maintenance, request, all, json).await
         }
         Action::History { job, limit } => history(&mut maintenance, project, job, limit, json).await,
+        Action::Effect { piece } => effect::run(&mut maintenance, project, piece, json).await,
         Action::Calibration => calibration(&mut maintenance, project, json).await,
         Action::Wraparound(arguments) => wraparound::run(&mut maintenance, arguments, project, json).await,
     }
@@ -168,6 +175,7 @@ async fn history(
             "OUTCOME",
             "EXPECTED",
             "CAME BACK",
+            "PIECE",
             "REASON",
         ],
         "nothing was done yet",
@@ -182,6 +190,7 @@ async fn history(
             piece.outcome.clone(),
             size_in_words(expected.reclaim_likely_bytes),
             gained,
+            piece.id.clone(),
             shortened(&piece.reason, 60),
         ]);
     }

@@ -56,6 +56,9 @@ pub(super) struct Arguments {
     /// Only statements on this database. Without it: on all.
     #[arg(long, default_value = "", hide_default_value = true)]
     database: String,
+    /// Only statements that name this table, as schema.name.
+    #[arg(long, value_name = "TABLE", default_value = "", hide_default_value = true)]
+    table: String,
     /// Only what ran from then on: so long ago (15m, 2h, 7d) or a time (2026-03-01T12:00:00Z). Without it: all that is kept.
     #[arg(long, value_name = "WHEN")]
     since: Option<When>,
@@ -113,6 +116,7 @@ async fn ask(arguments: &Arguments, sources: &Sources) -> Result<ListQueriesResp
             project: arguments.project.clone(),
             search: arguments.search.clone(),
             database: arguments.database.clone(),
+            table: arguments.table.clone(),
             since_unix_ms: moment(arguments.since),
             until_unix_ms: moment(arguments.until),
             sort: QuerySort::from(arguments.sort).into(),

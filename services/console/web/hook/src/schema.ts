@@ -1923,6 +1923,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/database/maintenance/pieces/{id}/effect": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a piece of work did to the statements of its table: what they took before and after. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description The project; a token's own if nothing is said, `default` for an operator. */
+                    project?: string;
+                };
+                header?: never;
+                path: {
+                    /** @description the piece */
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description the piece, and the statements that name its table */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["maintenance.GetEffectResponse"];
+                    };
+                };
+                /** @description why not */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["console.Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/database/maintenance/plan": {
         parameters: {
             query?: never;
@@ -2703,6 +2754,8 @@ export interface paths {
                     search?: string;
                     /** @description Only on this database. */
                     database?: string;
+                    /** @description Only statements that name this table, as `schema.name`. */
+                    table?: string;
                     /** @description Only statements of this kind; all if nothing is said. */
                     kind?: "select" | "insert" | "update" | "delete" | "merge" | "copy" | "ddl" | "transaction" | "utility";
                     /** @description Figures from then on, in milliseconds since 1970. 0: from the beginning of what is kept. */
@@ -8936,6 +8989,20 @@ export interface components {
             /** @description Kind by kind. */
             kinds: components["schemas"]["maintenance.Calibration"][];
         };
+        /** @description What statements took before a piece of work and after it, as the query monitor counted them. */
+        "maintenance.GetEffectResponse": {
+            /** @description Why figures are missing. Empty: none are. */
+            missing: string;
+            piece?: components["schemas"]["maintenance.Piece"] | null;
+            /**
+             * Format: int64
+             * @description Figures are of so many milliseconds before its beginning and as many after its end: of a day, or of what has passed.
+             *     0: it has not ended.
+             */
+            span_ms: number;
+            /** @description The statements that name its table, the costliest before it first. */
+            statements: components["schemas"]["maintenance.StatementEffect"][];
+        };
         /** @description How old the oldest rows are. */
         "maintenance.GetWraparoundResponse": {
             /** @description Each database as it was last seen. One that was never seen is not listed. */
@@ -8990,6 +9057,33 @@ export interface components {
             started_unix_ms: number;
             /** @description The table, as `schema.name`. */
             table: string;
+        };
+        /** @description One statement before and after a piece of work. */
+        "maintenance.StatementEffect": {
+            /**
+             * Format: int64
+             * @description Calls after.
+             */
+            calls_after: number;
+            /**
+             * Format: int64
+             * @description Calls before.
+             */
+            calls_before: number;
+            /** @description Its shape: 16 hexadecimal digits. */
+            fingerprint: string;
+            /**
+             * Format: double
+             * @description The same after.
+             */
+            p95_after_ms?: number | null;
+            /**
+             * Format: double
+             * @description 95 of 100 calls took at most this many milliseconds before. Unset: there were none.
+             */
+            p95_before_ms?: number | null;
+            /** @description Its text without literals. */
+            text: string;
         };
         /** @description What PostgreSQL's statistics say of one table. */
         "maintenance.TableFacts": {

@@ -83,7 +83,7 @@ impl Wishes {
             backups: backup_wish(&backup, &scheduler),
             has_auth_query: gateway.auth_query.is_some(),
             channels: monitor.channels.0.len(),
-            looks: looks(&gateway, &cache, &scheduler, &monitor),
+            looks: looks(&gateway, &cache, &scheduler, &maintenance, &monitor),
             open_doors: open_doors(&doors, &gateway, &console),
         };
         Ok(Self {
@@ -175,6 +175,7 @@ fn looks(
     gateway: &GatewaySettings,
     cache: &CacheSettings,
     scheduler: &SchedulerSettings,
+    maintenance: &MaintenanceSettings,
     monitor: &MonitorSettings,
 ) -> Vec<Look> {
     let mut looks = Vec::new();
@@ -186,6 +187,12 @@ fn looks(
             listens: cache.grpc_listen.to_string(),
         });
     }
+    looks.push(Look {
+        setting: "maintenance.monitor_url",
+        says: maintenance.monitor_url.clone(),
+        of: "query-monitor",
+        listens: monitor.grpc_listen.to_string(),
+    });
     if scheduler.learn_windows {
         looks.push(Look {
             setting: "scheduler.monitor_url",
