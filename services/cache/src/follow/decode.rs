@@ -6,10 +6,10 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use weir_pgwire::replication::{Change, Identity, Old, Pgoutput, Relation, Tuple, Value};
+use weir_pgwire::replication::{Change, Identity, Pgoutput, Relation, Tuple, Value};
 use weir_tags::{Canonical, Family, Tag};
 
-use super::rows::{Changed, Comparison, Rows};
+use super::rows::{Changed, Comparison, Rows, tuple_of};
 use super::tables::Catalogue;
 
 /// Who a message in the log is for: definitions changed.
@@ -371,12 +371,6 @@ impl Plan {
             let names = cells.iter().filter_map(|at| self.described.columns.get(*at));
             names.for_each(|(cell, _)| add(Tag::cell(*table, &column.name, value, cell)));
         }
-    }
-}
-
-const fn tuple_of(old: Old<'_>) -> Tuple<'_> {
-    match old {
-        Old::Key(tuple) | Old::Whole(tuple) => tuple,
     }
 }
 

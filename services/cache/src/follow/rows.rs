@@ -205,7 +205,8 @@ fn compared(by: &Comparison, old: &Tuple<'_>, new: &Tuple<'_>) -> Changed {
     by.differing(&old, &now, |value| matches!(value, Value::Null | Value::Text(_)))
 }
 
-const fn tuple_of(old: Old<'_>) -> Tuple<'_> {
+/// A row as it was, or what of it identifies it.
+pub(super) const fn tuple_of(old: Old<'_>) -> Tuple<'_> {
     match old {
         Old::Key(tuple) | Old::Whole(tuple) => tuple,
     }
