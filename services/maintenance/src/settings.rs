@@ -73,7 +73,7 @@ weir_config::section! {
         guard_p95_ticks: u32 = "3",
         /// Less than that is not borne for long either: so many times what it was before the work began.
         guard_lasting_factor: f64 = "1.25",
-        /// How long without a break; 0s: for as long as the work takes.
+        /// How long without a break, and half as long where it is twice as much above; 0s: for as long as the work takes.
         guard_lasting_for: Duration = "1m",
         /// With fewer statements than so many in half a minute their time is not judged.
         guard_calls_min: u64 = "20",

@@ -69,7 +69,8 @@ const PROGRESS: &str = "
     where id = $1 and worker = $2 and attempt = $3 and state = 'running'";
 
 // Whatever did not succeed is cancelled if that was asked for meanwhile. The wait before another attempt is drawn
-// between half of it and all of it, so that what failed together does not come back together.
+// between half of it and all of it, so that what failed together does not come back together. What has no sense before a
+// while waits for all of that.
 const END: &str = "
     update jobs set
            state = ends.as_state,
@@ -78,7 +79,7 @@ const END: &str = "
            slug = case when $8 then slug else $6 end,
            error = case when $8 then error else $7 end,
            attempt = attempt - case when $8 and ends.as_state = 'queued' then 1 else 0 end,
-           run_after = now() + $9 * (0.5 + random() / 2) * interval '1 millisecond',
+           run_after = now() + greatest($9 * (0.5 + random() / 2), $10) * interval '1 millisecond',
            worker = null, heartbeat_at = null
     from (select id, case when cancel_requested and $4 <> 'succeeded' then 'cancelled' else $4 end as as_state
           from jobs where id = $1 and worker = $2 and attempt = $3 and state = 'running' for update) as ends
@@ -198,6 +199,7 @@ impl Claim {
             .bind(end.error().map(|error| &error.error))
             .bind(end == End::Released)
             .bind(end.wait_ms())
+            .bind(end.error().map_or(0.0, |error| ms(error.wait)))
             .fetch_optional(transaction)
             .await?;
         Ok(cancelled

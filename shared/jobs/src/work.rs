@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -105,6 +106,8 @@ pub struct JobError {
     pub(crate) retry: bool,
     pub(crate) slug: &'static str,
     pub(crate) error: String,
+    /// Before this another attempt has no sense.
+    pub(crate) wait: Duration,
 }
 
 impl JobError {
@@ -114,7 +117,15 @@ impl JobError {
             retry: true,
             slug,
             error: one_line(error),
+            wait: Duration::ZERO,
         }
+    }
+
+    /// The same, with another attempt no sooner than this.
+    #[must_use]
+    pub const fn not_within(mut self, wait: Duration) -> Self {
+        self.wait = wait;
+        self
     }
 
     /// Trying again cannot help: the job has failed.

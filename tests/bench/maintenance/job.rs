@@ -1,6 +1,6 @@
 //! One job, requested as an operator does, and what came of it.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::{Instant, sleep};
 use weir_proto::common::v1::JobState;
@@ -55,7 +55,8 @@ pub(crate) async fn run(stage: &Stage, operation: &str, at_most: Duration) -> Re
     loop {
         let run = get(stage, &run.id).await?;
         let is_over = [JobState::Succeeded, JobState::Failed, JobState::Cancelled].contains(&run.state());
-        if is_over || (run.started_unix_ms > 0 && begun.elapsed() > at_most) {
+        // An attempt that failed is followed by another, long after this run.
+        if is_over || !run.error.is_empty() || (run.started_unix_ms > 0 && begun.elapsed() > at_most) {
             return Ok(outcome(run));
         }
         if run.started_unix_ms == 0 && begun.elapsed() > TAKEN_WITHIN {
@@ -80,6 +81,7 @@ fn outcome(run: Run) -> Outcome {
         JobState::Succeeded => "succeeded",
         JobState::Failed => "failed",
         JobState::Cancelled => "cancelled",
+        _ if !run.error.is_empty() => "put off",
         _ => "running",
     };
     let told = if run.error.is_empty() {
@@ -88,10 +90,10 @@ fn outcome(run: Run) -> Outcome {
         format!("{}: {}", run.error_slug, run.error)
     };
     let backed_off = BACKED_OFF.iter().find_map(|words| said(&told, words));
-    let end = if run.ended_unix_ms == 0 {
-        i64::MAX
-    } else {
-        run.ended_unix_ms
+    let end = match (state, run.ended_unix_ms) {
+        ("put off", _) => unix_ms(),
+        (_, 0) => i64::MAX,
+        (_, ended) => ended,
     };
     Outcome::Ended(Ended {
         state,
@@ -99,6 +101,11 @@ fn outcome(run: Run) -> Outcome {
         backed_off,
         told,
     })
+}
+
+fn unix_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// The words and what follows them up to the end of their text.

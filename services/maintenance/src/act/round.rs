@@ -10,7 +10,7 @@ use weir_jobs::{JobContext, JobError, Work};
 use weir_model::Coded;
 
 use super::freezing::clean;
-use super::team::{found, room, session_name};
+use super::team::{found, rests, room, session_name};
 use super::{Deed, Door, Guard, Halt, Session, Team, Turn, gates, upkeep};
 use crate::error::Error;
 use crate::places::Place;
@@ -152,6 +152,8 @@ struct Told {
     pieces: Vec<Json>,
     reclaimed: i64,
     halted: Option<String>,
+    /// How long nothing begins for the users' sake, and why.
+    rest: Option<(Duration, String)>,
     guard: Json,
 }
 
@@ -255,6 +257,9 @@ impl Round<'_> {
 
     async fn carry_out(&mut self, session: &mut Session, place: &Place, plan: &[Candidate]) -> Result<(), JobError> {
         let pace = self.team.pace(place).await.map_err(|error| outcome(&error))?;
+        if plan.iter().any(|candidate| !candidate.selected && rests(candidate)) {
+            self.told.rest = self.team.rest(&pace);
+        }
         let (usual, urgent) = (Urgency::Ordinary, Urgency::Emergency);
         let guards = [usual, urgent].map(|urgency| (urgency, self.team.guard(self.job, place, urgency)));
         let selected: Vec<&Candidate> = plan.iter().filter(|candidate| candidate.selected).collect();
@@ -273,6 +278,8 @@ impl Round<'_> {
             self.piece(session, place, candidate, &how).await?;
             self.told.guard = guard.account();
             if self.told.halted.is_some() {
+                let pace = self.team.pace(place).await.map_err(|error| outcome(&error))?;
+                self.told.rest = self.team.rest(&pace);
                 return Ok(());
             }
         }
@@ -407,12 +414,14 @@ impl Round<'_> {
         }
     }
 
-    /// Who asked for all that is due is asked again by his schedule; who asked for one thing has it tried again.
+    /// Who asked for all that is due is asked again by his schedule; who asked for one thing has it tried again, when the
+    /// rest is over that users have from it.
     fn ended(self, is_whole: bool) -> Result<Json, JobError> {
-        match &self.told.halted {
+        let (wait, why) = self.told.rest.clone().unzip();
+        match self.told.halted.clone().or(why) {
             Some(reason) if !is_whole => {
-                let error = Error::BackedOff(reason.clone());
-                Err(JobError::retry(error.slug(), error))
+                let error = Error::BackedOff(reason);
+                Err(JobError::retry(error.slug(), error).not_within(wait.unwrap_or_default()))
             }
             _ => Ok(self.told.effect(self.job.dry_run(), self.job.window().is_closed)),
         }

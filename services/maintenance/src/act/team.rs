@@ -124,6 +124,12 @@ impl Team {
         Ok(pace(&outcomes, self.clock.now()))
     }
 
+    /// How long nothing begins that users would notice, and why.
+    pub(crate) fn rest(&self, pace: &Pace) -> Option<(Duration, String)> {
+        let left = pace.not_before?.duration_since(self.clock.now()).ok()?;
+        (!left.is_zero()).then(|| (left, pace.reason.clone()))
+    }
+
     /// A guard for one piece of work, that looks after users where that is wanted.
     pub(crate) fn guard<'a>(&'a self, job: &'a JobContext, place: &Place, urgency: Urgency) -> Guard<'a> {
         let guard = Guard::new(job, &self.clock);
@@ -160,16 +166,21 @@ pub(crate) fn session_name(job: &JobContext) -> String {
     format!("weir-maint/{}", job.id())
 }
 
-/// Leaves what users would notice while a rest is due. What is small or cannot wait goes on.
+/// What is small or cannot wait goes on while a rest is due.
+pub(crate) fn rests(candidate: &Candidate) -> bool {
+    let is_heavy = !matches!(candidate.kind, Kind::Sweep | Kind::Analyze);
+    is_heavy && candidate.urgency != Urgency::Emergency
+}
+
+/// Leaves what users would notice while a rest is due.
 fn rest(plan: &mut [Candidate], pace: &Pace, now: SystemTime) {
     if pace.not_before.is_none_or(|until| until <= now) {
         return;
     }
-    let rests = |candidate: &&mut Candidate| {
-        let is_heavy = !matches!(candidate.kind, Kind::Sweep | Kind::Analyze);
-        candidate.selected && is_heavy && candidate.urgency != Urgency::Emergency
-    };
-    for candidate in plan.iter_mut().filter(rests) {
+    for candidate in plan
+        .iter_mut()
+        .filter(|candidate| candidate.selected && rests(candidate))
+    {
         candidate.leave(format!("{}; {}", candidate.reason, pace.reason));
     }
 }

@@ -14,6 +14,8 @@ use super::traffic::{Live, Users};
 const SHARE: f64 = 0.95;
 /// How sure it has to be that it did, in standard deviations: 95 of 100 times.
 const SURE: f64 = 1.645;
+/// Far less than any figure says.
+const TINY: f64 = 1e-6;
 
 /// What users have to bear.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -26,7 +28,8 @@ pub(crate) struct GuardRule {
     pub ticks: u32,
     /// Less than that counts as well where it lasts: the p95 may be so many times what is usual,
     pub lasting_factor: f64,
-    /// for less than so long without a break; zero: for as long as it likes.
+    /// for less than so long without a break; zero: for as long as it likes. What is twice as much above the usual is
+    /// borne half as long, but never less than those looks in a row.
     pub lasting_for: Duration,
     /// With fewer calls nothing is judged.
     pub calls_min: u64,
@@ -49,7 +52,9 @@ impl GuardRule {
 
     /// Whether users have suffered for long enough.
     fn is_broken_by(&self, streak: Streak, step: Duration) -> bool {
-        let lasted = !self.lasting_for.is_zero() && step * streak.slower >= self.lasting_for;
+        let borne = self.lasting_for.as_secs_f64() * (self.lasting_factor - 1.0);
+        let lost = step.as_secs_f64() * streak.lost;
+        let lasted = !self.lasting_for.is_zero() && streak.slower >= self.ticks && lost >= borne - TINY;
         streak.over >= self.ticks || lasted
     }
 }
@@ -76,6 +81,13 @@ pub(crate) struct Figures {
     pub p95_us: f64,
     /// The p95 that is usual.
     pub usual_us: f64,
+}
+
+impl Figures {
+    /// How many times what is usual.
+    fn ratio(self) -> f64 {
+        self.p95_us / self.usual_us.max(1.0)
+    }
 }
 
 /// Judges what the statements of some users take.
@@ -130,6 +142,8 @@ struct Streak {
     over: u32,
     /// Beyond what they bear for long, or at all.
     slower: u32,
+    /// The sum of what was above the usual in these, as parts of it.
+    lost: f64,
 }
 
 /// How often users were found to suffer without a break.
@@ -168,22 +182,25 @@ impl Streaks {
     /// How often it was too long by now, if it is.
     fn goes_on(&mut self, project: &str, finding: Finding) -> Option<(Streak, Figures)> {
         let streak = self.by_project.entry(project.to_owned()).or_default();
-        let (over, slower, figures) = match finding {
-            Finding::Over(figures) => (streak.over + 1, streak.slower + 1, Some(figures)),
-            Finding::Slower(figures) => (0, streak.slower + 1, Some(figures)),
-            Finding::Within(figures) => (0, 0, Some(figures)),
-            Finding::Unknown => (0, 0, None),
+        let slower = |over: u32, figures: Figures| Streak {
+            over,
+            slower: streak.slower + 1,
+            lost: streak.lost + figures.ratio() - 1.0,
+        };
+        let (goes_on, figures) = match finding {
+            Finding::Over(figures) => (slower(streak.over + 1, figures), Some(figures)),
+            Finding::Slower(figures) => (slower(0, figures), Some(figures)),
+            Finding::Within(figures) => (Streak::default(), Some(figures)),
+            Finding::Unknown => (Streak::default(), None),
             Finding::Quiet => return None,
         };
-        *streak = Streak { over, slower };
-        let streak = *streak;
+        *streak = goes_on;
         self.compare(figures?);
-        Some((streak, figures?)).filter(|(streak, _)| streak.slower > 0)
+        Some((goes_on, figures?)).filter(|(streak, _)| streak.slower > 0)
     }
 
     fn compare(&mut self, figures: Figures) {
-        let ratio = |figures: Figures| figures.p95_us / figures.usual_us.max(1.0);
-        if self.worst.is_none_or(|worst| ratio(figures) > ratio(worst)) {
+        if self.worst.is_none_or(|worst| figures.ratio() > worst.ratio()) {
             self.worst = Some(figures);
         }
     }
@@ -383,7 +400,8 @@ mod tests {
     #[test]
     fn a_quarter_more_is_borne_for_less_than_a_minute() {
         let at = |ms: f64| [users(&[(1_000, 4.0)], &[(5_000, ms)])];
-        let (slower, fine, far_over) = (at(5.5), at(4.9), at(30.0));
+        // Hardly more than a quarter, so that a minute is what it takes.
+        let (slower, fine, far_over) = (at(5.07), at(4.9), at(30.0));
         let mut streaks = Streaks::default();
         let mut borne = |everybody: &[Users], looks: u32| {
             let mut words = (0..looks).map(|_| streaks.take(&rule(), everybody, STEP));
@@ -392,23 +410,33 @@ mod tests {
         assert_eq!(borne(&slower, 11), None);
         assert_eq!(
             borne(&slower, 1).unwrap(),
-            "p95 5.5 ms for 60 s, before 4.0 ms (project shop)"
+            "p95 5.1 ms for 60 s, before 4.0 ms (project shop)"
         );
         // One look that is fine begins anew.
         assert_eq!((borne(&fine, 1), borne(&slower, 11)), (None, None));
         // What is beyond all bounds is part of what lasts.
-        assert_eq!(
-            (borne(&fine, 1), borne(&slower, 10), borne(&far_over, 1)),
-            (None, None, None)
-        );
+        assert_eq!((borne(&fine, 1), borne(&slower, 10)), (None, None));
         assert!(borne(&far_over, 1).is_some());
-        assert_eq!((streaks.judged, streaks.over), (37, 2));
+        assert_eq!((streaks.judged, streaks.over), (36, 1));
         let for_ever = GuardRule {
             lasting_for: Duration::ZERO,
             ..rule()
         };
         let mut streaks = Streaks::default();
         assert!((0..100).all(|_| streaks.take(&for_ever, &slower, STEP).is_none()));
+    }
+
+    #[test]
+    fn the_more_users_lose_the_shorter_they_bear_it() {
+        let looks_until_broken = |ms: f64| {
+            let everybody = [users(&[(1_000, 4.0)], &[(5_000, ms)])];
+            let mut streaks = Streaks::default();
+            let broken = (1..=100).find(|_| streaks.take(&rule(), &everybody, STEP).is_some());
+            broken.unwrap_or(u32::MAX)
+        };
+        // A quarter, a third, half, as much again; then three looks are the least.
+        let looks = [4.9, 5.08, 5.4, 6.1, 8.1, 14.0, 23.0, 25.0, 400.0].map(looks_until_broken);
+        assert_eq!(looks, [u32::MAX, 12, 9, 6, 3, 3, 3, 3, 3]);
     }
 
     #[test]

@@ -229,6 +229,43 @@ async fn one_run_at_a_time_works_on_a_server() {
 }
 
 #[tokio::test]
+async fn who_asks_for_one_thing_while_users_rest_has_it_when_the_rest_is_over() {
+    let database = database_with(&[("busy", 1_000)]).await;
+    with_dead_rows(&database, "stale").await;
+    let mut maintenance = Maintenance::of(&database).await;
+    database
+        .psql(&format!(
+            "insert into weir_maintenance.pieces
+                 (id, job_id, project, kind, database, relation, started_at, ended_at, for_users, outcome)
+             values ('{}', '{}', 'shop', 'reorganize', '{}', 'public.t', now() - interval '3 min',
+                 now() - interval '2 min', true, 'halted')",
+            Uuid::now_v7(),
+            Uuid::now_v7(),
+            database.name()
+        ))
+        .await;
+    let wanted = job("vacuum", "");
+    let failed = maintenance.failure_of(&wanted).await;
+    assert_eq!(
+        (failed.r#final, failed.slug.as_str()),
+        (false, "maintenance-backed-off")
+    );
+    assert!(failed.error.contains("a rest of 13 more minutes"), "{failed:?}");
+    let waits = format!(
+        "select run_after between now() + interval '11 min' and now() + interval '13 min' from weir_maintenance.jobs
+         where id = '{}'",
+        wanted.job_id
+    );
+    assert_eq!(database.psql(&waits).await, "t");
+    // What nobody notices does not rest; and whoever asks for all that is due is told what is left.
+    let effect = maintenance.effect_of(&job("analyze", "")).await;
+    assert!(!effect["pieces"].as_array().unwrap().is_empty(), "{effect}");
+    let effect = maintenance.effect_of(&of_a_schedule(auto(""))).await;
+    assert!(effect["left"].as_u64().is_some_and(|left| left > 0), "{effect}");
+    maintenance.stop().await;
+}
+
+#[tokio::test]
 async fn a_piece_that_nobody_works_on_any_more_is_written_off_by_the_next_run() {
     let database = database_with(&[("busy", 1_000)]).await;
     let mut maintenance = Maintenance::of(&database).await;

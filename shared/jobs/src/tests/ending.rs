@@ -47,6 +47,28 @@ async fn an_attempt_that_may_succeed_later_is_repeated_until_it_does() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_attempt_that_has_no_sense_before_a_while_waits_for_it() {
+    let mut world = World::new().await;
+    const A_WHILE: Duration = Duration::from_millis(700);
+    let works = does("analyze", |job| {
+        async move {
+            match job.attempt() {
+                2 => Ok(json!({})),
+                _ => Err(JobError::retry("users-suffer", "not now").not_within(A_WHILE)),
+            }
+        }
+        .boxed()
+    });
+    world.runner(works, polling()).await;
+    let id = world.ask("analyze").await;
+    let job = world.until(id, JobState::Succeeded).await;
+    world.finish().await;
+    // Otherwise the second attempt comes after a tenth of a second at most.
+    let span = job.ended_at.unwrap().duration_since(job.started_at.unwrap()).unwrap();
+    assert!(job.attempts == 2 && span >= A_WHILE, "{span:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_last_attempt_and_a_hopeless_one_fail_for_good() {
     let mut world = World::new().await;
     let works = does("analyze", |job| {
