@@ -155,7 +155,10 @@ impl Decoder {
 
     fn describe(&mut self, relation: &Relation<'_>) {
         self.descriptions = self.descriptions.wrapping_add(1);
-        let described = Described::of(relation, self.descriptions);
+        let mut described = Described::of(relation, self.descriptions);
+        if let Some(plan) = self.relations.get(&relation.oid) {
+            described.goes_on_from(&plan.described);
+        }
         let plan = Plan::of(relation.oid, described, &self.catalogue);
         self.relations.insert(relation.oid, plan);
     }
@@ -277,6 +280,16 @@ impl Described {
             identity: relation.identity,
             columns: named.collect(),
             comparison: Comparison::of(relation, number),
+        }
+    }
+
+    /// The log describes a table anew whenever its statistics change, not only when its definition does; that is told as a
+    /// change of definitions besides, and rows are forgotten then.
+    fn goes_on_from(&mut self, before: &Self) {
+        if let (Some(comparison), Some(known)) = (&mut self.comparison, &before.comparison)
+            && self.columns == before.columns
+        {
+            comparison.goes_on_from(known);
         }
     }
 

@@ -153,7 +153,20 @@ fn a_row_that_was_seen_is_told_by_its_cells_until_the_catalogue_changes() {
     assert_eq!(told(&mut decoder, &row), expected(&whole));
     assert_eq!(told(&mut decoder, &row), expected(&cells), "written as it was");
     decoder.take(&relation(Identity::Default, b"id", true));
-    assert_eq!(told(&mut decoder, &row), expected(&whole), "described anew");
+    assert_eq!(told(&mut decoder, &row), expected(&cells), "described as it was");
+    let Pgoutput::Relation(mut another) = relation(Identity::Default, b"id", true) else {
+        panic!("it is a relation")
+    };
+    another.columns[0].type_oid = 20;
+    decoder.take(&Pgoutput::Relation(another.clone()));
+    assert_eq!(told(&mut decoder, &row), expected(&whole), "of another type");
+    another.identity = Identity::Index;
+    decoder.take(&Pgoutput::Relation(another));
+    assert_eq!(
+        told(&mut decoder, &row),
+        expected(&whole),
+        "identified by something else"
+    );
     assert_eq!(told(&mut decoder, &row), expected(&cells));
     let catalogue = decoder.catalogue().clone();
     decoder.set_catalogue(catalogue);

@@ -35,6 +35,8 @@ pub(super) struct Comparison {
     identity: Identity,
     /// The places of what identifies a row.
     key: Vec<usize>,
+    /// Of what type each column is.
+    types: Vec<u32>,
     /// Whether a value of a column is the same where its text is.
     is_exact: Vec<bool>,
 }
@@ -65,8 +67,16 @@ impl Comparison {
             number,
             identity: relation.identity,
             key,
+            types: columns.iter().map(|column| column.type_oid).collect(),
             is_exact: columns.iter().map(|column| is_exact(column.type_oid)).collect(),
         })
+    }
+
+    /// Rows that were seen under that description of the same columns are known under this one.
+    pub(super) fn goes_on_from(&mut self, before: &Self) {
+        if (self.identity, &self.key, &self.types) == (before.identity, &before.key, &before.types) {
+            self.number = before.number;
+        }
     }
 
     fn key_of(&self, tuple: &Tuple<'_>) -> Option<Key> {

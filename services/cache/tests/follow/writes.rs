@@ -348,5 +348,15 @@ async fn a_row_that_was_seen_is_told_by_the_cells_that_change() {
     let away = "begin; delete from person where id = 1; insert into person values (1, 'd', '2026-02-02'); commit";
     assert_eq!(told(away).await, whole());
     assert_eq!(told(seen).await, cells(&["seen"]), "it was seen when it came");
+    // The log describes the table anew after each of these, and as it was.
+    for upkeep in ["analyze person", "vacuum person", "create index on person (seen)"] {
+        database.psql(upkeep).await;
+        let expected = if upkeep.starts_with("create") {
+            whole()
+        } else {
+            cells(&["seen"])
+        };
+        assert_eq!(told(seen).await, expected, "{upkeep}");
+    }
     cache.stop().await;
 }
