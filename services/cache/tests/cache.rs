@@ -321,11 +321,11 @@ async fn a_shape_says_who_decided() {
         policy_id: policy_id.to_owned(),
         ..line(fingerprint, "select 1", counts(1, 1, 1))
     };
-    use events::CacheStanding::{Always, DryRun, Never, Off, Trial};
+    use events::CacheStanding::{Always, DryRun, Never, Off, On};
     let lines = vec![
         standing(1, Never, "file/default/table/public.users"),
         standing(2, Off, ""),
-        standing(3, Trial, ""),
+        standing(3, On, ""),
         standing(4, DryRun, ""),
         standing(5, Always, "gone"),
     ];
@@ -337,7 +337,7 @@ async fn a_shape_says_who_decided() {
     for (place, mode, policy_id, word) in [
         (0, CacheMode::Never, "file/default/table/public.users", "too secret"),
         (1, CacheMode::Never, "", "it loses"),
-        (2, CacheMode::Auto, "", "tried again"),
+        (2, CacheMode::Auto, "", "of look-ups hit"),
         (3, CacheMode::DryRun, "", "settings"),
         (4, CacheMode::Always, "gone", "rule gone"),
     ] {

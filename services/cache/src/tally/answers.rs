@@ -250,13 +250,9 @@ fn reason(standing: CacheStanding, benefit: &api::Benefit) -> (api::CacheMode, S
         benefit.overhead_us
     );
     match standing {
-        CacheStanding::On | CacheStanding::Unspecified => (api::CacheMode::Auto, figures),
-        CacheStanding::Trial => (
-            api::CacheMode::Auto,
-            format!("it had lost and is tried again: {figures}"),
-        ),
+        CacheStanding::On | CacheStanding::Trial | CacheStanding::Unspecified => (api::CacheMode::Auto, figures),
         CacheStanding::Off => {
-            let reason = format!("it loses, and is tried again after a while: {figures}");
+            let reason = format!("it loses, and only a sample of its keys is looked up: {figures}");
             (api::CacheMode::Never, reason)
         }
         CacheStanding::Always => (api::CacheMode::Always, String::new()),

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use tokio::time::Instant;
+
 use super::Cache;
 use super::entry::Entry;
 use super::key::Asker;
@@ -10,6 +12,7 @@ use super::level2::Level2;
 use super::shape::{Finding, Shape};
 use super::sharing::{Name, Written};
 use super::view::{Basis, View};
+use super::worth::Mode;
 
 impl Cache {
     /// Shares a result with other gateways. It has been served, so all that it contains has been followed by now.
@@ -41,9 +44,10 @@ impl Cache {
     }
 
     /// Whether other gateways may have a result of this shape, and asking them is quicker than PostgreSQL.
-    pub(crate) fn may_be_shared(&self, shape: &Shape, view: &View) -> bool {
+    pub(crate) fn may_be_shared(&self, key: &[u8], shape: &Shape, view: &View) -> bool {
         let Some(level2) = &self.level2 else { return false };
-        level2.is_there() && shape.kept_by(view).is_some() && shape.cost() >= level2.usual_wait()
+        let is_looked_up = shape.account.mode(Instant::now(), key) == Mode::Serve;
+        is_looked_up && level2.is_there() && shape.kept_by(view).is_some() && shape.cost() >= level2.usual_wait()
     }
 
     /// Whether results are shared among gateways at all.

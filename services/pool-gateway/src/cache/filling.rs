@@ -105,7 +105,7 @@ impl Cache {
             return Err(BypassReason::NotCacheable);
         };
         // After the verdict: whoever is told to leave it alone has to hear when that is over.
-        let mode = shape.account.mode(begun);
+        let mode = shape.account.mode(begun, key);
         if let Mode::Observe(reason) = mode {
             return Err(reason);
         }

@@ -242,7 +242,7 @@ impl Cache {
         if !entry.body.suits(wrapping) {
             return Recalled::Miss(Why::Miss(MissReason::Absent));
         }
-        match entry.shape.account.mode(Instant::now()) {
+        match entry.shape.account.mode(Instant::now(), key) {
             Mode::Serve => {}
             Mode::DryRun => return Recalled::Miss(Why::Dry),
             Mode::Observe(reason) => return Recalled::Miss(Why::Bypass(reason)),

@@ -159,7 +159,6 @@ const fn standing(order: Order, measured: Standing) -> api::CacheStanding {
         (Order::DryRun, _) => api::CacheStanding::DryRun,
         (Order::Auto, Standing::On) => api::CacheStanding::On,
         (Order::Auto, Standing::Off) => api::CacheStanding::Off,
-        (Order::Auto, Standing::Trial) => api::CacheStanding::Trial,
     }
 }
 

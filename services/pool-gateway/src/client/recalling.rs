@@ -72,7 +72,7 @@ impl Sessions {
         let name = cache.shares().then(|| self.shared_name(&asker, ask));
         let mut found = self.find_result(cache, key, &asker, ask).await;
         if let (Err(Why::Miss(MissReason::Absent)), Some(name)) = (&found, name)
-            && cache.may_be_shared(&shape, &asker.view)
+            && cache.may_be_shared(key, &shape, &asker.view)
         {
             cache.fetch(name, key, &asker, &shape).await;
             found = self.find_result(cache, key, &asker, ask).await;

@@ -1,5 +1,6 @@
 //! Pure. The account of one shape: counted into on the way of each statement, judged once a second.
 
+use std::hash::{DefaultHasher, Hasher as _};
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::counts::{Counts, to_f64};
-use super::judge::{Judge, Standing};
+use super::judge::{Judge, Standing, TURNS};
 use super::reasons::{BypassReason, FillRefusal, Level, MissReason};
 use crate::workers::current_worker;
 
@@ -15,6 +16,8 @@ use crate::workers::current_worker;
 const CELLS: usize = 8;
 /// How often an account is judged, at most.
 const JUDGED_EVERY: Duration = Duration::from_secs(1);
+/// No turn: every key is looked up.
+const EVERY: u64 = u64::MAX;
 
 /// What to do about a statement of the shape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,7 +84,8 @@ pub(crate) struct Account {
     entries: AtomicU64,
     bytes: AtomicU64,
     order: AtomicU8,
-    is_off: AtomicU8,
+    /// The keys that are looked up: their turn, or [`EVERY`].
+    turn: AtomicU64,
     /// When it is judged next, in nanoseconds since the beginning.
     judged_at: AtomicU64,
     book: Mutex<Book>,
@@ -131,7 +135,7 @@ impl Account {
             entries: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             order: AtomicU8::new(Order::Auto as u8),
-            is_off: AtomicU8::new(0),
+            turn: AtomicU64::new(EVERY),
             judged_at: AtomicU64::new(nanos(JUDGED_EVERY)),
             book: Mutex::new(Book::new()),
         }
@@ -204,8 +208,8 @@ impl Account {
         }
     }
 
-    /// What to do about a statement of this shape that begins now.
-    pub(crate) fn mode(&self, now: Instant) -> Mode {
+    /// What to do about a statement of this shape that begins now, whose result is kept under this key.
+    pub(crate) fn mode(&self, now: Instant, key: &[u8]) -> Mode {
         let order = self.order();
         if order == Order::Never {
             return Mode::Observe(BypassReason::Policy);
@@ -216,9 +220,14 @@ impl Account {
         }
         match order {
             Order::DryRun => Mode::DryRun,
-            Order::Auto if self.is_off.load(Relaxed) != 0 => Mode::Observe(BypassReason::NoBenefit),
+            Order::Auto if !self.has_turn(key) => Mode::Observe(BypassReason::NoBenefit),
             _ => Mode::Serve,
         }
+    }
+
+    fn has_turn(&self, key: &[u8]) -> bool {
+        let turn = self.turn.load(Relaxed);
+        turn == EVERY || hash(key) % TURNS == turn
     }
 
     /// How it stands.
@@ -257,8 +266,7 @@ impl Account {
         book.seen = counts;
         book.judge.step(at, &new.figures());
         book.save(&new);
-        let is_off = book.judge.standing() == Standing::Off;
-        self.is_off.store(u8::from(is_off), Relaxed);
+        self.turn.store(book.judge.turn(at).unwrap_or(EVERY), Relaxed);
     }
 
     fn order(&self) -> Order {
@@ -317,6 +325,12 @@ impl Book {
         let hit_ns = lately.or_else(of_all_time).unwrap_or_default() * to_f64(new.hits_total());
         self.saved_ns += hit_ns - to_f64(new.hit_ns) - to_f64(new.overhead_ns);
     }
+}
+
+fn hash(key: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(key);
+    hasher.finish()
 }
 
 fn bump<const N: usize>(counters: &[AtomicU64; N], place: usize) {

@@ -323,7 +323,7 @@ impl ClientSide {
         if let Some(name) = name
             && why == Why::Miss(MissReason::Absent)
             && !memory.has_waited
-            && memory.cache.may_be_shared(&shape, &asker.view)
+            && memory.cache.may_be_shared(key, &shape, &asker.view)
         {
             memory.waits_for = Wait::Shared(Box::new(Shared {
                 name,
