@@ -24,8 +24,9 @@ pub(crate) async fn run(options: &Options, sides: &Sides, board: &mut Board) -> 
                 .filter(|side| cell.load.mode != Mode::Prepared || sides.has_prepared(*side))
                 .collect();
             let first = usize::try_from(round)? % taking_part.len().max(1);
+            // Every side reads the same keys, which are new to the one that has a cache.
+            unique += UNIQUE_EACH;
             for side in taking_part.iter().cycle().skip(first).take(taking_part.len()) {
-                unique += UNIQUE_EACH;
                 let ran = one(options, sides, cell, *side, unique).await;
                 board.add(cell.name, *side, ran)?;
             }

@@ -35,6 +35,8 @@ pub(crate) struct Entry {
     pub(crate) is_shared: AtomicBool,
     /// It came from another gateway, and has not been served yet.
     pub(crate) is_foreign: AtomicBool,
+    /// It has been served since somebody looked whether it may go.
+    pub(crate) was_used: AtomicBool,
     /// Whose budget it counts for.
     pub(crate) project: u32,
 }

@@ -87,6 +87,7 @@ impl Cache {
             name: Some(name),
             is_shared: AtomicBool::new(true),
             is_foreign: AtomicBool::new(true),
+            was_used: AtomicBool::new(false),
             project: asker.project_number,
         };
         let bytes = entry.bytes();

@@ -190,6 +190,7 @@ impl Cache {
             name: miss.name.filter(|_| lives.is_none()),
             is_shared: AtomicBool::new(false),
             is_foreign: AtomicBool::new(false),
+            was_used: AtomicBool::new(false),
             project: miss.asker.project_number,
         };
         // Void already: somebody wrote while it was read.

@@ -1,14 +1,15 @@
 //! Level 1: results in the memory of this process.
 //!
-//! Bounded by bytes; what is used again and again outlives what came once. Each project has its share.
+//! Bounded by bytes; what is used again and again outlives what came once. Each project has its share, in which new
+//! results take the place of its own old ones.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use quick_cache::sync::Cache;
 use quick_cache::{DefaultHashBuilder, Lifecycle, OptionsBuilder, Weighter};
-use weir_model::Project;
 
+use super::budgets::Budgets;
 use super::entry::Entry;
 use super::worth::{FillRefusal, Gone};
 
@@ -17,12 +18,15 @@ type Held = Arc<Entry>;
 
 /// An average entry, for the number of places.
 const ENTRY_BYTES: usize = 768;
+/// Results that were used since they were looked at last stay, up to so many for one that comes.
+const SPARED_MAX: usize = 32;
 
 /// Results of this process.
 #[derive(Debug)]
 pub(crate) struct Memory {
     held: Cache<Key, Held, ByBytes, DefaultHashBuilder, Leaving>,
     budgets: Arc<Budgets>,
+    bytes_max: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -34,13 +38,6 @@ impl Weighter<Key, Held> for ByBytes {
     }
 }
 
-/// What each project holds, and what all may.
-#[derive(Debug, Default)]
-pub(crate) struct Budgets {
-    projects: Mutex<HashMap<Project, u32>>,
-    held: Mutex<HashMap<u32, u64>>,
-}
-
 /// Takes note of what makes room.
 #[derive(Debug, Clone)]
 struct Leaving(Arc<Budgets>);
@@ -50,32 +47,6 @@ impl Lifecycle<Key, Held> for Leaving {
 
     fn on_evict(&self, _state: &mut Self::RequestState, _key: Key, held: Held) {
         self.0.leaves(&held, Gone::Evicted);
-    }
-}
-
-impl Budgets {
-    /// The number of a project.
-    pub(crate) fn number(&self, project: &Project) -> u32 {
-        let mut projects = self.projects.lock().unwrap_or_else(PoisonError::into_inner);
-        let next = u32::try_from(projects.len()).unwrap_or(u32::MAX);
-        *projects.entry(project.clone()).or_insert(next)
-    }
-
-    fn comes(&self, held: &Entry) {
-        let mut all = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        *all.entry(held.project).or_default() += held.bytes() as u64;
-    }
-
-    fn leaves(&self, held: &Entry, how: Gone) {
-        held.shape.account.gone(held.bytes(), how);
-        let mut all = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        let sum = all.entry(held.project).or_default();
-        *sum = sum.saturating_sub(held.bytes() as u64);
-    }
-
-    fn of(&self, project: u32) -> u64 {
-        let all = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        all.get(&project).copied().unwrap_or_default()
     }
 }
 
@@ -101,7 +72,11 @@ impl Memory {
                 leaving,
             ),
         };
-        Self { held, budgets }
+        Self {
+            held,
+            budgets,
+            bytes_max: bytes_max as u64,
+        }
     }
 
     pub(crate) const fn budgets(&self) -> &Arc<Budgets> {
@@ -112,18 +87,66 @@ impl Memory {
         self.held.get(key)
     }
 
-    /// Keeps a result, if its project may hold so much.
+    /// Keeps a result, in the place of others of its project where that holds what it may.
     pub(crate) fn put(&self, key: &[u8], entry: Arc<Entry>, project_bytes_max: u64) -> Result<(), FillRefusal> {
         let old = self.held.remove(key);
         if let Some((_, old)) = &old {
             self.budgets.leaves(old, Gone::Removed);
         }
-        if self.budgets.of(entry.project) + entry.bytes() as u64 > project_bytes_max {
+        // Who may fill all of memory makes room as memory does.
+        let is_bounded = project_bytes_max < self.bytes_max;
+        if is_bounded && !self.make_room(&entry, project_bytes_max) {
             return Err(FillRefusal::Budget);
         }
         self.budgets.comes(&entry);
-        self.held.insert(key.into(), entry);
+        self.held.insert(key.into(), entry.clone());
+        if is_bounded {
+            self.budgets.line_up(entry.project, key, &entry);
+            self.budgets
+                .tidy(entry.project, |key, address| self.is_here(key, address));
+        }
         Ok(())
+    }
+
+    /// Has the oldest results of the entry's project go until it fits, but for those that were used meanwhile.
+    fn make_room(&self, entry: &Entry, project_bytes_max: u64) -> bool {
+        let bytes = entry.bytes() as u64;
+        if bytes > project_bytes_max {
+            return false;
+        }
+        let (mut spared, mut has_counted) = (0, false);
+        while self.budgets.of(entry.project) + bytes > project_bytes_max {
+            let Some((key, address)) = self.budgets.oldest(entry.project) else {
+                // What came while it was not bounded is in no line.
+                if std::mem::replace(&mut has_counted, true) {
+                    return false;
+                }
+                self.line_all_up(entry.project);
+                continue;
+            };
+            let Some(old) = self.held.peek(&*key).filter(|old| address_of(old) == address) else {
+                continue;
+            };
+            if spared < SPARED_MAX && old.was_used.swap(false, Ordering::Relaxed) {
+                spared += 1;
+                self.budgets.line_up(entry.project, &key, &old);
+                continue;
+            }
+            if self.held.remove_if(&*key, |held| Arc::ptr_eq(held, &old)).is_some() {
+                self.budgets.leaves(&old, Gone::Evicted);
+            }
+        }
+        true
+    }
+
+    fn line_all_up(&self, project: u32) {
+        for (key, entry) in self.held.iter().filter(|(_, entry)| entry.project == project) {
+            self.budgets.line_up(project, &key, &entry);
+        }
+    }
+
+    fn is_here(&self, key: &[u8], address: usize) -> bool {
+        self.held.peek(key).is_some_and(|entry| address_of(&entry) == address)
     }
 
     /// Forgets a result that is void.
@@ -134,3 +157,12 @@ impl Memory {
         }
     }
 }
+
+/// Stands for an entry as long as that is held. Another one later may have it as well, and is taken for older than it is.
+pub(super) fn address_of(entry: &Arc<Entry>) -> usize {
+    Arc::as_ptr(entry).addr()
+}
+
+#[cfg(test)]
+#[path = "memory_tests.rs"]
+mod tests;

@@ -6,6 +6,7 @@
 //! (`lease.rs`). Whatever is not known costs a question to PostgreSQL, never a wrong answer.
 
 mod asking;
+mod budgets;
 mod entry;
 mod exchanging;
 pub(crate) mod fault;
@@ -317,6 +318,9 @@ impl Cache {
 
     /// A result was served, which took so long.
     pub(crate) fn served(&self, entry: &Entry, view: &View, since: Instant) {
+        if !entry.was_used.load(Ordering::Relaxed) {
+            entry.was_used.store(true, Ordering::Relaxed);
+        }
         let is_foreign = entry.is_foreign.load(Ordering::Relaxed) && entry.is_foreign.swap(false, Ordering::Relaxed);
         let level = if is_foreign { Level::Shared } else { Level::Memory };
         entry.shape.account.hit(level, since.elapsed());

@@ -77,7 +77,7 @@ reasons! {
         Overtaken = "overtaken",
         /// What is there is worth more.
         NotAdmitted = "not_admitted",
-        /// The project has used up its share.
+        /// It is larger than what its project may hold.
         Budget = "budget",
     }
 }
