@@ -77,7 +77,12 @@ async fn the_keys_are_spread_over_a_cluster_and_a_slot_may_move() {
     let (owner, slot) = cluster.owner(&blob::name(&key(7))).await;
     cluster.move_slot(slot, owner, (owner + 1) % 3).await;
     for number in 0..60 {
-        assert_eq!(subject.get(&key(number)).await.unwrap(), number.to_string());
+        // On a busy machine one answer or another comes too late to be taken.
+        let got = async || {
+            let got = subject.get(&key(number)).await;
+            (got.as_deref() == Some(number.to_string().as_bytes())).then_some(())
+        };
+        eventually(&format!("the answer of key {number}"), PATIENCE, got).await;
     }
     subject.keep(7, "another").await;
     assert!(subject.is_there() && subject.lookups(Lookup::Error) == 0);
