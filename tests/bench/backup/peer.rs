@@ -41,10 +41,11 @@ impl Peer {
             of("log"),
             of("lock"),
             of("spool"),
-            if has(program, "--repo-block") {
-                "repo1-block=y\n"
-            } else {
-                ""
+            match (has(program, "--repo-block"), said(program, &["version"])?.as_str()) {
+                // There they are on trial.
+                (true, "pgBackRest 2.44" | "pgBackRest 2.45") => "repo1-block=y\nbeta=y\n",
+                (true, _) => "repo1-block=y\n",
+                (false, _) => "",
             },
             if has(program, "--allow-root") {
                 "allow-root=y\n"
@@ -62,8 +63,7 @@ impl Peer {
 
     /// Its version, as it says it.
     pub(crate) fn version(&self) -> Result<String, Failure> {
-        let said = Command::new(&self.program).arg("version").output()?;
-        Ok(String::from_utf8_lossy(&said.stdout).trim().to_owned())
+        said(&self.program, &["version"])
     }
 
     /// Runs one of its commands.
@@ -94,8 +94,12 @@ impl Peer {
     }
 }
 
-/// Whether its version has an option: block increments came with 2.46, and later ones ask whether root is meant.
+/// Whether its version has an option: block increments came with 2.44, and later ones ask whether root is meant.
 fn has(program: &Path, option: &str) -> bool {
-    let help = Command::new(program).args(["help", "backup"]).output();
-    help.is_ok_and(|said| String::from_utf8_lossy(&said.stdout).contains(option))
+    said(program, &["help", "backup"]).is_ok_and(|help| help.contains(option))
+}
+
+fn said(program: &Path, arguments: &[&str]) -> Result<String, Failure> {
+    let said = Command::new(program).args(arguments).output()?;
+    Ok(String::from_utf8_lossy(&said.stdout).trim().to_owned())
 }
