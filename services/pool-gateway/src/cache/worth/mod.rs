@@ -2,7 +2,7 @@
 //!
 //! Each shape has an [`Account`], into which whoever looks up counts what came of it; that is a few additions to
 //! numbers of the thread's own. Once a second the next to ask for an account's [`Mode`] has it judged ([`judge`]): a
-//! shape that loses is put off, tried again after a while, and never goes to and fro. [`Accounts`] keeps accounts of
+//! shape that loses is put off but for a sample of its keys, and never goes to and fro. [`Accounts`] keeps accounts of
 //! the shapes in use, a bounded number of them, and adds them up by project. Nothing here decides what is *correct*.
 
 mod account;
